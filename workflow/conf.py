@@ -1,0 +1,34 @@
+"""The app's settings: one `WORKFLOW` dict in the project's settings, read lazily, checked by `checks.py`."""
+
+from typing import Any
+
+from django.conf import settings
+
+DEFAULTS: dict[str, Any] = {
+    # Where code of definitions runs: "sandbox" (Monty), or "trusted" (CPython, without isolation).
+    "RUNNER": "sandbox",
+    # Seconds that a code task may compute; time that actions take is not counted.
+    "TIME_LIMIT": 5.0,
+    # MiB that a code task may hold.
+    "MEMORY_LIMIT": 64,
+    # Steps that an instance may enter before it is taken for a runaway.
+    "MAX_STEPS": 10_000,
+    # Bytes of JSON that an instance's data and results may take, each.
+    "MAX_DATA_BYTES": 1_000_000,
+    # Characters of `print` output kept of a task run.
+    "MAX_LOG_CHARACTERS": 100_000,
+    # Seconds between an engine's looks for work.
+    "POLL_INTERVAL": 1.0,
+    # Code tasks that one engine runs at the same time.
+    "CONCURRENCY": 4,
+    # Instances that an engine holds at the same time.
+    "BATCH": 100,
+    # Seconds after which a silent engine is taken for dead, and others go on with its work.
+    "LEASE": 60.0,
+}
+
+
+def get(name: str) -> Any:
+    """The project's value of a setting, or its default. Raises `KeyError` for a name that is no setting."""
+    default = DEFAULTS[name]
+    return getattr(settings, "WORKFLOW", {}).get(name, default)

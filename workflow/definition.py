@@ -1,0 +1,114 @@
+"""What a process is, frozen: immutable values that an instance is pinned to.
+
+Pure: no Django, no database. The admin's rows are drafts; `models.definitions` turns a draft into
+a `Definition`, and a `ProcessVersion` keeps its JSON for as long as an instance needs it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDefinition:
+    """A unit of work: manual (people decide), or code.
+
+    `approver` names users and groups, separated by commas, or is an expression (`=data["manager"]`);
+    blank means any member of staff. `retry_delay` and `time_limit` are in seconds, `memory_limit` in
+    MiB; `None` takes the setting.
+    """
+
+    name: str
+    manual: bool = False
+    code: str = ""
+    approver: str = ""
+    max_attempts: int = 1
+    retry_delay: float = 10.0
+    time_limit: float | None = None
+    memory_limit: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One task at one step, and what comes next: the frozen form of a `TaskTransitions` row.
+
+    `then`, `on_reject` and `on_error` are sequence numbers; `None` means the rule's default (DESIGN.md 3).
+    """
+
+    task: str
+    sequence: int
+    condition: str = ""
+    then: int | None = None
+    on_reject: int | None = None
+    on_error: int | None = None
+    ends_step: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A whole process. `rows` stand in the order of the draft: by sequence, then by row.
+
+    A row is known everywhere by its index in `rows`, which is stable because a definition never changes.
+    """
+
+    name: str
+    tasks: tuple[TaskDefinition, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+    @cached_property
+    def sequences(self) -> tuple[int, ...]:
+        """The steps' numbers, ascending."""
+        return tuple(sorted({row.sequence for row in self.rows}))
+
+    @cached_property
+    def _tasks(self) -> Mapping[str, TaskDefinition]:
+        return {task.name: task for task in self.tasks}
+
+    @cached_property
+    def _steps(self) -> Mapping[int, tuple[int, ...]]:
+        steps: dict[int, tuple[int, ...]] = {}
+        for index, row in enumerate(self.rows):
+            steps[row.sequence] = (*steps.get(row.sequence, ()), index)
+        return steps
+
+    def task(self, name: str) -> TaskDefinition:
+        """The task of that name; `KeyError` where there is none."""
+        return self._tasks[name]
+
+    def task_of(self, index: int) -> TaskDefinition:
+        """The task that row `index` puts at its step."""
+        return self.task(self.rows[index].task)
+
+    def step(self, sequence: int) -> tuple[int, ...]:
+        """Indexes of the rows at `sequence`, in row order; empty where there is no such step."""
+        return self._steps.get(sequence, ())
+
+    def after(self, sequence: int) -> int | None:
+        """The next higher sequence, or `None` at the end."""
+        return next((number for number in self.sequences if number > sequence), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` gives back an equal definition."""
+        return {
+            "name": self.name,
+            "tasks": [asdict(task) for task in self.tasks],
+            "rows": [asdict(row) for row in self.rows],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The definition that `to_json` wrote; fields that it lacks take their defaults."""
+        return cls(
+            name=value["name"],
+            tasks=tuple(TaskDefinition(**task) for task in value["tasks"]),
+            rows=tuple(Row(**row) for row in value["rows"]),
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """A fingerprint: equal definitions, and only those, have the same one."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""What operations raise: each error owns its message, which says what is wrong and what would be right."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class WorkflowError(Exception):
+    """The base of all errors that a caller may show to a person. Nothing was changed."""
+
+
+class NoSuchProcess(WorkflowError):
+    """No process has that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no process {name!r}.{suggestion(name, known)}")
+
+
+class NotStartable(WorkflowError):
+    """The draft has mistakes; an instance of it could not run."""
+
+    def __init__(self, name: str, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        lines = "".join(f"\n  - {mistake}" for mistake in mistakes)
+        super().__init__(f"The process {name!r} can't be started before its mistakes are mended:{lines}")
+
+
+class BadData(WorkflowError):
+    """The data given is not what an instance can keep."""
+
+
+class NothingWaits(WorkflowError):
+    """Nothing waits for the decision that was made."""
+
+
+class AlreadyDecided(WorkflowError):
+    """Somebody was quicker, or the instance has moved on."""
+
+
+class NotAllowed(WorkflowError):
+    """The person asking has no right to this."""
+
+
+class NoSuchUser(WorkflowError):
+    """No user has that name."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"There is no active user {name!r}.{suggestion(name, known)}")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """A sentence that names what is near `name` among `known`, or what there is, or that there is nothing."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f" Did you mean {' or '.join(map(repr, near))}?"
+    if not names:
+        return " None is defined yet."
+    return f" There are: {', '.join(map(repr, names[:20]))}{' …' if len(names) > 20 else ''}."

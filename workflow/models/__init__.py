@@ -1,0 +1,18 @@
+"""Rows: definitions (drafts and frozen versions) and instances (with their history)."""
+
+from workflow.models.definitions import Process, ProcessVersion, Task, TaskTransitions
+from workflow.models.instances import RunningProcesses, TaskRun, WaitingForApproval
+from workflow.models.states import MOVES, InstanceState, RunState
+
+__all__ = [
+    "MOVES",
+    "InstanceState",
+    "Process",
+    "ProcessVersion",
+    "RunState",
+    "RunningProcesses",
+    "Task",
+    "TaskRun",
+    "TaskTransitions",
+    "WaitingForApproval",
+]

@@ -1,0 +1,147 @@
+"""Instances: what runs, its history, and what waits for people."""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from workflow.models.definitions import Process, ProcessVersion, Task
+from workflow.models.fields import ValuesField
+from workflow.models.states import DUE, ENDED, InstanceState, RunState
+
+
+class InstanceQuerySet(models.QuerySet["RunningProcesses"]):
+    """Instances, as the domain speaks of them."""
+
+    def due(self, now: datetime) -> Self:
+        """What an engine may take at `now`: ready, woken by a timer, or left behind by an engine that died."""
+        return self.filter(due_at__lte=now)
+
+
+class RunningProcesses(models.Model):
+    """One instance of a process. Only `transitions.py` writes its state, step, lease and fence."""
+
+    process = models.ForeignKey(
+        Process, models.SET_NULL, null=True, related_name="instances", verbose_name=_("process")
+    )
+    process_name = models.CharField(_("process name"), max_length=200)
+    version = models.ForeignKey(
+        ProcessVersion, models.PROTECT, related_name="instances", verbose_name=_("version"), db_index=False
+    )
+    state = models.CharField(_("state"), max_length=10, choices=InstanceState, default=InstanceState.READY)
+    step = models.PositiveIntegerField(_("step"), help_text=_("The sequence that it is at."))
+    data = ValuesField(_("data"), default=dict, help_text=_("As it was on entering the step."))
+    results = ValuesField(_("results"), default=dict, help_text=_("The last result of each task, by its name."))
+    error = models.JSONField(_("error"), null=True)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("started by")
+    )
+    started_at = models.DateTimeField(_("started at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+    visit = models.PositiveIntegerField(_("visit"), default=1, help_text=_("How many steps it has entered."))
+
+    # One column and one index answer "what may be taken now?": READY since then, WAITING until then,
+    # or RUNNING under a lease until then. Null while only an event can move the instance.
+    due_at = models.DateTimeField(_("due at"), null=True)
+    owner = models.CharField(_("engine"), max_length=100, blank=True)
+    fence = models.PositiveBigIntegerField(
+        _("fence"), default=0, help_text=_("Counts claims: an engine that was too late is told by it.")
+    )
+    events = models.PositiveBigIntegerField(
+        _("events"), default=0, help_text=_("Counts decisions from outside: an engine that has not seen one is told.")
+    )
+
+    objects = InstanceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("running process")
+        verbose_name_plural = _("running processes")
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], name="workflow_instance_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["process_name", "state"], name="workflow_instance_process"),
+            models.Index(fields=["state", "-id"], name="workflow_instance_state"),
+            models.Index(fields=["version"], name="workflow_instance_version"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=InstanceState.values), name="workflow_instance_state_known"),
+            models.CheckConstraint(
+                condition=~Q(state__in=sorted(DUE)) | Q(due_at__isnull=False), name="workflow_instance_due_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(ENDED), due_at__isnull=True, ended_at__isnull=False)
+                | (~Q(state__in=sorted(ENDED)) & Q(ended_at__isnull=True)),
+                name="workflow_instance_end_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.process_name} {self.pk}"
+
+
+class TaskRun(models.Model):
+    """One execution of one task of one instance, over all its attempts: the history."""
+
+    instance = models.ForeignKey(
+        RunningProcesses, models.CASCADE, related_name="task_runs", verbose_name=_("instance"), db_index=False
+    )
+    task = models.ForeignKey(Task, models.SET_NULL, null=True, related_name="runs", verbose_name=_("task"))
+    task_name = models.CharField(_("task name"), max_length=200)
+    visit = models.PositiveIntegerField(_("visit"), help_text=_("Which of the instance's steps, counted from 1."))
+    row = models.PositiveIntegerField(_("row"), help_text=_("Which row of the version."))
+    sequence = models.PositiveIntegerField(_("sequence"))
+    state = models.CharField(_("state"), max_length=10, choices=RunState)
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    started_at = models.DateTimeField(_("started at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True)
+    due_at = models.DateTimeField(_("retried at"), null=True)
+    result = ValuesField(_("result"), null=True)
+    changes = ValuesField(_("changes"), null=True, help_text=_("What it changed in the data."))
+    log = models.TextField(_("log"), blank=True)
+    error = models.JSONField(_("error"), null=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("decided by")
+    )
+    comment = models.TextField(_("comment"), blank=True)
+
+    class Meta:
+        verbose_name = _("task run")
+        verbose_name_plural = _("task runs")
+        ordering: ClassVar = ["-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["instance", "visit", "row"], name="workflow_run_unique"),
+            models.CheckConstraint(condition=Q(state__in=RunState.values), name="workflow_run_state_known"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["state", "-id"], name="workflow_run_state")]
+
+    def __str__(self) -> str:
+        return f"{self.task_name} ({self.get_state_display()})"
+
+
+class WaitingForApproval(models.Model):
+    """One manual task that waits for people. Gone once decided: its task run keeps who decided what."""
+
+    process = models.ForeignKey(Process, models.SET_NULL, null=True, related_name="+", verbose_name=_("process"))
+    task = models.ForeignKey(Task, models.SET_NULL, null=True, related_name="+", verbose_name=_("task"))
+    rpid = models.ForeignKey(
+        RunningProcesses, models.CASCADE, related_name="waiting", verbose_name=_("instance"), db_column="rpid"
+    )
+    task_run = models.OneToOneField(TaskRun, models.CASCADE, related_name="waiting", verbose_name=_("task run"))
+    process_name = models.CharField(_("process name"), max_length=200)
+    task_name = models.CharField(_("task name"), max_length=200)
+    approver = models.TextField(
+        _("approver"), blank=True, help_text=_("Names of users and groups who may decide; blank: any member of staff.")
+    )
+    queued_at = models.DateTimeField(_("waiting since"))
+
+    class Meta:
+        verbose_name = _("waiting for approval")
+        verbose_name_plural = _("waiting for approval")
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [models.Index(fields=["process_name", "task_name"], name="workflow_waiting_pair")]
+
+    def __str__(self) -> str:
+        return f"{self.process_name}: {self.task_name}"

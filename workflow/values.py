@@ -1,0 +1,156 @@
+"""The values that processes work with, and their JSON.
+
+JSON's own values plus date, datetime, timedelta and Decimal (DESIGN.md 4). The four are written as
+an object with one key, which is also how they are given where only JSON can be typed:
+`{"due": {"$date": "2026-03-01"}}`. Pure: no Django, no database.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+MAX_DEPTH = 64
+MAX_INTEGER_BITS = 4096  # Python refuses to write much longer ones as text
+
+
+class ValueProblem(ValueError):
+    """A value that can't be kept; says where it is, what it is, and what would be right."""
+
+
+def check(value: Any, where: str = "value") -> Any:
+    """`value` as it will be read back from the database: tuples as lists, times in UTC.
+
+    Raises `ValueProblem` for a type that has no place in JSON, a key that is not text, a number that
+    is no number, and text that PostgreSQL can't store.
+    """
+    return _check(value, where, MAX_DEPTH)
+
+
+def _check(value: Any, where: str, depth: int) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case int():
+            if value.bit_length() > MAX_INTEGER_BITS:
+                raise ValueProblem(f"{where} is an integer of more than {MAX_INTEGER_BITS} bits.")
+            return value
+        case float():
+            if not math.isfinite(value):
+                raise ValueProblem(f"{where} is {value}: only finite numbers can be kept.")
+            return value
+        case str():
+            return _check_text(value, where)
+        case datetime():
+            if value.tzinfo is None:
+                raise ValueProblem(f"{where} is a datetime without a time zone; give it one, such as datetime.timezone.utc.")
+            return value.astimezone(UTC)
+        case date() | timedelta():
+            return value
+        case Decimal():
+            if not value.is_finite():
+                raise ValueProblem(f"{where} is {value}: only finite numbers can be kept.")
+            return value
+    if depth == 0:
+        raise ValueProblem(f"{where} is nested more than {MAX_DEPTH} levels deep.")
+    match value:
+        case list() | tuple():
+            return [_check(item, f"{where}[{index}]", depth - 1) for index, item in enumerate(value)]
+        case Mapping():
+            return {_check_key(key, where): _check(item, f"{where}[{key!r}]", depth - 1) for key, item in value.items()}
+    raise ValueProblem(
+        f"{where} is of type {type(value).__name__}, which can't be kept; "
+        "use text, numbers, booleans, None, lists, dicts, date, datetime, timedelta or Decimal."
+    )
+
+
+def _check_key(key: Any, where: str) -> str:
+    if not isinstance(key, str):
+        raise ValueProblem(f"{where} has the key {key!r} of type {type(key).__name__}; keys must be text.")
+    if key in _READERS:
+        raise ValueProblem(f"{where} has the key {key!r}, which is reserved for writing that type as JSON.")
+    return _check_text(key, where)
+
+
+def _check_text(text: str, where: str) -> str:
+    if "\x00" in text:
+        raise ValueProblem(f"{where} holds a NUL character, which can't be kept.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueProblem(f"{where} holds text that is not valid Unicode: {error.reason}.") from error
+    return text
+
+
+class Encoder(json.JSONEncoder):
+    """Writes the four types as tagged objects."""
+
+    def default(self, o: Any) -> Any:
+        match o:
+            case datetime():
+                return {"$datetime": o.isoformat()}
+            case date():
+                return {"$date": o.isoformat()}
+            case timedelta():
+                return {"$timedelta": [o.days, o.seconds, o.microseconds]}
+            case Decimal():
+                return {"$decimal": str(o)}
+        return super().default(o)
+
+
+class Decoder(json.JSONDecoder):
+    """Reads what `Encoder` wrote; raises `ValueProblem` for a tag with a wrong value."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"object_hook": _read_tagged, "parse_constant": _refuse_constant, **kwargs})
+
+
+def _read_datetime(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("it has no time zone")
+    return moment.astimezone(UTC)
+
+
+_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "$date": (date.fromisoformat, '"2026-03-01"'),
+    "$datetime": (_read_datetime, '"2026-03-01T09:30:00+00:00"'),
+    "$timedelta": (lambda parts: timedelta(days=parts[0], seconds=parts[1], microseconds=parts[2]), "[days, seconds, microseconds]"),
+    "$decimal": (lambda text: Decimal(text) if isinstance(text, str) else _not_text(), '"12.50"'),
+}
+
+
+def _not_text() -> Decimal:
+    raise ValueError("it is not text")
+
+
+def _read_tagged(value: dict[str, Any]) -> Any:
+    if len(value) != 1:
+        return value
+    ((tag, content),) = value.items()
+    if tag not in _READERS:
+        return value
+    read, example = _READERS[tag]
+    try:
+        return read(content)
+    except (ValueError, TypeError, LookupError, ArithmeticError, InvalidOperation) as error:
+        raise ValueProblem(f'{{"{tag}": {content!r}}} is not right: write {{"{tag}": {example}}}.') from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueProblem(f"{name} is not JSON: only finite numbers can be kept.")
+
+
+def dumps(value: Any, *, indent: int | None = None) -> str:
+    """`value` as JSON text."""
+    return json.dumps(value, cls=Encoder, ensure_ascii=False, indent=indent)
+
+
+def loads(text: str) -> Any:
+    """The value of JSON text; `ValueProblem` where the text is not JSON, with line and column."""
+    try:
+        return json.loads(text, cls=Decoder)
+    except json.JSONDecodeError as error:
+        raise ValueProblem(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
