@@ -1,0 +1,116 @@
+"""What crosses the code seam: a job goes in, calls come out and are answered, an outcome ends it.
+
+Pure: no Django, no database, and no interpreter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Self
+
+
+class RunInfo(NamedTuple):
+    """What code sees as `run`. A named tuple, because the sandbox gives those their attributes.
+
+    `id` is the instance's; `started_by` a user name and `subject` a label, or `None`.
+    """
+
+    id: int
+    process: str
+    task: str
+    attempt: int
+    started_by: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Code to run once. `time_limit` is in seconds of computing, `memory_limit` in MiB."""
+
+    code: str
+    data: dict[str, Any]
+    results: dict[str, Any]
+    run: RunInfo
+    time_limit: float
+    memory_limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call that the code makes, and that whoever drives it must answer."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The call returned `value`, which has passed `values.check`."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The call raised `exception`; the code gets it as an exception at that call."""
+
+    exception: Exception
+
+
+Answer = Returned | Raised
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeError:
+    """Why code failed: `line` and `column` (1-based) are the innermost place in the task's own code.
+
+    `type` is the exception's name, or one of ours: `SandboxCrashed`, `TimeLimit`, `MemoryLimit`, `BadValue`.
+    """
+
+    type: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        place = "" if self.line is None else f" (line {self.line})"
+        return f"{self.type}: {self.message}{place}" if self.message else f"{self.type}{place}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` gives back an equal error."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The error that `to_json` wrote; fields that it lacks take their defaults."""
+        return cls(**value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """The code ran to its end. `data` is the dict after it; both it and `result` have passed `values.check`."""
+
+    result: Any
+    data: dict[str, Any]
+    log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errored:
+    """The code failed; `log` is what it printed up to then."""
+
+    error: CodeError
+    log: str = ""
+
+
+Outcome = Completed | Errored
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Problem:
+    """What the checker finds wrong with code, before it runs. Line and column are 1-based."""
+
+    line: int
+    column: int
+    message: str
