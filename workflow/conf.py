@@ -4,6 +4,8 @@ from typing import Any
 
 from django.conf import settings
 
+from workflow.flow import Limits
+
 DEFAULTS: dict[str, Any] = {
     # Where code of definitions runs: "sandbox" (Monty), or "trusted" (CPython, without isolation).
     "RUNNER": "sandbox",
@@ -32,3 +34,8 @@ def get(name: str) -> Any:
     """The project's value of a setting, or its default. Raises `KeyError` for a name that is no setting."""
     default = DEFAULTS[name]
     return getattr(settings, "WORKFLOW", {}).get(name, default)
+
+
+def limits() -> Limits:
+    """The limits against runaway, for `flow`."""
+    return Limits(max_steps=get("MAX_STEPS"), max_data_bytes=get("MAX_DATA_BYTES"))

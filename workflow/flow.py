@@ -250,7 +250,9 @@ def _failed(definition: Definition, position: Position, row: int, limits: Limits
 def _go(definition: Definition, position: Position, *, after: Position, target: int, limits: Limits) -> Decision:
     cancelled = position.having(RowStatus.OPEN)
     if not definition.step(target):
-        return _broken(position, "NoSuchStep", f"Step {position.sequence} leads to step {target}, which does not exist.")
+        return _broken(
+            position, "NoSuchStep", f"Step {position.sequence} leads to step {target}, which does not exist."
+        )
     if position.visit >= limits.max_steps:
         return _broken(
             position,

@@ -45,7 +45,9 @@ def _check(value: Any, where: str, depth: int) -> Any:
             return _check_text(value, where)
         case datetime():
             if value.tzinfo is None:
-                raise ValueProblem(f"{where} is a datetime without a time zone; give it one, such as datetime.timezone.utc.")
+                raise ValueProblem(
+                    f"{where} is a datetime without a time zone; give it one, such as datetime.timezone.utc."
+                )
             return value.astimezone(UTC)
         case date() | timedelta():
             return value
@@ -117,7 +119,10 @@ def _read_datetime(text: str) -> datetime:
 _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "$date": (date.fromisoformat, '"2026-03-01"'),
     "$datetime": (_read_datetime, '"2026-03-01T09:30:00+00:00"'),
-    "$timedelta": (lambda parts: timedelta(days=parts[0], seconds=parts[1], microseconds=parts[2]), "[days, seconds, microseconds]"),
+    "$timedelta": (
+        lambda parts: timedelta(days=parts[0], seconds=parts[1], microseconds=parts[2]),
+        "[days, seconds, microseconds]",
+    ),
     "$decimal": (lambda text: Decimal(text) if isinstance(text, str) else _not_text(), '"12.50"'),
 }
 

@@ -88,7 +88,6 @@ class TaskRun(models.Model):
     instance = models.ForeignKey(
         RunningProcesses, models.CASCADE, related_name="task_runs", verbose_name=_("instance"), db_index=False
     )
-    task = models.ForeignKey(Task, models.SET_NULL, null=True, related_name="runs", verbose_name=_("task"))
     task_name = models.CharField(_("task name"), max_length=200)
     visit = models.PositiveIntegerField(_("visit"), help_text=_("Which of the instance's steps, counted from 1."))
     row = models.PositiveIntegerField(_("row"), help_text=_("Which row of the version."))

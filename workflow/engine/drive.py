@@ -1,0 +1,80 @@
+"""Drive an instance from step to step until it waits, ends, or must be handed back."""
+
+import logging
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+from threading import Event
+
+from workflow import transitions
+from workflow.code.execute import execute
+from workflow.code.job import Outcome as CodeOutcome
+from workflow.code.runner import Runner
+from workflow.definition import Definition
+from workflow.engine.held import Held
+from workflow.engine.plan import Planner
+from workflow.engine.report import report
+from workflow.models import InstanceState, RunningProcesses
+from workflow.transitions import Applied, Turn
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Drive:
+    """One instance's way through its steps. `side` runs the code of rows that start together."""
+
+    definition: Definition
+    runner: Runner
+    planner: Planner
+    side: Executor
+    stopping: Event
+    running: dict[Future[CodeOutcome], int] = field(default_factory=dict)
+
+    def run(self, instance: RunningProcesses) -> None:
+        """Go on until the claimed instance waits or ends, its lease is lost, or the engine stops.
+
+        Raises only what is no fault of the definition, such as a database that is gone.
+        """
+        held: Held | None = Held.load(transitions.lease_of(instance), instance, self.definition)
+        while held and held.instance.state == InstanceState.RUNNING:
+            turn = self.planner.turn(held)
+            if turn is not None:
+                held = self._write(held, turn)
+            elif not self.stopping.is_set():
+                self._work(held)
+            elif self.running:
+                self._await(held)
+            else:
+                held = self._write(held, Turn(state=InstanceState.READY, due_at=self.planner.clock()))
+
+    def _write(self, held: Held, turn: Turn) -> Held | None:
+        match transitions.apply(held.lease, turn):
+            case Applied.DONE:
+                report(held, turn)
+                held.written(turn)
+                return held
+            case Applied.OUTDATED:
+                found = transitions.refresh(held.lease)
+                return held.reloaded(*found) if found else None
+            case Applied.LOST:
+                logger.warning("The lease of instance %s was lost; another engine goes on with it.", held.instance.pk)
+                return None
+
+    def _work(self, held: Held) -> None:
+        """Run code until at least one task run has reported, or a retry is due."""
+        begun = set(self.running.values())
+        waiting = [run for run in held.running() if run.pk not in begun]
+        if len(waiting) == 1 and not self.running and held.next_retry() is None:
+            # The common case needs no other thread.
+            held.reports[waiting[0].pk] = execute(held.job(waiting[0]), self.runner)
+            return
+        for run in waiting:
+            self.running[self.side.submit(execute, held.job(run), self.runner)] = run.pk
+        self._await(held)
+
+    def _await(self, held: Held) -> None:
+        retry = held.next_retry()
+        timeout = None if retry is None else max(0.0, (retry - self.planner.clock()).total_seconds())
+        done, _ = wait(self.running, timeout=timeout, return_when=FIRST_COMPLETED)
+        for future in done:
+            held.reports[self.running.pop(future)] = future.result()

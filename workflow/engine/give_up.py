@@ -1,0 +1,31 @@
+"""What happens to an instance that the engine itself fails on: it FAILS, with the reason where people look."""
+
+from datetime import datetime
+
+from workflow import transitions
+from workflow.engine.held import Held
+from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
+from workflow.models.states import OPEN
+from workflow.transitions import Turn
+
+
+def give_up(instance: RunningProcesses, error: Exception, *, now: datetime) -> None:
+    """Fail the instance, if this engine holds it still. A retry goes on from the last write."""
+    found = transitions.refresh(transitions.lease_of(instance))
+    if found is None:
+        return
+    lease, fresh = found
+    held = Held.load(lease, fresh, fresh.version.frozen)
+    what = {"type": type(error).__name__, "message": f"The engine failed: {error}"[:2000].replace("\x00", "")}
+    changed = [_closed(run, what, now) for run in held.runs.values() if run.state in OPEN]
+    fields = {"error": what, "ended_at": now}
+    transitions.apply(lease, Turn(state=InstanceState.FAILED, fields=fields, changed=changed))
+
+
+def _closed(run: TaskRun, error: dict[str, str], now: datetime) -> TaskRun:
+    if run.state == RunState.RUNNING:
+        run.state, run.error = RunState.FAILED, error
+    else:
+        run.state = RunState.CANCELLED
+    run.ended_at, run.due_at = now, None
+    return run

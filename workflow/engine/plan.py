@@ -1,0 +1,169 @@
+"""An instance's next turn: what its outcomes mean, what begins, and what it waits for."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from workflow import conf, flow, history
+from workflow.code.job import Completed, Errored
+from workflow.code.job import Outcome as CodeOutcome
+from workflow.code.runner import Runner
+from workflow.definition import TaskDefinition
+from workflow.engine.entry import verdicts
+from workflow.engine.held import Held
+from workflow.engine.retry import retry_at
+from workflow.models import InstanceState, RunState, Task, TaskRun, WaitingForApproval
+from workflow.transitions import Turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planner:
+    """Plans turns. It evaluates conditions and approvers in the sandbox, so never inside a transaction."""
+
+    runner: Runner
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float] = random.random
+
+    def turn(self, held: Held) -> Turn | None:
+        """What to write next, or `None` where nothing is new and code is still running."""
+        now = self.clock()
+        changed = [*self._take_reports(held, now), *_begin_retries(held, now)]
+        position = held.position
+        if not position.entered:
+            return self._enter(held, position, changed=changed, now=now)
+        match flow.decide(held.definition, position, conf.limits()):
+            case flow.Stay():
+                return _stay(held, changed)
+            case flow.Go() as go:
+                changed += _cancel(held, go.cancelled, now)
+                return self._enter(held, go.position, changed=changed, now=now)
+            case flow.End() as end:
+                changed += _cancel(held, end.cancelled, now)
+                return _end(end, changed, now)
+
+    def _take_reports(self, held: Held, now: datetime) -> list[TaskRun]:
+        # A run that is no longer running was cancelled meanwhile: its step ended without it.
+        reported = [run for run in held.running() if run.pk in held.reports]
+        for run in reported:
+            self._report(held, run, held.reports[run.pk], now)
+        return reported
+
+    def _report(self, held: Held, run: TaskRun, outcome: CodeOutcome, now: datetime) -> None:
+        run.log = _log(run.log + outcome.log)
+        match outcome:
+            case Completed():
+                changes = flow.Changes.between(held.instance.data, outcome.data)
+                run.state, run.ended_at, run.error = RunState.FINISHED, now, None
+                run.result, run.changes = outcome.result, history.changes_to_json(changes)
+            case Errored():
+                self._fail(run, outcome, task=held.definition.task_of(run.row), now=now)
+
+    def _fail(self, run: TaskRun, outcome: Errored, *, task: TaskDefinition, now: datetime) -> None:
+        run.error = outcome.error.to_json()
+        if run.attempt >= task.max_attempts:
+            run.state, run.ended_at = RunState.FAILED, now
+            return
+        run.state = RunState.RETRYING
+        run.due_at = retry_at(run.attempt, delay=task.retry_delay, now=now, jitter=self.jitter())
+        run.log = _log(f"{run.log}[attempt {run.attempt} of {task.max_attempts} failed: {outcome.error}]\n")
+
+    def _enter(self, held: Held, position: flow.Position, *, changed: Sequence[TaskRun], now: datetime) -> Turn:
+        starts, deciders = verdicts(held.definition, position, self.runner)
+        entered = flow.enter(held.definition, position, starts)
+        created = [_new_run(held, entered, row, now) for row in entered.rows]
+        stays = isinstance(flow.decide(held.definition, entered, conf.limits()), flow.Stay)
+        state, due_at = _rest(created) if stays else (InstanceState.RUNNING, None)
+        return Turn(
+            state=state,
+            due_at=due_at,
+            fields=_cursor(entered),
+            changed=changed,
+            created=created,
+            waiting=[_waiting(held, run, deciders[run.row], now) for run in created if run.row in deciders],
+        )
+
+
+def _begin_retries(held: Held, now: datetime) -> list[TaskRun]:
+    due = [run for run in held.runs.values() if run.state == RunState.RETRYING and run.due_at and run.due_at <= now]
+    for run in due:
+        run.state, run.due_at = RunState.RUNNING, None
+        run.attempt += 1
+    return due
+
+
+def _cancel(held: Held, rows: Iterable[int], now: datetime) -> list[TaskRun]:
+    cancelled = [held.runs[row] for row in rows]
+    for run in cancelled:
+        run.state, run.ended_at, run.due_at = RunState.CANCELLED, now, None
+    return cancelled
+
+
+def _stay(held: Held, changed: Sequence[TaskRun]) -> Turn | None:
+    state, due_at = _rest(held.runs.values())
+    if state == InstanceState.RUNNING and not changed:
+        return None
+    return Turn(state=state, due_at=due_at, changed=changed)
+
+
+def _rest(runs: Iterable[TaskRun]) -> tuple[InstanceState, datetime | None]:
+    """The state of an instance that stays at its step: running, or waiting for a time, or for people alone."""
+    runs = list(runs)
+    if any(run.state == RunState.RUNNING for run in runs):
+        return InstanceState.RUNNING, None
+    return InstanceState.WAITING, min((run.due_at for run in runs if run.due_at), default=None)
+
+
+def _end(end: flow.End, changed: Sequence[TaskRun], now: datetime) -> Turn:
+    fields = {**_cursor(end.position), "ended_at": now, "error": end.error}
+    return Turn(state=InstanceState(end.ending.value), fields=fields, changed=changed)
+
+
+def _cursor(position: flow.Position) -> dict[str, Any]:
+    return {
+        "step": position.sequence,
+        "visit": position.visit,
+        "data": dict(position.data),
+        "results": dict(position.results),
+    }
+
+
+def _new_run(held: Held, position: flow.Position, row: int, now: datetime) -> TaskRun:
+    run = TaskRun(
+        instance=held.instance,
+        task_name=held.definition.rows[row].task,
+        visit=position.visit,
+        row=row,
+        sequence=position.sequence,
+        started_at=now,
+    )
+    match position.rows[row].outcome:
+        case None if held.definition.task_of(row).manual:
+            run.state = RunState.WAITING
+        case None:
+            run.state = RunState.RUNNING
+        case flow.Failed(error=error):
+            run.state, run.error, run.ended_at = RunState.FAILED, dict(error), now
+        case _:
+            run.state, run.ended_at = RunState.SKIPPED, now
+    return run
+
+
+def _waiting(held: Held, run: TaskRun, approver: str, now: datetime) -> WaitingForApproval:
+    instance = held.instance
+    return WaitingForApproval(
+        process_id=instance.process_id,
+        task=Task.objects.filter(parent=instance.process_id, name=run.task_name).first(),
+        rpid=instance,
+        task_run=run,
+        process_name=instance.process_name,
+        task_name=run.task_name,
+        approver=approver,
+        queued_at=now,
+    )
+
+
+def _log(text: str) -> str:
+    limit = conf.get("MAX_LOG_CHARACTERS")
+    return text if len(text) <= limit else f"[… cut]\n{text[-limit:]}"

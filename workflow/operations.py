@@ -1,0 +1,270 @@
+"""What people and programs ask for. Admin, pages, commands and API all go through these functions.
+
+Each checks who asks, opens one plain transaction (so that a project can call it inside its own), and raises a
+`WorkflowError` that says what is wrong; then nothing was changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from workflow import approvers, conf, flow, history, transitions, values
+from workflow.code.check import check_code
+from workflow.definition import Definition
+from workflow.errors import (
+    AlreadyDecided,
+    BadData,
+    NoSuchProcess,
+    NoSuchUser,
+    NotAllowed,
+    NothingWaits,
+    NotStartable,
+    suggestion,
+)
+from workflow.lint import Finding, lint
+from workflow.models import (
+    InstanceState,
+    Process,
+    ProcessVersion,
+    RunningProcesses,
+    RunState,
+    TaskRun,
+    WaitingForApproval,
+)
+from workflow.models.definitions import draft
+from workflow.models.people import unknown_names
+
+
+def start(process: Process | str, data: Mapping[str, Any] | None = None, *, user: Any = None) -> RunningProcesses:
+    """Start one instance of a process with `data`; `user` is who asked for it.
+
+    Inside a transaction of the caller's, it starts only if that commits. Raises `NoSuchProcess`, `NotStartable`,
+    `BadData`.
+    """
+    name = process.name if isinstance(process, Process) else process
+    return start_many([name], data, user=user)[0]
+
+
+def start_many(
+    names: Sequence[str], data: Mapping[str, Any] | None = None, *, user: Any = None, count: int = 1
+) -> list[RunningProcesses]:
+    """Start `count` instances of each named process, each with a copy of `data`: all of them, or none.
+
+    Raises as `start` does.
+    """
+    checked = _checked_data(data)
+    processes = [_process(name) for name in names]
+    definitions = [_startable(process) for process in processes]
+    with transaction.atomic():
+        return transitions.create(
+            _new_instance(process, _freeze(process, definition), definition, checked, user)
+            for process, definition in zip(processes, definitions, strict=True)
+            for _ in range(count)
+        )
+
+
+def findings(process: Process) -> list[Finding]:
+    """What is wrong with the draft of a process, in reading order."""
+    return _findings(draft(process))
+
+
+def approve(waiting: WaitingForApproval, *, by: Any = None, comment: str = "") -> TaskRun:
+    """Approve a waiting task. `by` is who decides; `None` is the operator at the command line.
+
+    Raises `AlreadyDecided` or `NotAllowed`.
+    """
+    return _decide(waiting, approved=True, by=by, comment=comment)
+
+
+def reject(waiting: WaitingForApproval, *, by: Any = None, comment: str = "") -> TaskRun:
+    """Reject a waiting task, as `approve` approves it."""
+    return _decide(waiting, approved=False, by=by, comment=comment)
+
+
+def decide_all(
+    process: str,
+    task: str,
+    *,
+    approved: bool,
+    instance: int | None = None,
+    by: Any = None,
+    comment: str = "",
+) -> list[WaitingForApproval]:
+    """Decide all that waits for a task of a process, or what waits of one instance: all of it, or none.
+
+    Returns what was decided. Raises `NothingWaits`, `AlreadyDecided` or `NotAllowed`.
+    """
+    with transaction.atomic():
+        waiting = list(_waiting(process, task, instance))
+        if not waiting:
+            raise NothingWaits(_why_nothing_waits(process, task, instance))
+        for one in waiting:
+            _decide(one, approved=approved, by=by, comment=comment)
+    return waiting
+
+
+def may_decide(user: Any, waiting: WaitingForApproval) -> bool:
+    """Whether the user may decide: a named user, a member of a named group, a superuser; staff where none is named."""
+    if not user.is_active:
+        return False
+    if user.is_superuser:
+        return True
+    names = approvers.names(waiting.approver)
+    if not names:
+        return bool(user.is_staff)
+    return user.get_username() in names or user.groups.filter(name__in=names).exists()
+
+
+def user_named(name: str) -> Any:
+    """The active user of that name. Raises `NoSuchUser`."""
+    model = get_user_model()
+    users: QuerySet[Any] = model._default_manager.filter(is_active=True)
+    found = users.filter(**{model.USERNAME_FIELD: name}).first()
+    if found is None:
+        raise NoSuchUser(name, users.values_list(model.USERNAME_FIELD, flat=True)[:1000])
+    return found
+
+
+def _checked_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
+    if data is not None and not isinstance(data, Mapping):
+        raise BadData(f'The data must be an object, such as {{"amount": 12}}, not {type(data).__name__}.')
+    try:
+        checked: dict[str, Any] = values.check(dict(data or {}), "data")
+    except values.ValueProblem as problem:
+        raise BadData(str(problem)) from problem
+    size, limit = len(values.dumps(checked).encode()), conf.get("MAX_DATA_BYTES")
+    if size > limit:
+        raise BadData(f"The data takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
+    return checked
+
+
+def _process(name: str) -> Process:
+    process = Process.objects.filter(name=name).first()
+    if process is None:
+        raise NoSuchProcess(name, Process.objects.values_list("name", flat=True))
+    return process
+
+
+def _startable(process: Process) -> Definition:
+    definition = draft(process)
+    newest = _newest(process.name)
+    if newest is None or newest.digest != definition.digest:  # what is frozen was found good then
+        mistakes = [str(finding) for finding in _findings(definition) if finding.level == "error"]
+        if mistakes:
+            raise NotStartable(process.name, mistakes)
+    return definition
+
+
+def _findings(definition: Definition) -> list[Finding]:
+    return lint(definition, check_code=check_code, unknown_approvers=unknown_names)
+
+
+def _newest(name: str) -> ProcessVersion | None:
+    return ProcessVersion.objects.filter(name=name).order_by("-number").first()
+
+
+def _freeze(process: Process, definition: Definition) -> ProcessVersion:
+    """The version of this very definition: the newest one if it is the same, or a new one."""
+    while True:
+        newest = _newest(definition.name)
+        if newest is not None and newest.digest == definition.digest:
+            return newest
+        try:
+            with transaction.atomic():
+                return ProcessVersion.objects.create(
+                    process=process,
+                    name=definition.name,
+                    number=newest.number + 1 if newest else 1,
+                    definition=definition.to_json(),
+                    digest=definition.digest,
+                    created_at=timezone.now(),
+                )
+        except IntegrityError:
+            # Another start froze a version at the same time: look at that one.
+            if _newest(definition.name) == newest:
+                raise
+
+
+def _new_instance(
+    process: Process, version: ProcessVersion, definition: Definition, data: dict[str, Any], user: Any
+) -> RunningProcesses:
+    position, now = flow.first(definition, data), timezone.now()
+    return RunningProcesses(
+        process=process,
+        process_name=process.name,
+        version=version,
+        state=InstanceState.READY,
+        step=position.sequence,
+        visit=position.visit,
+        data=position.data,
+        started_by=user,
+        started_at=now,
+        due_at=now,
+    )
+
+
+def _decide(waiting: WaitingForApproval, *, approved: bool, by: Any, comment: str) -> TaskRun:
+    if by is not None and not may_decide(by, waiting):
+        raise NotAllowed(
+            f"{by.get_username()} may not decide {waiting.task_name!r} of instance {waiting.rpid_id}: "
+            f"it waits for {waiting.approver or 'a member of staff'}."
+        )
+    now = timezone.now()
+    with transaction.atomic():
+        instance = transitions.locked(waiting.rpid_id)
+        decided = transitions.decide_run(
+            waiting.task_run,
+            state=RunState.FINISHED if approved else RunState.REJECTED,
+            result={"approved": approved, "user": by.get_username() if by else None, "comment": comment},
+            by=by,
+            comment=comment,
+            now=now,
+        )
+        if not decided:
+            raise AlreadyDecided(_who_was_quicker(waiting))
+        _close_step(instance, now)
+        transitions.wake(instance, now=now)
+    return TaskRun.objects.get(pk=waiting.task_run_id)
+
+
+def _close_step(instance: RunningProcesses, now: Any) -> None:
+    """Cancel what this decision leaves without effect at once, so that nobody decides it in vain."""
+    position = history.position_of(instance, history.runs_of_step(instance).values())
+    decision = flow.decide(instance.version.frozen, position, conf.limits())
+    if not isinstance(decision, flow.Stay):
+        transitions.cancel_runs(instance, decision.cancelled, now=now)
+
+
+def _who_was_quicker(waiting: WaitingForApproval) -> str:
+    run = TaskRun.objects.select_related("decided_by").filter(pk=waiting.task_run_id).first()
+    what = f"{waiting.task_name!r} of instance {waiting.rpid_id}"
+    if run is None or run.ended_at is None or run.state == RunState.CANCELLED:
+        return f"{what} waits no more: the instance has moved on. Nothing was changed."
+    who = run.decided_by.get_username() if run.decided_by else "The command line"
+    did = "approved" if run.state == RunState.FINISHED else "rejected"
+    when = timezone.localtime(run.ended_at)
+    return f"{who} {did} {what} at {when:%Y-%m-%d %H:%M}. Nothing was changed."
+
+
+def _waiting(process: str, task: str, instance: int | None) -> QuerySet[WaitingForApproval]:
+    waiting = WaitingForApproval.objects.filter(process_name=process, task_name=task).select_related("task_run")
+    # One order for all deciders: two that decide the same instances can't wait for each other.
+    return waiting.order_by("rpid") if instance is None else waiting.filter(rpid=instance)
+
+
+def _why_nothing_waits(process: str, task: str, instance: int | None) -> str:
+    if instance is not None:
+        if not RunningProcesses.objects.filter(pk=instance).exists():
+            return f"There is no instance {instance}."
+        of = f" of instance {instance}"
+    else:
+        of = ""
+    known = WaitingForApproval.objects.values_list("process_name", "task_name").distinct()[:100]
+    pairs = [f"{known_process} / {known_task}" for known_process, known_task in known]
+    if not pairs:
+        return f"Nothing waits for {process!r} {task!r}{of}; nothing waits at all."
+    return f"Nothing waits for {process!r} {task!r}{of}.{suggestion(f'{process} / {task}', pairs)}"

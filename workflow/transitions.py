@@ -1,0 +1,165 @@
+"""The only writer of an instance's state, step, lease and fence, and of its task runs.
+
+Every write is guarded by what it expects. An engine's writes hold its lease's `fence`, which each claim
+counts up, and the `events` it has seen, which each decision from outside counts up: an engine that was too
+late changes nothing, and is told which of the two it missed. Callers open the transactions that span
+several of these functions; `claim` and `apply` open their own.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Case, F, Value, When
+
+from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
+from workflow.models.states import ENDED, OPEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """An engine's hold on an instance, until a deadline that the engine puts off while it works."""
+
+    instance: int
+    owner: str
+    fence: int
+    events: int
+
+
+class Applied(Enum):
+    """What became of a guarded write."""
+
+    DONE = "done"
+    OUTDATED = "outdated"  # somebody decided meanwhile: load again, and decide anew
+    LOST = "lost"  # another engine, or an operator, has the instance now: let go
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What an engine wants written at once: the instance's new fields, and its task runs' outcomes and beginnings.
+
+    `due_at` is when to take the instance next if nothing comes from outside before; while RUNNING it is the lease's.
+    """
+
+    state: InstanceState
+    due_at: datetime | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    changed: Sequence[TaskRun] = ()
+    created: Sequence[TaskRun] = ()
+    waiting: Sequence[WaitingForApproval] = ()
+
+
+RUN_FIELDS = ["state", "attempt", "ended_at", "due_at", "result", "changes", "log", "error"]
+
+
+def create(instances: Iterable[RunningProcesses]) -> list[RunningProcesses]:
+    """New instances, READY at once."""
+    return RunningProcesses.objects.bulk_create(instances)
+
+
+def claim(owner: str, *, now: datetime, until: datetime, limit: int) -> list[RunningProcesses]:
+    """Lease up to `limit` due instances to `owner`, longest due first; committed before anything runs.
+
+    Two engines never get the same instance: rows that another is claiming are passed over where the database can do
+    that (`SKIP LOCKED`), and elsewhere claims wait for each other.
+    """
+    due = RunningProcesses.objects.due(now).order_by("due_at", "pk")
+    if not due.exists():  # an idle engine must not ask for SQLite's write lock all the time
+        return []
+    with transaction.atomic():
+        claimed = list(due.select_for_update(skip_locked=True)[:limit])
+        RunningProcesses.objects.filter(pk__in=[instance.pk for instance in claimed]).update(
+            state=InstanceState.RUNNING, owner=owner, due_at=until, fence=F("fence") + 1
+        )
+    for instance in claimed:
+        instance.state, instance.owner, instance.due_at = InstanceState.RUNNING, owner, until
+        instance.fence += 1
+    return claimed
+
+
+def lease_of(instance: RunningProcesses) -> Lease:
+    """The lease under which `claim` gave out an instance."""
+    return Lease(instance=instance.pk, owner=instance.owner, fence=instance.fence, events=instance.events)
+
+
+def renew(leases: Collection[Lease], *, until: datetime) -> int:
+    """Put off the deadline of these leases; returns how many are still held."""
+    if not leases:
+        return 0
+    held = RunningProcesses.objects.filter(pk__in=[lease.instance for lease in leases], state=InstanceState.RUNNING)
+    return held.filter(owner=next(iter(leases)).owner).update(due_at=until)
+
+
+def apply(lease: Lease, turn: Turn) -> Applied:
+    """Write a turn, whole or not at all, if the lease still holds and nothing came from outside since."""
+    held = RunningProcesses.objects.filter(
+        pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
+    )
+    let_go = {} if turn.state == InstanceState.RUNNING else {"owner": "", "due_at": turn.due_at}
+    with transaction.atomic():
+        written = held.filter(events=lease.events).update(state=turn.state, **let_go, **turn.fields)
+        if written:
+            _write_runs(turn)
+            return Applied.DONE
+    return Applied.OUTDATED if held.exists() else Applied.LOST
+
+
+def _write_runs(turn: Turn) -> None:
+    for run in turn.changed:
+        run.save(update_fields=RUN_FIELDS)
+    cancelled = [run.pk for run in turn.changed if run.state == RunState.CANCELLED]
+    if cancelled:
+        WaitingForApproval.objects.filter(task_run__in=cancelled).delete()
+    if turn.created:
+        TaskRun.objects.bulk_create(turn.created)
+    if turn.waiting:
+        WaitingForApproval.objects.bulk_create(turn.waiting)
+
+
+def refresh(lease: Lease) -> tuple[Lease, RunningProcesses] | None:
+    """The lease with the events that came meanwhile, and the instance as it is now; `None` where the lease is lost."""
+    instance = RunningProcesses.objects.filter(
+        pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
+    ).first()
+    return None if instance is None else (replace(lease, events=instance.events), instance)
+
+
+def locked(instance_id: int) -> RunningProcesses:
+    """The instance, held against engines and other deciders until the caller's transaction ends."""
+    return RunningProcesses.objects.select_for_update().get(pk=instance_id)
+
+
+def decide_run(run: TaskRun, *, state: RunState, result: dict[str, Any], by: Any, comment: str, now: datetime) -> bool:
+    """Write a person's decision on a waiting task run; `False` where it waits no more. The instance must be locked."""
+    decided = TaskRun.objects.filter(pk=run.pk, state=RunState.WAITING).update(
+        state=state, result=result, decided_by=by, comment=comment, ended_at=now
+    )
+    if not decided:
+        return False
+    WaitingForApproval.objects.filter(task_run=run).delete()
+    return True
+
+
+def cancel_runs(instance: RunningProcesses, rows: Collection[int], *, now: datetime) -> None:
+    """Cancel these rows of the instance's step, so that nobody decides them any more. The instance must be locked."""
+    if not rows:
+        return
+    runs = TaskRun.objects.filter(instance=instance, visit=instance.visit, row__in=rows, state__in=OPEN)
+    WaitingForApproval.objects.filter(task_run__in=runs.values("pk")).delete()
+    runs.update(state=RunState.CANCELLED, ended_at=now, due_at=None)
+
+
+def wake(instance: RunningProcesses, *, now: datetime) -> None:
+    """Have an engine look at what came from outside. The instance must be locked.
+
+    One that waits is READY. One that an engine holds stays with it: that engine's next write misses the event, and
+    it looks again. One that is paused or has ended stays so.
+    """
+    RunningProcesses.objects.filter(pk=instance.pk).exclude(state__in=ENDED).update(
+        events=F("events") + 1,
+        state=Case(When(state=InstanceState.WAITING, then=Value(InstanceState.READY)), default=F("state")),
+        due_at=Case(When(state=InstanceState.WAITING, then=Value(now)), default=F("due_at")),
+    )
