@@ -1,0 +1,54 @@
+"""Who may decide, as text: what `approver` fields hold, and what their expressions give.
+
+Pure: whether a name is a user's or a group's is asked elsewhere.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def is_expression(text: str) -> bool:
+    """Whether an approver is worked out from the instance's data: `=data["manager"]`."""
+    return text.lstrip().startswith("=")
+
+
+def expression(text: str) -> str:
+    """The Python expression in an approver for which `is_expression` holds."""
+    return text.lstrip().removeprefix("=").strip()
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names in `anna, managers`: each once, in order; empty where the text is blank."""
+    return _each_once(text.split(","))
+
+
+def names_from_value(value: Any) -> tuple[str, ...]:
+    """The names that an approver's expression gave: text with commas, or a list of texts.
+
+    Raises `ValueError` where it gave none. To take that for "any member of staff", as a blank field is taken,
+    would let people decide whom nobody meant to ask.
+    """
+    match value:
+        case str():
+            found = names(value)
+        case list() | tuple():
+            found = _each_once(part for item in value for part in _text(item).split(","))
+        case _:
+            raise ValueError(f"The approver must be a name, or a list of names; the expression gave {_kind(value)}.")
+    if not found:
+        raise ValueError("The expression for the approver gave no name; it must give a user's or a group's.")
+    return found
+
+
+def _text(item: Any) -> str:
+    if not isinstance(item, str):
+        raise ValueError(f"Each approver must be a name; the expression gave a list that holds {_kind(item)}.")
+    return item
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _each_once(parts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in parts if (name := part.strip())))

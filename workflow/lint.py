@@ -1,0 +1,354 @@
+"""What is wrong with a definition, found before anything runs (DESIGN.md 3, "Validation").
+
+Pure: what only the sandbox or the database know is asked through the functions that `lint` is given. Only what
+is certain is an error, because an error keeps the process from being started; what is merely odd is a warning.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from workflow import approvers
+from workflow.definition import Definition, TaskDefinition
+from workflow.errors import suggestion
+from workflow.findings import Finding, Level, Problem, at_problem, at_row, at_step, at_task
+from workflow.routes import Cause, Route, can_be_rejected, can_fail, has_code, is_conditional, reachable, routes, traps
+
+__all__ = ["Finding", "lint"]
+
+JUMPS = {"then": "when finished", "on_reject": "when rejected", "on_error": "when it fails"}
+FIELDS_OF = {Cause.FINISHED: "then", Cause.REJECTED: "on_reject", Cause.FAILED: "on_error"}
+# In the order in which a reader meets them: first those of a task, then those of a row.
+FIELDS = (
+    *("name", "manual", "approver", "code", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
+    *("sequence", "task", "condition", *JUMPS, "ends_step"),
+)
+NUMBERS_SHOWN = 12
+
+
+class CheckCode(Protocol):
+    """Finds what is wrong with code, or with an expression (`True`)."""
+
+    def __call__(self, code: str, expression: bool, /) -> Sequence[Problem]: ...
+
+
+def lint(
+    definition: Definition,
+    *,
+    check_code: CheckCode,
+    unknown_approvers: Callable[[Sequence[str]], Collection[str]],
+) -> list[Finding]:
+    """Everything that is wrong with a definition, in reading order: the process, its tasks, its rows.
+
+    `unknown_approvers` tells which names are neither a user's nor a group's; it is asked at most once.
+    """
+    ways = routes(definition)
+    in_tasks = [
+        *_task_names(definition),
+        *_work(definition),
+        *_approvers(definition, unknown_approvers),
+        *_numbers(definition),
+        *_expressions_of_tasks(definition, check_code),
+    ]
+    in_rows = [
+        *_tasks_of_rows(definition),
+        *_jumps(definition),
+        *_jumps_without_effect(definition, ways),
+        *_never_reached(definition, ways),
+        *_loops(definition, ways),
+        *_conditions(definition, check_code),
+    ]
+    return [*_process(definition), *_in_order(in_tasks, definition), *_in_order(in_rows, definition)]
+
+
+def _in_order(findings: Iterable[Finding], definition: Definition) -> list[Finding]:
+    """As a reader meets them on the page: task by task or row by row, field by field, line by line."""
+    tasks = {task.name: index for index, task in reversed(list(enumerate(definition.tasks)))}
+
+    def place(finding: Finding) -> tuple[int, ...]:
+        index = tasks[finding.task or ""] if finding.row is None else finding.row
+        return index, FIELDS.index(finding.field or FIELDS[0]), finding.line or 0, finding.column or 0
+
+    return sorted(findings, key=place)
+
+
+# The process
+
+
+def _process(definition: Definition) -> Iterator[Finding]:
+    if not definition.name.strip():
+        yield Finding(level="error", field="name", message="The process has no name. Give it one.")
+    if not definition.tasks:
+        yield Finding(
+            level="error", message="The process has no tasks. Add one, and a transition that gives it a step."
+        )
+    elif not definition.rows:
+        yield Finding(
+            level="error", message="The process has no transitions. Add one for each task: it says at which step."
+        )
+
+
+# Tasks
+
+
+def _task_names(definition: Definition) -> Iterator[Finding]:
+    used = {row.task for row in definition.rows}
+    for name, count in Counter(task.name for task in definition.tasks).items():
+        if not name.strip():
+            yield at_task(name, "name", "The task has no name. Give it one.")
+        if count > 1:
+            yield at_task(name, "name", f"{count} tasks have this name. Give each a name of its own.")
+        if definition.rows and name not in used:
+            yield at_task(
+                name,
+                "name",
+                "This task is at no step, so it never runs. Add a transition for it, or delete it.",
+                "warning",
+            )
+
+
+def _work(definition: Definition) -> Iterator[Finding]:
+    for task in definition.tasks:
+        if task.manual and has_code(task):
+            yield at_task(
+                task.name,
+                "code",
+                "This task is manual and has code. Move its code to a task of its own, or untick manual.",
+            )
+        elif not task.manual and not has_code(task):
+            yield at_task(
+                task.name,
+                "code",
+                "Nobody and nothing does this task, so its step could never end. Tick manual to have people decide it, "
+                "or write its code.",
+            )
+
+
+def _approvers(
+    definition: Definition, unknown_approvers: Callable[[Sequence[str]], Collection[str]]
+) -> Iterator[Finding]:
+    named = {task.name: _names_of_deciders(task) for task in definition.tasks}
+    asked = sorted({name for names in named.values() for name in names})
+    strangers = frozenset(unknown_approvers(asked)) if asked else frozenset()
+    for task in definition.tasks:
+        if task.approver.strip() and not task.manual:
+            yield at_task(
+                task.name,
+                "approver",
+                "Only manual tasks are approved, and this one is not manual. Clear its approver, or tick manual.",
+                "warning",
+            )
+        for name in _names_of_deciders(task):
+            if name in strangers:
+                yield at_task(task.name, "approver", _no_such_approver(name))
+
+
+def _names_of_deciders(task: TaskDefinition) -> tuple[str, ...]:
+    if not task.manual or approvers.is_expression(task.approver):
+        return ()
+    return approvers.names(task.approver)
+
+
+def _no_such_approver(name: str) -> str:
+    if any(character in name for character in "[](){}\"'"):
+        return f"There is no active user and no group {name!r}. To have the approver worked out, start it with =."
+    return (
+        f"There is no active user and no group {name!r}. Give user names and groups, separated by commas, "
+        'or an expression such as =data["manager"].'
+    )
+
+
+def _numbers(definition: Definition) -> Iterator[Finding]:
+    for task in definition.tasks:
+        if not task.max_attempts >= 1:
+            yield at_task(
+                task.name,
+                "max_attempts",
+                f"{task.max_attempts} attempts can't be made. Give 1 or more; 1 means no retry.",
+            )
+        if not (task.retry_delay >= 0 and math.isfinite(task.retry_delay)):
+            yield at_task(
+                task.name, "retry_delay", f"A delay of {task.retry_delay:g} seconds can't be waited. Give 0 or more."
+            )
+        if not _is_positive(task.time_limit):
+            yield at_task(
+                task.name,
+                "time_limit",
+                f"In {task.time_limit:g} seconds no code can run. Give more than 0, or leave it blank for the default.",
+            )
+        if not _is_positive(task.memory_limit):
+            yield at_task(
+                task.name,
+                "memory_limit",
+                f"In {task.memory_limit} MiB no code can run. Give 1 or more, or leave it blank for the default.",
+            )
+
+
+def _is_positive(limit: float | None) -> bool:
+    return limit is None or (limit > 0 and math.isfinite(limit))
+
+
+def _expressions_of_tasks(definition: Definition, check_code: CheckCode) -> Iterator[Finding]:
+    for task in definition.tasks:
+        if has_code(task):
+            for problem in check_code(task.code, False):
+                yield at_problem(problem, task=task.name, field="code")
+        if task.manual and approvers.is_expression(task.approver):
+            yield from _approver_expression(task, check_code)
+
+
+def _approver_expression(task: TaskDefinition, check_code: CheckCode) -> Iterator[Finding]:
+    expression = approvers.expression(task.approver)
+    if not expression:
+        yield at_task(
+            task.name,
+            "approver",
+            'After = comes an expression, such as =data["manager"]. For any member of staff, leave it blank.',
+        )
+        return
+    # The checker counts from where the expression starts; the reader counts from where the field does.
+    shift = task.approver.index(expression)
+    for problem in check_code(expression, True):
+        yield at_problem(problem, task=task.name, field="approver", shift=shift)
+
+
+# Rows
+
+
+def _tasks_of_rows(definition: Definition) -> Iterator[Finding]:
+    names = {task.name for task in definition.tasks}
+    for index, row in enumerate(definition.rows):
+        if row.task not in names:
+            message = f"This process has no task {row.task!r}.{suggestion(row.task, names)}"
+            yield at_row(definition, index, "task", message)
+        elif _replaces_a_result(definition, index):
+            yield at_row(
+                definition,
+                index,
+                "task",
+                f"{row.task!r} is at this step more than once: the later result replaces the earlier one. "
+                "Make a task of its own for each, or give each a condition.",
+                "warning",
+            )
+
+
+def _replaces_a_result(definition: Definition, index: int) -> bool:
+    """Whether an earlier row of the step has the same task, and may run as well.
+
+    Conditions on all of them are taken to exclude each other: that is how one task gets several ways onward.
+    """
+    row = definition.rows[index]
+    twins = [other for other in definition.step(row.sequence) if definition.rows[other].task == row.task]
+    return twins[0] < index and not all(is_conditional(definition.rows[twin]) for twin in twins)
+
+
+def _jumps(definition: Definition) -> Iterator[Finding]:
+    for index, row in enumerate(definition.rows):
+        for field, when in JUMPS.items():
+            target = getattr(row, field)
+            if target is not None and not definition.step(target):
+                message = (
+                    f"Goes to step {target} {when}, but there is no step {target}. {_steps_near(target, definition)}"
+                )
+                yield at_row(definition, index, field, message)
+
+
+def _steps_near(target: int, definition: Definition) -> str:
+    numbers = definition.sequences
+    near = sorted(sorted(numbers, key=lambda number: abs(number - target))[:NUMBERS_SHOWN])
+    listed = ", ".join(map(str, near))
+    if len(near) < len(numbers):
+        return f"The nearest are {listed}."
+    return f"There {'is' if len(near) == 1 else 'are'} {listed}."
+
+
+def _jumps_without_effect(definition: Definition, ways: Sequence[Route]) -> Iterator[Finding]:
+    deciding = {way.row for way in ways if way.cause is Cause.FINISHED}
+    for index, row in enumerate(definition.rows):
+        if row.then is not None and index not in deciding:
+            yield at_row(
+                definition,
+                index,
+                "then",
+                f"Never goes to step {row.then}: a row above it at this step always decides. Clear one of the two.",
+                "warning",
+            )
+        if row.on_reject is not None and not can_be_rejected(definition, row):
+            message = (
+                f"Never goes to step {row.on_reject} when rejected: only manual tasks are. Clear it, or use on error."
+            )
+            yield at_row(definition, index, "on_reject", message, "warning")
+        if row.on_error is not None and not can_fail(definition, row):
+            message = (
+                f"Never goes to step {row.on_error} when it fails: nothing in this task can fail. "
+                "Clear it, or use on reject."
+            )
+            yield at_row(definition, index, "on_error", message, "warning")
+
+
+def _conditions(definition: Definition, check_code: CheckCode) -> Iterator[Finding]:
+    for index, row in enumerate(definition.rows):
+        if is_conditional(row):
+            for problem in check_code(row.condition, True):
+                yield at_problem(problem, task=row.task, field="condition", row=index, step=row.sequence)
+
+
+# Steps
+
+
+def _never_reached(definition: Definition, ways: Sequence[Route]) -> Iterator[Finding]:
+    found = reachable(definition, ways)
+    for sequence in definition.sequences:
+        if sequence not in found:
+            yield at_step(
+                definition,
+                sequence,
+                f"No instance ever comes to this step: {_why_not(definition, sequence, ways)}. "
+                "Have a row of another step go to it, or delete it.",
+            )
+
+
+def _why_not(definition: Definition, sequence: int, ways: Sequence[Route]) -> str:
+    sources = {way.source for way in ways if way.target == sequence and way.source != sequence}
+    if sources:
+        return f"none comes to {_steps(sources)} either, and nothing else leads here"
+    before = definition.sequences[definition.sequences.index(sequence) - 1]
+    finished = [way for way in ways if way.source == before and way.cause is Cause.FINISHED]
+    onward = {way.target for way in finished if way.target is not None}
+    return f"step {before} always goes to {_steps(onward, ' or ')} when finished, and nothing else leads here"
+
+
+def _loops(definition: Definition, ways: Sequence[Route]) -> Iterator[Finding]:
+    """Steps that lead only to each other. That a failure ends the instance is not meant as a way out of them; where
+    the row says which step a failure goes to, it may be.
+    """
+    among = reachable(definition, ways)
+    meant = [way for way in ways if way.cause is not Cause.FAILED or way.target is not None]
+    endless = traps(definition, meant, among=among)
+    for loop in endless:
+        yield _loop(definition, loop, meant, "error")
+    unfailing = [way for way in ways if way.cause is not Cause.FAILED]
+    for loop in traps(definition, unfailing, among=among):
+        if not any(loop & other for other in endless):
+            yield _loop(definition, loop, unfailing, "warning")
+
+
+def _loop(definition: Definition, loop: frozenset[int], ways: Sequence[Route], level: Level) -> Finding:
+    row, field = next(
+        (way.row, FIELDS_OF[way.cause])
+        for way in ways
+        if way.row is not None and way.source in loop and way.target is not None and way.target <= way.source
+    )
+    only = "leads only back to itself" if len(loop) == 1 else "lead only to each other"
+    unless = "" if level == "error" else ", unless something fails"
+    message = (
+        f"{_steps(loop).capitalize()} {only}: an instance that comes here never ends{unless}. "
+        "Put a condition on this row, which goes back, or have a row there go elsewhere."
+    )
+    return at_row(definition, row, field, message, level)
+
+
+def _steps(numbers: Iterable[int], last: str = " and ") -> str:
+    *others, final = map(str, sorted(numbers))
+    return f"steps {', '.join(others)}{last}{final}" if others else f"step {final}"

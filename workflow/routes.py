@@ -1,0 +1,132 @@
+"""Where each step can lead: the rules of DESIGN.md 3, over everything that could become of a step's rows.
+
+Pure. `flow` says what follows from one outcome; this says what can follow at all, so that mistakes show before
+anything runs. What a condition gives is not known beforehand: a row that has one can always be skipped or not.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from workflow.definition import Definition, Row, TaskDefinition
+
+
+class Cause(Enum):
+    """What an instance leaves a step by."""
+
+    FINISHED = "finished"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One way out of the step `source`, to a step, or (`None`) to the end of the instance.
+
+    `row` is the one that decides it; `None` where no row does, and the next higher sequence comes.
+    """
+
+    source: int
+    target: int | None
+    cause: Cause
+    row: int | None = None
+
+
+def routes(definition: Definition) -> tuple[Route, ...]:
+    """Every way out of every step, those to steps that do not exist included."""
+    return tuple(route for sequence in definition.sequences for route in _routes_from(definition, sequence))
+
+
+def reachable(definition: Definition, ways: Iterable[Route]) -> set[int]:
+    """The steps that an instance can come to by these ways."""
+    return _reached(definition.sequences[:1], _edges(definition, ways))
+
+
+def traps(definition: Definition, ways: Sequence[Route], *, among: Collection[int]) -> list[frozenset[int]]:
+    """The sets of steps, out of those `among`, that lead to each other and nowhere else by these ways, in order.
+
+    A jump to a step that does not exist counts as a way out: where it was meant to lead is not known.
+    """
+    edges = _edges(definition, ways)
+    leaving = {way.source for way in ways if way.target is None or not definition.step(way.target)}
+    stuck = set(among) - _reached(leaving, [(target, source) for source, target in edges])
+    onward = {sequence: frozenset(_reached([sequence], edges)) for sequence in sorted(stuck)}
+    return list(dict.fromkeys(steps for steps in onward.values() if all(onward[step] == steps for step in steps)))
+
+
+def _edges(definition: Definition, ways: Iterable[Route]) -> list[tuple[int, int]]:
+    return [(way.source, way.target) for way in ways if way.target is not None and definition.step(way.target)]
+
+
+def _reached(starts: Iterable[int], edges: Iterable[tuple[int, int]]) -> set[int]:
+    """The steps that these edges (from, to) lead to from `starts`, those included."""
+    onward: dict[int, set[int]] = {}
+    for source, target in edges:
+        onward.setdefault(source, set()).add(target)
+    found = set(starts)
+    ahead = list(found)
+    while ahead:
+        fresh = onward.get(ahead.pop(), set()) - found
+        found |= fresh
+        ahead.extend(fresh)
+    return found
+
+
+def can_be_rejected(definition: Definition, row: Row) -> bool:
+    """Whether people decide the row's task; also where its task is unknown, or has no work yet."""
+    task = _task(definition, row)
+    return task is None or task.manual or not has_code(task)
+
+
+def can_fail(definition: Definition, row: Row) -> bool:
+    """Whether there is anything to fail: code, a condition, an approver to be worked out or found."""
+    task = _task(definition, row)
+    return task is None or not task.manual or has_code(task) or is_conditional(row) or bool(task.approver.strip())
+
+
+def is_conditional(row: Row) -> bool:
+    """Whether the row can be skipped."""
+    return bool(row.condition.strip())
+
+
+def has_code(task: TaskDefinition) -> bool:
+    """Whether there is code to run."""
+    return bool(task.code.strip())
+
+
+def _routes_from(definition: Definition, sequence: int) -> Iterator[Route]:
+    yield from _when_finished(definition, sequence)
+    for index in definition.step(sequence):
+        row = definition.rows[index]
+        if can_be_rejected(definition, row):
+            yield Route(source=sequence, target=row.on_reject, cause=Cause.REJECTED, row=index)
+        if can_fail(definition, row):
+            yield Route(source=sequence, target=row.on_error, cause=Cause.FAILED, row=index)
+
+
+def _when_finished(definition: Definition, sequence: int) -> Iterator[Route]:
+    """The first finished row that has a `then` decides: so each does, if those before it can be missing."""
+    before: list[int] = []
+    for index in definition.step(sequence):
+        then = definition.rows[index].then
+        if then is None:
+            continue
+        if _can_be_over_without(before, definition, sequence):
+            yield Route(source=sequence, target=then, cause=Cause.FINISHED, row=index)
+        before.append(index)
+    if _can_be_over_without(before, definition, sequence):
+        yield Route(source=sequence, target=definition.after(sequence), cause=Cause.FINISHED)
+
+
+def _can_be_over_without(missing: Collection[int], definition: Definition, sequence: int) -> bool:
+    """Whether the step can be over while none of `missing` has finished: all skipped, or cut short by another row."""
+    if all(is_conditional(definition.rows[index]) for index in missing):
+        return True
+    return any(definition.rows[index].ends_step for index in definition.step(sequence) if index not in missing)
+
+
+def _task(definition: Definition, row: Row) -> TaskDefinition | None:
+    try:
+        return definition.task(row.task)
+    except KeyError:
+        return None
