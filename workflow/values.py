@@ -9,46 +9,64 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 MAX_DEPTH = 64
+MAX_SIZE = 10_000_000  # characters and items together; what a process may keep is a setting, and far less
 MAX_INTEGER_BITS = 4096  # Python refuses to write much longer ones as text
 
 
 class ValueProblem(ValueError):
-    """A value that can't be kept; says where it is, what it is, and what would be right."""
+    """A value that can't be kept; says where it is, what it is, and what would be right.
+
+    `value` is the one at fault, where its type is the fault.
+    """
+
+    def __init__(self, message: str, value: Any = None) -> None:
+        super().__init__(message)
+        self.value = value
 
 
 def check(value: Any, where: str = "value") -> Any:
-    """`value` as it will be read back from the database: tuples as lists, times in UTC.
+    """`value` as it will be read back from the database: tuples as lists, times in UTC, plain types.
 
     Raises `ValueProblem` for a type that has no place in JSON, a key that is not text, a number that
-    is no number, and text that PostgreSQL can't store.
+    is no number, text that PostgreSQL can't store, and what is too deep or too large.
     """
-    return _check(value, where, MAX_DEPTH)
+    return _check(value, where, MAX_DEPTH, _Room(where))
 
 
-def _check(value: Any, where: str, depth: int) -> Any:
+class _Room:
+    """What is left of `MAX_SIZE`: a list that holds itself twice, forty times over, is small only until it is copied."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._left = MAX_SIZE
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise ValueProblem(f"{self._where} is too large: more than {MAX_SIZE} characters and items.")
+
+
+def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
+    room.take(1)
     match value:
         case None | bool():
             return value
         case int():
             if value.bit_length() > MAX_INTEGER_BITS:
                 raise ValueProblem(f"{where} is an integer of more than {MAX_INTEGER_BITS} bits.")
-            return value
+            return int(value)
         case float():
             if not math.isfinite(value):
                 raise ValueProblem(f"{where} is {value}: only finite numbers can be kept.")
-            return value
+            return float(value)
         case str():
-            return _check_text(value, where)
+            return _check_text(value, where, room)
         case datetime():
-            if value.tzinfo is None:
-                raise ValueProblem(
-                    f"{where} is a datetime without a time zone; give it one, such as datetime.timezone.utc."
-                )
-            return value.astimezone(UTC)
+            return _check_datetime(value, where)
         case date() | timedelta():
             return value
         case Decimal():
@@ -59,31 +77,45 @@ def _check(value: Any, where: str, depth: int) -> Any:
         raise ValueProblem(f"{where} is nested more than {MAX_DEPTH} levels deep.")
     match value:
         case list() | tuple():
-            return [_check(item, f"{where}[{index}]", depth - 1) for index, item in enumerate(value)]
+            return [_check(item, f"{where}[{index}]", depth - 1, room) for index, item in enumerate(value)]
         case Mapping():
-            return {_check_key(key, where): _check(item, f"{where}[{key!r}]", depth - 1) for key, item in value.items()}
+            return {
+                _check_key(key, where, room): _check(item, f"{where}[{key!r}]", depth - 1, room)
+                for key, item in value.items()
+            }
     raise ValueProblem(
         f"{where} is of type {type(value).__name__}, which can't be kept; "
-        "use text, numbers, booleans, None, lists, dicts, date, datetime, timedelta or Decimal."
+        "use text, numbers, booleans, None, lists, dicts, date, datetime, timedelta or Decimal.",
+        value,
     )
 
 
-def _check_key(key: Any, where: str) -> str:
+def _check_key(key: Any, where: str, room: _Room) -> str:
     if not isinstance(key, str):
         raise ValueProblem(f"{where} has the key {key!r} of type {type(key).__name__}; keys must be text.")
     if key in _READERS:
         raise ValueProblem(f"{where} has the key {key!r}, which is reserved for writing that type as JSON.")
-    return _check_text(key, where)
+    return _check_text(key, where, room)
 
 
-def _check_text(text: str, where: str) -> str:
+def _check_text(text: str, where: str, room: _Room) -> str:
+    room.take(len(text))
     if "\x00" in text:
         raise ValueProblem(f"{where} holds a NUL character, which can't be kept.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueProblem(f"{where} holds text that is not valid Unicode: {error.reason}.") from error
-    return text
+    return str.__str__(text)  # of a subclass, such as Django's choices, only the text is kept
+
+
+def _check_datetime(moment: datetime, where: str) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueProblem(f"{where} is a datetime without a time zone; give it one, such as datetime.timezone.utc.")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueProblem(f"{where} is {moment}, which has no equal in UTC.") from error
 
 
 class Encoder(json.JSONEncoder):
@@ -106,29 +138,8 @@ class Decoder(json.JSONDecoder):
     """Reads what `Encoder` wrote; raises `ValueProblem` for a tag with a wrong value."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"object_hook": _read_tagged, "parse_constant": _refuse_constant, **kwargs})
-
-
-def _read_datetime(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("it has no time zone")
-    return moment.astimezone(UTC)
-
-
-_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "$date": (date.fromisoformat, '"2026-03-01"'),
-    "$datetime": (_read_datetime, '"2026-03-01T09:30:00+00:00"'),
-    "$timedelta": (
-        lambda parts: timedelta(days=parts[0], seconds=parts[1], microseconds=parts[2]),
-        "[days, seconds, microseconds]",
-    ),
-    "$decimal": (lambda text: Decimal(text) if isinstance(text, str) else _not_text(), '"12.50"'),
-}
-
-
-def _not_text() -> Decimal:
-    raise ValueError("it is not text")
+        hooks = {"object_hook": _read_tagged, "parse_constant": _refuse_number, "parse_float": _read_float}
+        super().__init__(**{**hooks, **kwargs})
 
 
 def _read_tagged(value: dict[str, Any]) -> Any:
@@ -140,12 +151,46 @@ def _read_tagged(value: dict[str, Any]) -> Any:
     read, example = _READERS[tag]
     try:
         return read(content)
-    except (ValueError, TypeError, LookupError, ArithmeticError, InvalidOperation) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         raise ValueProblem(f'{{"{tag}": {content!r}}} is not right: write {{"{tag}": {example}}}.') from error
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueProblem(f"{name} is not JSON: only finite numbers can be kept.")
+def _read_datetime(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("it has no time zone")
+    return moment.astimezone(UTC)
+
+
+def _read_timedelta(parts: list[int]) -> timedelta:
+    days, seconds, microseconds = parts
+    return timedelta(days=days, seconds=seconds, microseconds=microseconds)
+
+
+def _read_decimal(text: str) -> Decimal:
+    if not isinstance(text, str):
+        raise ValueError("it is not text")  # a JSON number has lost its digits already
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError("it is not finite")
+    return number
+
+
+_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "$date": (date.fromisoformat, '"2026-03-01"'),
+    "$datetime": (_read_datetime, '"2026-03-01T09:30:00+00:00"'),
+    "$timedelta": (_read_timedelta, "[days, seconds, microseconds]"),
+    "$decimal": (_read_decimal, '"12.50"'),
+}
+
+
+def _read_float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _refuse_number(text: str) -> float:
+    raise ValueProblem(f"{text} can't be kept: only finite numbers can, and as large as a float holds.")
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
@@ -159,3 +204,9 @@ def loads(text: str) -> Any:
         return json.loads(text, cls=Decoder)
     except json.JSONDecodeError as error:
         raise ValueProblem(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+    except ValueProblem:
+        raise
+    except ValueError as error:  # Python reads no integers of thousands of digits
+        raise ValueProblem(f"This can't be kept: {error}.") from error
+    except RecursionError as error:
+        raise ValueProblem(f"This is nested too deep; {MAX_DEPTH} levels can be kept.") from error

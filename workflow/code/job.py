@@ -64,7 +64,8 @@ Answer = Returned | Raised
 class CodeError:
     """Why code failed: `line` and `column` (1-based) are the innermost place in the task's own code.
 
-    `type` is the exception's name, or one of ours: `SandboxCrashed`, `TimeLimit`, `MemoryLimit`, `BadValue`.
+    `type` is the exception's name, or one of ours: `TimeLimit`, `MemoryLimit`, `CallLimit`, `BadValue`,
+    `CallRefused`, `SandboxCrashed`.
     """
 
     type: str

@@ -1,9 +1,18 @@
 """What runs code: the protocol that the sandbox and the trusted runner share, and the one of this OS process."""
 
+import atexit
+import os
+import threading
 from collections.abc import Generator
 from typing import Any, Protocol
 
+from django.conf import settings
+
+from workflow import conf
+from workflow.code.actions import actions
 from workflow.code.job import Answer, Call, Completed, Errored, Job, Outcome, Problem
+
+WEB_WORKERS = 2  # beside the engine's: for checks while somebody saves a definition
 
 
 class Runner(Protocol):
@@ -38,5 +47,67 @@ class Runner(Protocol):
 
 
 def get_runner() -> Runner:
-    """The runner of this OS process, by the setting `RUNNER`."""
-    raise NotImplementedError
+    """The runner of this OS process, by the setting `RUNNER`; made at the first call.
+
+    Raises `RuntimeError` in a process that was forked from one whose sandbox was in use: see `_Runners`.
+    """
+    return _runners.get(conf.get("RUNNER"))
+
+
+class _Runners:
+    """One runner of each kind, of one OS process.
+
+    Monty's threads don't survive a fork: in a child of a process that has used it, it would wait for ever. So
+    the child is told, and the parent's pool is left alone there.
+    """
+
+    def __init__(self, *, inherited: "_Runners | None" = None) -> None:
+        self._lock = threading.Lock()
+        self._runners: dict[str, Runner] = {}
+        self._inherited = inherited
+
+    def get(self, kind: str) -> Runner:
+        with self._lock:
+            if kind not in self._runners:
+                self._runners[kind] = self._make(kind)
+            return self._runners[kind]
+
+    def close(self) -> None:
+        with self._lock:
+            while self._runners:
+                self._runners.popitem()[1].close()
+
+    def used_sandbox(self) -> bool:
+        return "sandbox" in self._runners or (self._inherited is not None and self._inherited.used_sandbox())
+
+    def _make(self, kind: str) -> Runner:
+        limit = conf.get("MAX_LOG_CHARACTERS")
+        if kind == "trusted":
+            from workflow.code.trusted import TrustedRunner
+
+            return TrustedRunner(names=actions, log_limit=limit)
+        if self._inherited is not None and self._inherited.used_sandbox():
+            raise RuntimeError(
+                f"Process {os.getpid()} was forked from one that had already run code, and the sandbox can't follow. "
+                "Fork before the first code runs, or start processes with the 'spawn' method."
+            )
+        from workflow.code.sandbox import SandboxRunner
+
+        return SandboxRunner(
+            workers=conf.get("CONCURRENCY") + WEB_WORKERS,
+            names=actions,
+            log_limit=limit,
+            timezone=settings.TIME_ZONE or "UTC",
+        )
+
+
+_runners = _Runners()
+
+
+def _start_anew_after_fork() -> None:
+    global _runners
+    _runners = _Runners(inherited=_runners)
+
+
+os.register_at_fork(after_in_child=_start_anew_after_fork)
+atexit.register(lambda: _runners.close())

@@ -1,0 +1,105 @@
+"""The functions that a project grants to its code tasks, with `@action` in an app's `actions.py`."""
+
+import builtins
+import inspect
+import keyword
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import autodiscover_modules
+
+from workflow.code.annotations import resolved, stub
+from workflow.code.arguments import bind
+
+RESERVED = frozenset(
+    ("data", "results", "run", "sleep", "sleep_until", "approval", "wait_for", "run_process", "run_all", "send_mail")
+)
+"""Names that the engine gives to code itself, now or by what DESIGN.md promises."""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_actions: dict[str, "Action"] = {}
+
+
+@dataclass(frozen=True)
+class Action:
+    """A granted function; `name` is what code calls it by."""
+
+    name: str
+    function: Callable[..., Any]
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The function's signature, its annotations as types; `Any` where they can't be told."""
+        return resolved(self.function)
+
+    @property
+    def doc(self) -> str:
+        """The docstring, without its indentation; blank where there is none."""
+        return inspect.getdoc(self.function) or ""
+
+    @cached_property
+    def stub(self) -> str:
+        """Its declaration for people and for the type checker: `def name(…) -> …: ...`."""
+        return stub(self.name, self.signature)
+
+    @property
+    def place(self) -> str:
+        """Where it is written: file and line."""
+        code = getattr(inspect.unwrap(self.function), "__code__", None)
+        return f"{code.co_filename}:{code.co_firstlineno}" if code else self.function.__module__
+
+    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What the function returns; `TypeError` where the arguments don't fit its signature."""
+        bound = bind(self.name, self.signature, args=args, kwargs=kwargs)
+        return self.function(*bound.args, **bound.kwargs)
+
+
+def action(function: _Function) -> _Function:
+    """Grants `function` to all code tasks, under its own name. It stays callable as it is.
+
+    Raises `ImproperlyConfigured` for a name that is taken, and for an async function.
+    """
+    granted = Action(name=function.__name__, function=function)
+    _refuse_async(granted)
+    _refuse_name(granted)
+    _actions[granted.name] = granted
+    return function
+
+
+def actions() -> Mapping[str, Action]:
+    """All granted actions, by name; they are known once the apps are loaded."""
+    return MappingProxyType(_actions)
+
+
+def discover() -> None:
+    """Imports `actions.py` of every installed app."""
+    autodiscover_modules("actions")
+
+
+def _refuse_async(granted: Action) -> None:
+    if inspect.iscoroutinefunction(granted.function) or inspect.isasyncgenfunction(granted.function):
+        raise ImproperlyConfigured(
+            f"The action {granted.name}() at {granted.place} is async, which code can't call; "
+            "write a plain function (asgiref.sync.async_to_sync makes one)."
+        )
+
+
+def _refuse_name(granted: Action) -> None:
+    name, place = granted.name, granted.place
+    if not name.isidentifier() or name.startswith("_") or keyword.iskeyword(name):
+        raise ImproperlyConfigured(
+            f"The action at {place} is called {name!r}; give it a name that code can call, without a leading underscore."
+        )
+    if name in RESERVED:
+        raise ImproperlyConfigured(
+            f"The action {name}() at {place} has a name that the workflow engine gives to code itself."
+        )
+    if hasattr(builtins, name):
+        raise ImproperlyConfigured(f"The action {name}() at {place} has the name of a built-in of Python ({name}).")
+    taken = _actions.get(name)
+    if taken is not None and taken.place != place:
+        raise ImproperlyConfigured(f"Two actions are called {name}(): at {taken.place} and at {place}. Rename one.")

@@ -1,0 +1,28 @@
+"""Expressions: conditions and approvers, which look at data and results, and call nothing."""
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import Any
+
+from workflow.code.failure import failure
+from workflow.code.job import Answer, Call, Completed, Errored, Job, Outcome, RunInfo
+
+
+def expression_job(
+    expression: str, *, data: dict[str, Any], results: dict[str, Any], time_limit: float, memory_limit: int
+) -> Job:
+    """The job that an expression is."""
+    run = RunInfo(id=0, process="", task="expression", attempt=1)
+    return Job(code=expression, data=data, results=results, run=run, time_limit=time_limit, memory_limit=memory_limit)
+
+
+def without_calls(running: Generator[Call, Answer, Outcome]) -> Outcome:
+    """The outcome of a run in which the first call is an error."""
+    with closing(running):
+        try:
+            call = next(running)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+    message = f"{call.name}() can't be called here: an expression looks at data and results, and calls no actions."
+    return Errored(error=failure("CallRefused", message))

@@ -1,0 +1,59 @@
+"""What Monty raises, as a `CodeError`."""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from pydantic_monty import MontyCrashedError, MontyError, MontyRuntimeError, MontySyntaxError
+
+from workflow.code.failure import failure
+from workflow.code.job import CodeError, Job
+
+_SCRIPT: Final = re.compile(r'File "(?:<python-input-\d+>|main\.py)"')
+_EXCEPTION_TYPE: Final = re.compile(r"[\w.]+")
+_OUT_OF_TIME: Final = re.compile(r"(?:feed|turn) time limit exceeded: ")
+_OUT_OF_MEMORY: Final = re.compile(r"memory limit exceeded: |the worker exceeded its memory limit")
+_OUT_OF_CALLS: Final = re.compile(r"suspension limit \d+ exceeded")
+
+
+def code_error(error: MontyError, *, job: Job, names: Collection[str]) -> CodeError:
+    """Why the job failed, in the words of who wrote its code."""
+    match error:
+        case MontyCrashedError(timed_out=True):
+            return failure("TimeLimit", _out_of_time(job) + " It did not stop by itself and was killed.")
+        case MontyCrashedError():
+            return failure("SandboxCrashed", f"The process that ran the code died: {error}")
+        case MontyRuntimeError() | MontySyntaxError():
+            return _raised(error, job=job, names=names)
+    return failure("SandboxError", str(error))
+
+
+def _raised(error: MontyRuntimeError | MontySyntaxError, *, job: Job, names: Collection[str]) -> CodeError:
+    kind, message = _explained(error, job)
+    line, column = place(error)
+    traceback = _SCRIPT.sub(lambda _: f'File "{job.run.task}"', error.display())
+    return failure(kind, message, line=line, column=column, traceback=traceback, names=names)
+
+
+def _explained(error: MontyRuntimeError | MontySyntaxError, job: Job) -> tuple[str, str]:
+    message = str(error.exception())
+    if _OUT_OF_TIME.match(message):
+        return "TimeLimit", _out_of_time(job)
+    if _OUT_OF_MEMORY.match(message):
+        return "MemoryLimit", f"The code needs more memory than its limit of {job.memory_limit} MiB."
+    if _OUT_OF_CALLS.match(message):
+        return "CallLimit", "The code made more calls than one run may make."
+    kind = _EXCEPTION_TYPE.match(error.display("type-msg"))
+    return (kind[0] if kind else type(error.exception()).__name__), message
+
+
+def _out_of_time(job: Job) -> str:
+    return f"The code computed for longer than its limit of {job.time_limit:g} seconds."
+
+
+def place(error: MontyRuntimeError | MontySyntaxError) -> tuple[int | None, int | None]:
+    """Line and column (1-based) of the innermost frame in code as it was typed; none where Monty tells none."""
+    for frame in reversed(error.traceback()):
+        if frame.filename != "<string>":
+            return frame.line, frame.column
+    return None, None
