@@ -1,0 +1,102 @@
+"""Definitions as values: what goes out as JSON comes back, and equal ones have one fingerprint."""
+
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.definitions import arbitrary
+from workflow.definition import Definition, Row, TaskDefinition
+
+CHANGES: dict[str, Any] = {
+    "name": "other",
+    "task": "other",
+    "manual": True,
+    "code": "other",
+    "approver": "other",
+    "max_attempts": 2,
+    "retry_delay": 11.0,
+    "time_limit": 2.0,
+    "memory_limit": 2,
+    "sequence": 2,
+    "condition": "other",
+    "then": 2,
+    "on_reject": 2,
+    "on_error": 2,
+    "ends_step": True,
+}
+TASK = TaskDefinition(name="a")
+ROW = Row(task="a", sequence=1)
+
+
+@given(arbitrary())
+def test_json_gives_back_an_equal_definition(definition: Definition) -> None:
+    read = Definition.from_json(json.loads(json.dumps(definition.to_json())))
+    assert read == definition
+    assert read.digest == definition.digest
+
+
+@given(arbitrary(), arbitrary())
+def test_equal_definitions_and_only_those_have_the_same_digest(one: Definition, other: Definition) -> None:
+    assert (one.digest == other.digest) == (one == other)
+    assert replace(one).digest == one.digest
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(TaskDefinition)])
+def test_every_field_of_a_task_counts_for_the_digest(field: str) -> None:
+    changed = Definition(name="P", tasks=(replace(TASK, **{field: CHANGES[field]}),), rows=(ROW,))
+    assert changed.digest != Definition(name="P", tasks=(TASK,), rows=(ROW,)).digest
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Row)])
+def test_every_field_of_a_row_counts_for_the_digest(field: str) -> None:
+    changed = Definition(name="P", tasks=(TASK,), rows=(replace(ROW, **{field: CHANGES[field]}),))
+    assert changed.digest != Definition(name="P", tasks=(TASK,), rows=(ROW,)).digest
+
+
+def test_fields_that_json_lacks_take_their_defaults() -> None:
+    read = Definition.from_json({"name": "P", "tasks": [{"name": "a"}], "rows": [{"task": "a", "sequence": 1}]})
+    assert read == Definition(name="P", tasks=(TASK,), rows=(ROW,))
+
+
+@given(arbitrary())
+def test_steps_partition_the_rows_in_row_order(definition: Definition) -> None:
+    steps = [definition.step(sequence) for sequence in definition.sequences]
+    assert sorted(index for step in steps for index in step) == list(range(len(definition.rows)))
+    assert all(step == tuple(sorted(step)) for step in steps)
+    for sequence in definition.sequences:
+        assert {definition.rows[index].sequence for index in definition.step(sequence)} == {sequence}
+
+
+@given(arbitrary(), st.integers(-1, 6))
+def test_after_is_the_next_higher_sequence_of_any_number(definition: Definition, sequence: int) -> None:
+    higher = {row.sequence for row in definition.rows if row.sequence > sequence}
+    assert definition.after(sequence) == (min(higher) if higher else None)
+
+
+@given(arbitrary(), st.integers(-1, 6))
+def test_a_step_that_does_not_exist_has_no_rows(definition: Definition, sequence: int) -> None:
+    assert bool(definition.step(sequence)) == (sequence in definition.sequences)
+
+
+def test_a_walk_by_after_visits_each_step_once() -> None:
+    definition = Definition(name="P", rows=tuple(Row(task="a", sequence=number) for number in (5, 5, 7, 70)))
+    assert definition.sequences == (5, 7, 70)
+    assert [definition.after(number) for number in definition.sequences] == [7, 70, None]
+
+
+def test_tasks_are_found_by_name_and_by_row() -> None:
+    definition = Definition(name="P", tasks=(TASK, TaskDefinition(name="b")), rows=(Row(task="b", sequence=1),))
+    assert definition.task("a") is TASK
+    assert definition.task_of(0).name == "b"
+    with pytest.raises(KeyError):
+        definition.task("c")
+
+
+def test_a_definition_never_changes() -> None:
+    for value in (TASK, ROW, Definition(name="P")):
+        with pytest.raises(AttributeError):
+            value.name = "other"  # type: ignore[misc, union-attr]
