@@ -253,7 +253,7 @@ def _who_was_quicker(waiting: WaitingForApproval) -> str:
 def _waiting(process: str, task: str, instance: int | None) -> QuerySet[WaitingForApproval]:
     waiting = WaitingForApproval.objects.filter(process_name=process, task_name=task).select_related("task_run")
     # One order for all deciders: two that decide the same instances can't wait for each other.
-    return waiting.order_by("rpid") if instance is None else waiting.filter(rpid=instance)
+    return waiting.order_by("rpid_id") if instance is None else waiting.filter(rpid=instance)
 
 
 def _why_nothing_waits(process: str, task: str, instance: int | None) -> str:
@@ -263,7 +263,7 @@ def _why_nothing_waits(process: str, task: str, instance: int | None) -> str:
         of = f" of instance {instance}"
     else:
         of = ""
-    known = WaitingForApproval.objects.values_list("process_name", "task_name").distinct()[:100]
+    known = WaitingForApproval.objects.order_by().values_list("process_name", "task_name").distinct()[:100]
     pairs = [f"{known_process} / {known_task}" for known_process, known_task in known]
     if not pairs:
         return f"Nothing waits for {process!r} {task!r}{of}; nothing waits at all."
