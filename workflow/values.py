@@ -169,7 +169,7 @@ def _read_timedelta(parts: list[int]) -> timedelta:
 
 def _read_decimal(text: str) -> Decimal:
     if not isinstance(text, str):
-        raise ValueError("it is not text")  # a JSON number has lost its digits already
+        raise ValueError("it is not text")  # noqa: TRY004 - a JSON number has lost its digits already
     number = Decimal(text)
     if not number.is_finite():
         raise ValueError("it is not finite")

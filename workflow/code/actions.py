@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import autodiscover_modules
 
 from workflow.code.annotations import resolved, stub
 from workflow.code.arguments import bind
@@ -54,7 +53,14 @@ class Action:
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What the function returns; `TypeError` where the arguments don't fit its signature."""
-        bound = bind(self.name, self.signature, args=args, kwargs=kwargs)
+        return self.call_bound(self.bind(args, kwargs))
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        """The arguments by parameter; `TypeError` where they don't fit the signature."""
+        return bind(self.name, self.signature, args=args, kwargs=kwargs)
+
+    def call_bound(self, bound: inspect.BoundArguments) -> Any:
+        """What the function returns for arguments that `bind` has checked."""
         return self.function(*bound.args, **bound.kwargs)
 
 
@@ -73,11 +79,6 @@ def action(function: _Function) -> _Function:
 def actions() -> Mapping[str, Action]:
     """All granted actions, by name; they are known once the apps are loaded."""
     return MappingProxyType(_actions)
-
-
-def discover() -> None:
-    """Imports `actions.py` of every installed app."""
-    autodiscover_modules("actions")
 
 
 def _refuse_async(granted: Action) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from workflow.code.failure import failure
-from workflow.code.job import Answer, Call, Completed, Errored, Job, Outcome, RunInfo
+from workflow.code.job import Answer, Call, Errored, Job, Outcome, RunInfo
 
 
 def expression_job(

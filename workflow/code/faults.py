@@ -48,7 +48,7 @@ def _explained(error: MontyRuntimeError | MontySyntaxError, job: Job) -> tuple[s
 
 
 def _out_of_time(job: Job) -> str:
-    return f"The code computed for longer than its limit of {job.time_limit:g} seconds."
+    return f"The code computed for longer than its limit of {job.time_limit:g} s."
 
 
 def place(error: MontyRuntimeError | MontySyntaxError) -> tuple[int | None, int | None]:

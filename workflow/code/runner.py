@@ -12,7 +12,7 @@ from workflow import conf
 from workflow.code.actions import actions
 from workflow.code.job import Answer, Call, Completed, Errored, Job, Outcome, Problem
 
-WEB_WORKERS = 2  # beside the engine's: for checks while somebody saves a definition
+SPARE_WORKERS = 2  # for checks while somebody saves a definition; workers are only started when needed
 
 
 class Runner(Protocol):
@@ -94,7 +94,7 @@ class _Runners:
         from workflow.code.sandbox import SandboxRunner
 
         return SandboxRunner(
-            workers=conf.get("CONCURRENCY") + WEB_WORKERS,
+            workers=2 * conf.get("CONCURRENCY") + SPARE_WORKERS,
             names=actions,
             log_limit=limit,
             timezone=settings.TIME_ZONE or "UTC",

@@ -4,6 +4,7 @@ A feed is one run of code in a session; a session holds one worker of the pool f
 """
 
 from collections.abc import Callable, Collection, Generator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic_monty import (
@@ -24,7 +25,7 @@ from workflow.code.crossing import as_reply, exported
 from workflow.code.expression import expression_job, without_calls
 from workflow.code.failure import failure
 from workflow.code.faults import code_error
-from workflow.code.job import Answer, Call, Completed, Errored, Job, Outcome, Problem
+from workflow.code.job import Answer, Call, CodeError, Completed, Errored, Job, Outcome, Problem
 from workflow.code.log import Log
 from workflow.values import ValueProblem
 
@@ -75,7 +76,7 @@ class SandboxRunner:
             time_limit=time_limit,
             memory_limit=memory_limit,
         )
-        return without_calls(self._run(job, {"data": data, "results": results}))
+        return _without_parenthesis(without_calls(self._run(job, {"data": data, "results": results})))
 
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """See `Runner.check`."""
@@ -142,6 +143,14 @@ def _completed(result: Any, data: Any, *, job: Job, log: Log) -> Completed:
         data=exported(data, where="data", given=given),
         log=str(log),
     )
+
+
+def _without_parenthesis(outcome: Outcome) -> Outcome:
+    """The outcome with the column of its error in the expression as it was typed."""
+    match outcome:
+        case Errored(error=CodeError(line=1, column=int(column)) as error):
+            return replace(outcome, error=replace(error, column=max(column - 1, 1)))
+    return outcome
 
 
 def _stand_in(name: str) -> Callable[[], None]:

@@ -3,7 +3,9 @@
 A leading underscore keeps a name that only the declarations need out of the code's sight.
 """
 
-from workflow.code.actions import actions
+from collections.abc import Mapping
+
+from workflow.code.actions import Action, actions
 
 IMPORTS = """\
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +32,9 @@ run: _Run
 """
 
 
-def stubs(*, expression: bool = False) -> str:
-    """The declarations: `data` and `results`, and for a task's code also `run` and the granted actions."""
+def stubs(*, expression: bool = False, granted: Mapping[str, Action] | None = None) -> str:
+    """The declarations: `data` and `results`, and for a task's code also `run` and what is `granted`."""
     if expression:
         return IMPORTS + STATE
-    return IMPORTS + STATE + RUN + "".join(f"\n{action.stub}\n" for action in actions().values())
+    granted = actions() if granted is None else granted
+    return IMPORTS + STATE + RUN + "".join(f"\n{action.stub}\n" for action in granted.values())

@@ -11,7 +11,8 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable, Collection, Generator
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from django.db import connections
 
@@ -22,6 +23,7 @@ from workflow.code.job import Answer, Call, CodeError, Completed, Errored, Job, 
 from workflow.code.log import Log
 from workflow.values import ValueProblem
 
+_HERE: Final = Path(__file__).parent
 _Mode = Literal["exec", "eval"]
 _Caller = Callable[[Call], Any]
 
@@ -99,13 +101,13 @@ class TrustedRunner:
 def _value(job: Job, scope: dict[str, Any], *, mode: _Mode) -> Any:
     """Runs the code; the value of its last statement, if that is an expression."""
     if mode == "eval":
-        return eval(compile(job.code, job.run.task, "eval"), scope)
+        return eval(compile(job.code, job.run.task, "eval"), scope)  # noqa: S307
     tree = ast.parse(job.code, job.run.task)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, job.run.task, "exec"), scope)
+    exec(compile(tree, job.run.task, "exec"), scope)  # noqa: S102 - what this runner is for
     if not isinstance(last, ast.Expr):
         return None
-    return eval(compile(ast.Expression(last.value), job.run.task, "eval"), scope)
+    return eval(compile(ast.Expression(last.value), job.run.task, "eval"), scope)  # noqa: S307
 
 
 def _completed(result: Any, data: Any, *, log: Log) -> Completed:
@@ -139,7 +141,7 @@ def _code_error(error: BaseException, *, job: Job, names: Collection[str]) -> Co
         line, column = error.lineno, (error.offset or 1) - 1
     return failure(
         type(error).__name__,
-        str(error),
+        (error.msg if isinstance(error, SyntaxError) else None) or str(error),
         line=line,
         column=None if column is None else column + 1,
         traceback="".join(
@@ -151,12 +153,17 @@ def _code_error(error: BaseException, *, job: Job, names: Collection[str]) -> Co
 
 
 def _frames(error: BaseException, job: Job) -> list[traceback.FrameSummary]:
-    """The frames from the code on inwards, with the lines of the code, which is in no file."""
+    """The frames from the code on inwards, without ours, and with the lines of the code, which is in no file."""
     lines = job.code.splitlines()
-    frames = list(
-        itertools.dropwhile(lambda frame: frame.filename != job.run.task, traceback.extract_tb(error.__traceback__))
+    inward = itertools.dropwhile(
+        lambda frame: frame.filename != job.run.task,
+        traceback.extract_tb(error.__traceback__),
     )
-    return [_with_line(frame, lines) if frame.filename == job.run.task else frame for frame in frames]
+    return [
+        _with_line(frame, lines) if frame.filename == job.run.task else frame
+        for frame in inward
+        if Path(frame.filename).parent != _HERE
+    ]
 
 
 def _with_line(frame: traceback.FrameSummary, lines: list[str]) -> traceback.FrameSummary:

@@ -1,0 +1,86 @@
+"""System checks of the setting `WORKFLOW`: what is wrong with it, and what would be right."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from workflow import conf
+
+RUNNERS = ("sandbox", "trusted")
+
+
+@register()
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """All findings about `settings.WORKFLOW`."""
+    given = getattr(settings, "WORKFLOW", {})
+    if not isinstance(given, Mapping):
+        return [_error("E001", f"WORKFLOW is {given!r}.", "Make it a dict, such as {'TIME_LIMIT': 10.0}.")]
+    return [*_unknown(given), *_bad(given), *_dangerous(given)]
+
+
+def _unknown(given: Mapping[Any, Any]) -> list[CheckMessage]:
+    return [
+        _error("E002", f"WORKFLOW has the unknown key {key!r}.", _near(str(key)))
+        for key in given
+        if key not in conf.DEFAULTS
+    ]
+
+
+def _near(key: str) -> str:
+    near = get_close_matches(key.upper(), conf.DEFAULTS, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(conf.DEFAULTS))}."
+
+
+def _bad(given: Mapping[Any, Any]) -> list[CheckMessage]:
+    return [
+        _error("E003", f"WORKFLOW[{key!r}] is {given[key]!r}.", f"Make it {hint}.")
+        for key, (is_right, hint) in _RULES.items()
+        if key in given and not is_right(given[key])
+    ]
+
+
+def _dangerous(given: Mapping[Any, Any]) -> list[CheckMessage]:
+    if given.get("RUNNER") != "trusted":
+        return []
+    return [
+        Warning(
+            "WORKFLOW['RUNNER'] is 'trusted': who may edit code in the admin can do all that this server's user can.",
+            hint="Set it to 'sandbox', unless those people may log in to the server anyway. Time and memory limits "
+            "are not kept either.",
+            id="workflow.W001",
+        )
+    ]
+
+
+def _error(number: str, message: str, hint: str) -> Error:
+    return Error(message, hint=hint, id=f"workflow.{number}")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+_COUNT = (_is_count, "a whole number above 0")
+_SECONDS = (_is_duration, "a number of seconds above 0")
+
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "RUNNER": (lambda value: value in RUNNERS, " or ".join(map(repr, RUNNERS))),
+    "TIME_LIMIT": _SECONDS,
+    "MEMORY_LIMIT": (_is_count, "a whole number of MiB above 0"),
+    "MAX_STEPS": _COUNT,
+    "MAX_DATA_BYTES": _COUNT,
+    "MAX_LOG_CHARACTERS": _COUNT,
+    "POLL_INTERVAL": _SECONDS,
+    "CONCURRENCY": _COUNT,
+    "BATCH": _COUNT,
+    "LEASE": _SECONDS,
+}
