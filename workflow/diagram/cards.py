@@ -1,0 +1,138 @@
+"""What each row's box says, and how much room that takes. All lengths are in pixels at natural size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from workflow.definition import Definition, Row
+from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, task_of
+from workflow.diagram.text import Font, wrap
+from workflow.diagram.words import ends_when_rejected
+
+NAME = Font(14, bold=True)
+SMALL = Font(12)
+MONO = Font(12, mono=True)
+
+PADDING = 10
+ICON = 16
+ICON_GAP = 7
+NAME_LINE = 18
+SMALL_LINE = 17
+CONDITION_PADDING = 5
+NAME_LINES = 3
+CONDITION_LINES = 2
+ENTRIES = 36  # the top of a step, where jumps arrive; none leaves there
+
+NO_WORK = {Kind.EMPTY: "no work yet", Kind.UNKNOWN: "no such task"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A line of small text with an icon before it."""
+
+    text: str
+    icon: str
+    style: str = "note"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """The line of a box that says where it leads. `jump` is `None` where a rejection is the end."""
+
+    way: Way
+    jump: Jump | None
+
+    @property
+    def text(self) -> str:
+        """As `rejected → 20`."""
+        return f"{self.way.value} → {'end' if self.jump is None else self.jump.target}"
+
+    @property
+    def missing(self) -> bool:
+        """Whether the step that it leads to does not exist."""
+        return self.jump is not None and not self.jump.exists
+
+    @property
+    def height(self) -> float:
+        """A missing step takes a second line to say so."""
+        return SMALL_LINE * (2 if self.missing else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What one row's box says, wrapped to its width."""
+
+    index: int
+    kind: Kind
+    width: float
+    condition: tuple[str, ...]
+    name: tuple[str, ...]
+    notes: tuple[Note, ...]
+    ports: tuple[Port, ...]
+
+    @cached_property
+    def condition_height(self) -> float:
+        """The strip at the top; nothing where the row is not conditional."""
+        return len(self.condition) * SMALL_LINE + 2 * CONDITION_PADDING if self.condition else 0
+
+    @cached_property
+    def notes_top(self) -> float:
+        """From the box's top to the notes below the name."""
+        return self.condition_height + PADDING + max(len(self.name) * NAME_LINE, ICON)
+
+    @cached_property
+    def ports_top(self) -> float:
+        """From the box's top to the first port."""
+        return max(self.notes_top + len(self.notes) * SMALL_LINE, ENTRIES)
+
+    @cached_property
+    def height(self) -> float:
+        """The least that holds everything."""
+        return self.ports_top + sum(port.height for port in self.ports) + PADDING
+
+    def port_middle(self, port: int) -> float:
+        """From the box's top to the middle of that port's first line, where its jump leaves."""
+        return self.ports_top + sum(above.height for above in self.ports[:port]) + SMALL_LINE / 2
+
+
+def card(definition: Definition, index: int, *, width: float, mark: Mark | None, problem: bool) -> Card:
+    """The box's text. `problem` leaves room for the sign that warns of a mistake."""
+    row = definition.rows[index]
+    task = task_of(definition, row)
+    inside = width - 2 * PADDING
+    beside_icons = inside - (ICON + ICON_GAP) * (2 if problem else 1)
+    return Card(
+        index=index,
+        kind=kind_of(task),
+        width=width,
+        condition=_condition(row, inside),
+        name=wrap(row.task, font=NAME, width=beside_icons, lines=NAME_LINES) or ("(no task)",),
+        notes=tuple(_notes(definition, row, width=inside - ICON, mark=mark)),
+        ports=tuple(_ports(definition, row)),
+    )
+
+
+def _condition(row: Row, width: float) -> tuple[str, ...]:
+    lines = wrap(row.condition, font=MONO, width=width - MONO.width("if "), lines=CONDITION_LINES)
+    return tuple(line if number else f"if {line}" for number, line in enumerate(lines))
+
+
+def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None) -> Iterator[Note]:
+    task = task_of(definition, row)
+    kind = kind_of(task)
+    if mark is not None:
+        yield Note(text=mark.value, icon=mark.value, style="status")
+    if kind in NO_WORK:
+        yield Note(text=NO_WORK[kind], icon="warning", style="warning")
+    if task is not None and kind is Kind.MANUAL:
+        (who,) = wrap(f"by {deciders(task)}", font=SMALL, width=width + ICON, lines=1)
+        yield Note(text=who, icon="")
+    if row.ends_step:
+        yield Note(text="ends the step", icon="flag")
+
+
+def _ports(definition: Definition, row: Row) -> Iterator[Port]:
+    for jump in jumps(definition, row):
+        yield Port(way=jump.way, jump=jump)
+    if ends_when_rejected(definition, row):
+        yield Port(way=Way.REJECTED, jump=None)

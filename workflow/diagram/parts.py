@@ -1,0 +1,98 @@
+"""What a definition says that a picture shows: kinds of task, jumps, and which steps lead on to the next."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from workflow import approvers
+from workflow.definition import Definition, Row, TaskDefinition
+from workflow.routes import Cause, has_code, routes
+
+
+class Mark(Enum):
+    """What became of a row in one instance."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class Kind(Enum):
+    """What a row's task is; a draft's may be nothing yet, or a name that no task has."""
+
+    MANUAL = "manual"
+    CODE = "code"
+    EMPTY = "empty"
+    UNKNOWN = "unknown"
+
+
+class Way(Enum):
+    """What a jump follows from."""
+
+    THEN = "then"
+    REJECTED = "rejected"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jump:
+    """A row's way to another step than the next one. `back` also holds for a jump to the row's own step."""
+
+    way: Way
+    target: int
+    exists: bool
+    back: bool
+
+
+def kind_of(task: TaskDefinition | None) -> Kind:
+    """What the picture tells apart, by shape and icon."""
+    if task is None:
+        return Kind.UNKNOWN
+    if task.manual:
+        return Kind.MANUAL
+    return Kind.CODE if has_code(task) else Kind.EMPTY
+
+
+def task_of(definition: Definition, row: Row) -> TaskDefinition | None:
+    """The row's task, or `None` where a draft names one that it does not have."""
+    try:
+        return definition.task(row.task)
+    except KeyError:
+        return None
+
+
+def jumps(definition: Definition, row: Row) -> tuple[Jump, ...]:
+    """The row's jumps; a `then` to the step that comes next anyway is none."""
+    return tuple(
+        Jump(way=way, target=target, exists=bool(definition.step(target)), back=target <= row.sequence)
+        for way, target in _targets(definition, row)
+    )
+
+
+def _targets(definition: Definition, row: Row) -> Iterator[tuple[Way, int]]:
+    if row.then is not None and row.then != definition.after(row.sequence):
+        yield Way.THEN, row.then
+    if row.on_reject is not None:
+        yield Way.REJECTED, row.on_reject
+    if row.on_error is not None:
+        yield Way.ERROR, row.on_error
+
+
+def leading_on(definition: Definition) -> frozenset[int]:
+    """The steps that can go on to the next higher one, or from the highest to the end."""
+    return frozenset(
+        route.source
+        for route in routes(definition)
+        if route.cause is Cause.FINISHED and route.target == definition.after(route.source)
+    )
+
+
+def deciders(task: TaskDefinition) -> str:
+    """Who decides a manual task, in words."""
+    if approvers.is_expression(task.approver):
+        return approvers.expression(task.approver)
+    return ", ".join(approvers.names(task.approver)) or "any member of staff"
