@@ -27,7 +27,7 @@ class Problem:
     message: str
 
 
-def no_problems(code: str, expression: bool, /) -> list[Problem]:
+def no_problems(code: str, *, expression: bool) -> list[Problem]:
     return []
 
 
@@ -112,8 +112,10 @@ class TestTasks:
     @pytest.mark.parametrize("code", ["", " \n\t"])
     def test_a_task_without_work(self, code: str) -> None:
         assert told(with_task(TaskDefinition(name="a", code=code))) == [
-            "error: Task 'a': Nobody and nothing does this task, so its step could never end. "
-            "Tick manual to have people decide it, or write its code."
+            (
+                "error: Task 'a': Nobody and nothing does this task, so its step could never end. "
+                "Tick manual to have people decide it, or write its code."
+            )
         ]
 
     def test_a_task_that_is_manual_and_code(self) -> None:
@@ -124,8 +126,10 @@ class TestTasks:
     def test_an_approver_of_code(self) -> None:
         """Its names are not looked up: nobody is asked anyway."""
         assert told(with_task(TaskDefinition(name="a", code="1", approver="nobody"))) == [
-            "warning: Task 'a': Only manual tasks are approved, and this one is not manual. "
-            "Clear its approver, or tick manual."
+            (
+                "warning: Task 'a': Only manual tasks are approved, and this one is not manual. "
+                "Clear its approver, or tick manual."
+            )
         ]
 
     def test_approvers_that_do_not_exist(self) -> None:
@@ -137,8 +141,10 @@ class TestTasks:
 
     def test_an_approver_expression_without_its_sign(self) -> None:
         assert told(with_task(manual("a", "data['boss']"))) == [
-            "error: Task 'a': There is no active user and no group \"data['boss']\". "
-            "To have the approver worked out, start it with =."
+            (
+                "error: Task 'a': There is no active user and no group \"data['boss']\". "
+                "To have the approver worked out, start it with =."
+            )
         ]
 
     def test_approvers_are_looked_up_all_at_once(self) -> None:
@@ -154,8 +160,10 @@ class TestTasks:
 
     def test_an_approver_that_is_no_expression_at_all(self) -> None:
         assert told(with_task(manual("a", "= "))) == [
-            "error: Task 'a': After = comes an expression, such as =data[\"manager\"]. "
-            "For any member of staff, leave it blank."
+            (
+                "error: Task 'a': After = comes an expression, such as =data[\"manager\"]. "
+                "For any member of staff, leave it blank."
+            )
         ]
 
     @pytest.mark.parametrize(
@@ -190,7 +198,7 @@ class TestCode:
     def check(self, definition: Definition, problem: Problem) -> list[Finding]:
         self.checked: list[tuple[str, bool]] = []
 
-        def check_code(code: str, expression: bool, /) -> list[Problem]:
+        def check_code(code: str, *, expression: bool) -> list[Problem]:
             self.checked.append((code, expression))
             return [problem]
 
@@ -243,8 +251,10 @@ class TestRows:
     def test_a_jump_to_nowhere_in_a_long_process_names_the_nearest_steps(self) -> None:
         definition = process(*(row(10 * number, "a") for number in range(1, 40)), row(400, "a", then=201))
         assert told(definition) == [
-            "error: Step 400, 'a': Goes to step 201 when finished, but there is no step 201. "
-            "The nearest are 150, 160, 170, 180, 190, 200, 210, 220, 230, 240, 250, 260."
+            (
+                "error: Step 400, 'a': Goes to step 201 when finished, but there is no step 201. "
+                "The nearest are 150, 160, 170, 180, 190, 200, 210, 220, 230, 240, 250, 260."
+            )
         ]
 
     def test_a_jump_to_nowhere_from_the_only_step(self) -> None:
@@ -254,8 +264,10 @@ class TestRows:
 
     def test_a_task_twice_at_a_step(self) -> None:
         assert told(process(row(1, "a"), row(1, "b"), row(1, "a", condition="x"))) == [
-            "warning: Step 1, 'a': 'a' is at this step more than once: the later result replaces the earlier one. "
-            "Make a task of its own for each, or give each a condition."
+            (
+                "warning: Step 1, 'a': 'a' is at this step more than once: the later result replaces the earlier one. "
+                "Make a task of its own for each, or give each a condition."
+            )
         ]
 
     def test_a_task_twice_with_conditions_is_a_choice_of_ways(self) -> None:
@@ -266,20 +278,26 @@ class TestRows:
 
     def test_then_below_one_that_always_decides(self) -> None:
         assert told(process(row(1, "a", then=2), row(1, "b", then=3), row(2, "a"), row(3, "b"))) == [
-            "warning: Step 1, 'b': Never goes to step 3: a row above it at this step always decides. "
-            "Clear one of the two."
+            (
+                "warning: Step 1, 'b': Never goes to step 3: a row above it at this step always decides. "
+                "Clear one of the two."
+            )
         ]
 
     def test_on_reject_of_code(self) -> None:
         assert told(process(row(1, "a"), row(2, "a", on_reject=1))) == [
-            "warning: Step 2, 'a': Never goes to step 1 when rejected: only manual tasks are. "
-            "Clear it, or use on error."
+            (
+                "warning: Step 2, 'a': Never goes to step 1 when rejected: only manual tasks are. "
+                "Clear it, or use on error."
+            )
         ]
 
     def test_on_error_of_a_task_in_which_nothing_can_fail(self) -> None:
         assert told(process(row(1, "a"), row(2, "b", on_error=1), b=manual("b"))) == [
-            "warning: Step 2, 'b': Never goes to step 1 when it fails: nothing in this task can fail. "
-            "Clear it, or use on reject."
+            (
+                "warning: Step 2, 'b': Never goes to step 1 when it fails: nothing in this task can fail. "
+                "Clear it, or use on reject."
+            )
         ]
 
     @pytest.mark.parametrize("approver", ["=data['boss']", "anna"])
@@ -340,8 +358,10 @@ class TestLoops:
 
     def test_steps_that_lead_only_to_each_other(self) -> None:
         assert told(process(row(10, "a"), row(20, "b"), row(30, "c"), row(40, "d", then=20))) == [
-            "error: Step 40, 'd': Steps 20, 30 and 40 lead only to each other: an instance that comes here never ends. "
-            "Put a condition on this row, which goes back, or have a row there go elsewhere."
+            (
+                "error: Step 40, 'd': Steps 20, 30 and 40 lead only to each other: an instance that comes here never ends. "
+                "Put a condition on this row, which goes back, or have a row there go elsewhere."
+            )
         ]
 
     def test_a_rejection_that_goes_back_as_well(self) -> None:
@@ -357,8 +377,10 @@ class TestLoops:
 
     def test_an_error_that_is_told_where_to_go_may_be_meant(self) -> None:
         assert told(process(row(10, "a", then=10, on_error=20), row(20, "b"))) == [
-            "warning: Step 10, 'a': Step 10 leads only back to itself: an instance that comes here never ends, "
-            "unless something fails. Put a condition on this row, which goes back, or have a row there go elsewhere."
+            (
+                "warning: Step 10, 'a': Step 10 leads only back to itself: an instance that comes here never ends, "
+                "unless something fails. Put a condition on this row, which goes back, or have a row there go elsewhere."
+            )
         ]
 
     def test_a_rejection_that_ends_the_instance_is_a_way_out(self) -> None:
@@ -383,7 +405,7 @@ def test_findings_come_in_reading_order() -> None:
         rows=(row(1, "z", condition="x", on_reject=5), row(1, "a", then=5), row(2, "b", on_error=6)),
     )
 
-    def check_code(code: str, expression: bool, /) -> list[Problem]:
+    def check_code(code: str, *, expression: bool) -> list[Problem]:
         return [Problem(2, 1, "second"), Problem(1, 9, "first, later"), Problem(1, 2, "first")]
 
     findings = lint(definition, check_code=check_code, unknown_approvers=unknown)

@@ -42,7 +42,7 @@ def names_from_value(value: Any) -> tuple[str, ...]:
 
 def _text(item: Any) -> str:
     if not isinstance(item, str):
-        raise ValueError(f"Each approver must be a name; the expression gave a list that holds {_kind(item)}.")
+        raise ValueError(f"Each approver must be a name; the expression gave a list that holds {_kind(item)}.")  # noqa: TRY004 - callers catch one type
     return item
 
 

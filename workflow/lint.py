@@ -28,9 +28,9 @@ NUMBERS_SHOWN = 12
 
 
 class CheckCode(Protocol):
-    """Finds what is wrong with code, or with an expression (`True`)."""
+    """Finds what is wrong with code, or with a single expression."""
 
-    def __call__(self, code: str, expression: bool, /) -> Sequence[Problem]: ...
+    def __call__(self, code: str, *, expression: bool) -> Sequence[Problem]: ...
 
 
 def lint(
@@ -192,7 +192,7 @@ def _is_positive(limit: float | None) -> bool:
 def _expressions_of_tasks(definition: Definition, check_code: CheckCode) -> Iterator[Finding]:
     for task in definition.tasks:
         if has_code(task):
-            for problem in check_code(task.code, False):
+            for problem in check_code(task.code, expression=False):
                 yield at_problem(problem, task=task.name, field="code")
         if task.manual and approvers.is_expression(task.approver):
             yield from _approver_expression(task, check_code)
@@ -209,7 +209,7 @@ def _approver_expression(task: TaskDefinition, check_code: CheckCode) -> Iterato
         return
     # The checker counts from where the expression starts; the reader counts from where the field does.
     shift = task.approver.index(expression)
-    for problem in check_code(expression, True):
+    for problem in check_code(expression, expression=True):
         yield at_problem(problem, task=task.name, field="approver", shift=shift)
 
 
@@ -290,7 +290,7 @@ def _jumps_without_effect(definition: Definition, ways: Sequence[Route]) -> Iter
 def _conditions(definition: Definition, check_code: CheckCode) -> Iterator[Finding]:
     for index, row in enumerate(definition.rows):
         if is_conditional(row):
-            for problem in check_code(row.condition, True):
+            for problem in check_code(row.condition, expression=True):
                 yield at_problem(problem, task=row.task, field="condition", row=index, step=row.sequence)
 
 
