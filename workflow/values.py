@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 MAX_DEPTH = 64
-MAX_SIZE = 10_000_000  # characters and items together; what a process may keep is a setting, and far less
+MAX_SIZE = 10_000_000  # characters; what a process may keep is a setting, and far less
+ITEM_SIZE = 10  # characters that every value counts for, whatever it is
 MAX_INTEGER_BITS = 4096  # Python refuses to write much longer ones as text
 
 
@@ -47,11 +48,11 @@ class _Room:
     def take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise ValueProblem(f"{self._where} is too large: more than {MAX_SIZE} characters and items.")
+            raise ValueProblem(f"{self._where} is too large: more than about {MAX_SIZE} characters.")
 
 
 def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
-    room.take(1)
+    room.take(ITEM_SIZE)
     match value:
         case None | bool():
             return value

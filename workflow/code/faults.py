@@ -10,6 +10,7 @@ from workflow.code.failure import failure
 from workflow.code.job import CodeError, Job
 
 _SCRIPT: Final = re.compile(r'File "(?:<python-input-\d+>|main\.py)"')
+_STAND_IN: Final = re.compile(r"<action (\w+)>")
 _EXCEPTION_TYPE: Final = re.compile(r"[\w.]+")
 _OUT_OF_TIME: Final = re.compile(r"(?:feed|turn) time limit exceeded: ")
 _OUT_OF_MEMORY: Final = re.compile(r"memory limit exceeded: |the worker exceeded its memory limit")
@@ -32,7 +33,14 @@ def _raised(error: MontyRuntimeError | MontySyntaxError, *, job: Job, names: Col
     kind, message = _explained(error, job)
     line, column = place(error)
     traceback = _SCRIPT.sub(lambda _: f'File "{job.run.task}"', error.display())
-    return failure(kind, message, line=line, column=column, traceback=traceback, names=names)
+    return failure(
+        kind,
+        _STAND_IN.sub(r"\1", message),
+        line=line,
+        column=column,
+        traceback=_STAND_IN.sub(r"\1", traceback),
+        names=names,
+    )
 
 
 def _explained(error: MontyRuntimeError | MontySyntaxError, job: Job) -> tuple[str, str]:

@@ -31,6 +31,7 @@ from workflow.values import ValueProblem
 
 MAX_CALLS: Final = 1_000_000  # Monty wants some number, and its own 1000 is less than a loop over a year's orders
 GRACE: Final = 1.0  # seconds past its limit after which a worker that does not stop by itself is killed
+_NOTHING: Final = "None"  # Monty binds no inputs to blank code
 _MIB: Final = 1 << 20
 
 
@@ -69,6 +70,8 @@ class SandboxRunner:
         memory_limit: int,
     ) -> Completed | Errored:
         """See `Runner.evaluate`."""
+        if not expression.strip():
+            return Errored(error=failure("SyntaxError", "The expression is blank."))
         job = expression_job(
             typecheck.parenthesized(expression),
             data=data,
@@ -91,7 +94,9 @@ class SandboxRunner:
         try:
             with self._session(job) as session:
                 snapshot = session.feed_start(
-                    job.code, inputs=dict(inputs), print_callback=lambda _, text: log.write(text)
+                    job.code if job.code.strip() else _NOTHING,
+                    inputs=dict(inputs),
+                    print_callback=lambda _, text: log.write(text),
                 )
                 while not isinstance(snapshot, MontyComplete):
                     if isinstance(snapshot, FunctionSnapshot) and not snapshot.is_os_function:

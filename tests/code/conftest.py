@@ -1,0 +1,28 @@
+"""The two runners, and jobs for them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.code.granted import GRANTED
+from workflow.code.runner import Runner
+from workflow.code.sandbox import SandboxRunner
+from workflow.code.trusted import TrustedRunner
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxRunner]:
+    runner = SandboxRunner(workers=3, names=lambda: GRANTED, log_limit=1_000, timezone="Europe/Berlin")
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="session")
+def trusted() -> TrustedRunner:
+    return TrustedRunner(names=lambda: GRANTED, log_limit=1_000)
+
+
+@pytest.fixture(params=["sandbox", "trusted"])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    found: Runner = request.getfixturevalue(request.param)
+    return found
