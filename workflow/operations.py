@@ -57,7 +57,7 @@ def start_many(
     Raises as `start` does.
     """
     checked = _checked_data(data)
-    processes = [_process(name) for name in names]
+    processes = processes_named(names)
     definitions = [_startable(process) for process in processes]
     with transaction.atomic():
         return transitions.create(
@@ -65,6 +65,11 @@ def start_many(
             for process, definition in zip(processes, definitions, strict=True)
             for _ in range(count)
         )
+
+
+def processes_named(names: Sequence[str]) -> list[Process]:
+    """The processes of these names, in that order. Raises `NoSuchProcess`."""
+    return [_process(name) for name in names]
 
 
 def findings(process: Process) -> list[Finding]:

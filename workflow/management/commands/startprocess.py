@@ -1,0 +1,38 @@
+"""Start instances of processes."""
+
+from typing import Any, ClassVar
+
+from django.core.management.base import CommandError, CommandParser
+
+from workflow import operations, values
+from workflow.management.base import WorkflowCommand, positive
+
+
+class Command(WorkflowCommand):
+    help = "Start instances of one or more processes, and print their ids, one a line. All names are started, or none."
+    examples: ClassVar[str] = """\
+  manage.py startprocess "Expense claim"
+  manage.py startprocess "Expense claim" --data '{"amount": 180}' --user anna
+  manage.py startprocess Order Onboarding --count 5
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("names", nargs="+", metavar="NAME", help="the name of a process")
+        parser.add_argument("--data", metavar="JSON", help="the data that each instance starts with, a JSON object")
+        parser.add_argument("--count", type=positive, default=1, metavar="N", help="how many of each (default: 1)")
+        parser.add_argument("--user", metavar="NAME", help="who starts them")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = operations.user_named(options["user"]) if options["user"] else None
+        data = _data(options["data"])
+        for instance in operations.start_many(options["names"], data, user=user, count=options["count"]):
+            self.stdout.write(str(instance.pk))
+
+
+def _data(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return values.loads(text)
+    except values.ValueProblem as problem:
+        raise CommandError(f"--data: {problem}") from problem
