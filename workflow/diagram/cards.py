@@ -6,7 +6,7 @@ from functools import cached_property
 
 from workflow.definition import Definition, Row
 from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, task_of
-from workflow.diagram.text import Font, wrap
+from workflow.diagram.text import Font, shorten, wrap
 from workflow.diagram.words import ends_when_rejected
 
 NAME = Font(14, bold=True)
@@ -16,7 +16,9 @@ MONO = Font(12, mono=True)
 PADDING = 10
 ICON = 16
 ICON_GAP = 7
+SMALL_SCALE = 0.8  # of an icon beside small text
 NAME_LINE = 18
+NAME_GAP = 2
 SMALL_LINE = 17
 CONDITION_PADDING = 5
 NAME_LINES = 3
@@ -41,11 +43,7 @@ class Port:
 
     way: Way
     jump: Jump | None
-
-    @property
-    def text(self) -> str:
-        """As `rejected → 20`."""
-        return f"{self.way.value} → {'end' if self.jump is None else self.jump.target}"
+    text: str
 
     @property
     def missing(self) -> bool:
@@ -78,17 +76,23 @@ class Card:
     @cached_property
     def notes_top(self) -> float:
         """From the box's top to the notes below the name."""
-        return self.condition_height + PADDING + max(len(self.name) * NAME_LINE, ICON)
+        return self.condition_height + PADDING + len(self.name) * NAME_LINE + NAME_GAP
+
+    @cached_property
+    def notes_bottom(self) -> float:
+        """From the box's top to the end of the notes."""
+        return self.notes_top + len(self.notes) * SMALL_LINE
 
     @cached_property
     def ports_top(self) -> float:
         """From the box's top to the first port."""
-        return max(self.notes_top + len(self.notes) * SMALL_LINE, ENTRIES)
+        return max(self.notes_bottom, ENTRIES)
 
     @cached_property
     def height(self) -> float:
         """The least that holds everything."""
-        return self.ports_top + sum(port.height for port in self.ports) + PADDING
+        ports = sum(port.height for port in self.ports)
+        return max(ENTRIES, (self.ports_top if self.ports else self.notes_bottom) + ports + PADDING)
 
     def port_middle(self, port: int) -> float:
         """From the box's top to the middle of that port's first line, where its jump leaves."""
@@ -107,8 +111,8 @@ def card(definition: Definition, index: int, *, width: float, mark: Mark | None,
         width=width,
         condition=_condition(row, inside),
         name=wrap(row.task, font=NAME, width=beside_icons, lines=NAME_LINES) or ("(no task)",),
-        notes=tuple(_notes(definition, row, width=inside - ICON, mark=mark)),
-        ports=tuple(_ports(definition, row)),
+        notes=tuple(_notes(definition, row, width=inside, mark=mark)),
+        ports=tuple(_ports(definition, row, width=inside)),
     )
 
 
@@ -125,14 +129,18 @@ def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None)
     if kind in NO_WORK:
         yield Note(text=NO_WORK[kind], icon="warning", style="warning")
     if task is not None and kind is Kind.MANUAL:
-        (who,) = wrap(f"by {deciders(task)}", font=SMALL, width=width + ICON, lines=1)
-        yield Note(text=who, icon="")
+        yield Note(text=shorten(f"by {deciders(task)}", font=SMALL, width=width), icon="")
     if row.ends_step:
         yield Note(text="ends the step", icon="flag")
 
 
-def _ports(definition: Definition, row: Row) -> Iterator[Port]:
+def _ports(definition: Definition, row: Row, *, width: float) -> Iterator[Port]:
     for jump in jumps(definition, row):
-        yield Port(way=jump.way, jump=jump)
+        yield _port(jump.way, jump, width)
     if ends_when_rejected(definition, row):
-        yield Port(way=Way.REJECTED, jump=None)
+        yield _port(Way.REJECTED, None, width)
+
+
+def _port(way: Way, jump: Jump | None, width: float) -> Port:
+    words = f"{way.value} → {'end' if jump is None else jump.target}"
+    return Port(way=way, jump=jump, text=shorten(words, font=SMALL, width=width))

@@ -38,7 +38,9 @@ class Font:
             return 0.37
         if character in _WIDE:
             return 0.95
-        return 0.7 if character.isupper() or not character.isascii() else 0.61
+        if not character.isascii():
+            return 0.82 if character.isupper() else 0.7
+        return 0.7 if character.isupper() else 0.61
 
 
 def clean(text: str) -> str:
@@ -53,10 +55,18 @@ def wrap(text: str, *, font: Font, width: float, lines: int) -> tuple[str, ...]:
     if len(found) <= lines and len(cleaned) <= LONGEST:
         return tuple(found)
     kept = found[:lines]
-    return (*kept[:-1], _shortened(kept[-1], font=font, width=width))
+    return (*kept[:-1], _ending_in_ellipsis(kept[-1], font=font, width=width))
 
 
-def _shortened(line: str, *, font: Font, width: float) -> str:
+def shorten(text: str, *, font: Font, width: float) -> str:
+    """`text` cleaned, on one line no wider than `width`; ends in … where it is cut."""
+    cleaned = clean(text)
+    if len(cleaned) <= LONGEST and font.width(cleaned) <= width:
+        return cleaned
+    return _ending_in_ellipsis(cleaned[:LONGEST], font=font, width=width)
+
+
+def _ending_in_ellipsis(line: str, *, font: Font, width: float) -> str:
     head, _ = _cut(line, font=font, width=width - font.width(ELLIPSIS))
     return head.rstrip() + ELLIPSIS
 
@@ -70,12 +80,18 @@ def _lines(text: str, *, font: Font, width: float) -> Iterator[str]:
             continue
         if line:
             yield line
-        while font.width(word) > width:
-            head, word = _cut(word, font=font, width=width)
-            yield head
-        line = word
+        *full, line = _pieces(word, font=font, width=width)
+        yield from full
     if line:
         yield line
+
+
+def _pieces(word: str, *, font: Font, width: float) -> Iterator[str]:
+    rest = word
+    while font.width(rest) > width:
+        head, rest = _cut(rest, font=font, width=width)
+        yield head
+    yield rest
 
 
 def _cut(text: str, *, font: Font, width: float) -> tuple[str, str]:
