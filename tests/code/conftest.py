@@ -22,6 +22,11 @@ def trusted() -> TrustedRunner:
     return TrustedRunner(names=lambda: GRANTED, log_limit=1_000)
 
 
+@pytest.fixture(autouse=True)
+def _database(db: None) -> None:
+    """Driving a job looks after the database connections of its thread."""
+
+
 @pytest.fixture(params=["sandbox", "trusted"])
 def runner(request: pytest.FixtureRequest) -> Runner:
     found: Runner = request.getfixturevalue(request.param)

@@ -3,7 +3,10 @@
 A feed is one run of code in a session; a session holds one worker of the pool from checkout to its end.
 """
 
-from collections.abc import Callable, Collection, Generator, Mapping
+import os
+import signal
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -53,6 +56,7 @@ class SandboxRunner:
         self._names = names
         self._log_limit = log_limit
         self._policy: OSPolicy = {"timezone": timezone}
+        self._busy: set[int] = set()
         self._pool = Monty(max_processes=workers, feed_duration_limit_grace=GRACE)
         self._pool.__enter__()
 
@@ -70,7 +74,7 @@ class SandboxRunner:
         memory_limit: int,
     ) -> Completed | Errored:
         """See `Runner.evaluate`."""
-        if not expression.strip():
+        if typecheck.is_blank(expression):
             return Errored(error=failure("SyntaxError", "The expression is blank."))
         job = expression_job(
             typecheck.parenthesized(expression),
@@ -87,6 +91,9 @@ class SandboxRunner:
 
     def close(self) -> None:
         """See `Runner.close`."""
+        for worker in self._busy.copy():
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)  # one that computes would outlive us until its time limit
         self._pool.__exit__(None, None, None)
 
     def _run(self, job: Job, inputs: Mapping[str, Any]) -> Generator[Call, Answer, Outcome]:
@@ -94,7 +101,7 @@ class SandboxRunner:
         try:
             with self._session(job) as session:
                 snapshot = session.feed_start(
-                    job.code if job.code.strip() else _NOTHING,
+                    _NOTHING if typecheck.is_blank(job.code) else job.code,
                     inputs=dict(inputs),
                     print_callback=lambda _, text: log.write(text),
                 )
@@ -109,15 +116,23 @@ class SandboxRunner:
         except MontyError as error:
             return Errored(error=code_error(error, job=job, names=self._names()), log=str(log))
 
-    def _session(self, job: Job) -> MontySession:
-        return self._pool.checkout(
+    @contextmanager
+    def _session(self, job: Job) -> Iterator[MontySession]:
+        with self._pool.checkout(
             limits={
                 "max_feed_duration_secs": job.time_limit,
                 "max_memory": job.memory_limit * _MIB,
                 "max_suspensions": MAX_CALLS,
             },
             os_policy=self._policy,
-        )
+        ) as session:
+            worker = session.worker_pid
+            assert worker is not None  # no turn has begun
+            self._busy.add(worker)
+            try:
+                yield session
+            finally:
+                self._busy.discard(worker)
 
     def _call(self, snapshot: FunctionSnapshot) -> Call:
         return Call(name=_plain(snapshot.function_name), args=snapshot.args, kwargs=snapshot.kwargs)

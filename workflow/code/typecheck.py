@@ -25,7 +25,7 @@ from workflow.code.job import Problem
 
 LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20}
 NOT_AN_EXPRESSION: Final = 'This must be one expression, such as data["amount"] > 100, not statements.'
-_STOP: Final = "stop_here"  # a leading underscore would hide it from the code
+_STOP: Final = "stop_here_and_run_nothing"  # a leading underscore would hide it from the code
 _LITERAL: Final = re.compile(r"Literal\[([^\[\]]*)\]")
 _DECLARED: Final = re.compile(r"^(?:def )?([a-z]\w*)", re.MULTILINE)
 _UNDEFINED: Final = re.compile(r"Name `(\w+)` used when not defined")
@@ -36,7 +36,7 @@ _UNKNOWN_MODULE: Final = re.compile(r"Cannot resolve imported module `([\w.]+)`"
 def check(pool: Monty, code: str, *, expression: bool, stubs: str) -> list[Problem]:
     """The problems of the code, in order of place."""
     problems = _check(pool, code.strip() if expression else code, stubs=stubs)
-    if expression and not problems and (not code.strip() or _check(pool, parenthesized(code), stubs=stubs)):
+    if expression and not problems and (is_blank(code) or _check(pool, parenthesized(code), stubs=stubs)):
         return [Problem(line=1, column=1, message=NOT_AN_EXPRESSION)]
     return problems
 
@@ -44,6 +44,11 @@ def check(pool: Monty, code: str, *, expression: bool, stubs: str) -> list[Probl
 def parenthesized(expression: str) -> str:
     """The expression such that nothing but an expression parses; its lines keep their numbers."""
     return f"({expression.strip()}\n)"
+
+
+def is_blank(code: str) -> bool:
+    """Whether there is nothing to run: no line but blank ones and comments."""
+    return all(not line or line.startswith("#") for line in map(str.strip, code.splitlines()))
 
 
 def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:

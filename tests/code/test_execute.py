@@ -1,0 +1,54 @@
+"""Driving a job: who answers calls, with what, and what the developer gets to see."""
+
+import logging
+
+import pytest
+
+from tests.code.granted import GRANTED, job, run
+from workflow.code.actions import Action
+from workflow.code.execute import execute
+from workflow.code.job import CodeError, Completed, Errored
+from workflow.code.runner import Runner
+from workflow.code.sandbox import SandboxRunner
+
+
+def test_only_what_is_granted_can_be_called(runner: Runner) -> None:
+    outcome = execute(job("price('A')"), runner, granted={"echo": GRANTED["echo"]})
+    assert isinstance(outcome, Errored)
+    assert outcome.error.type == ("NameError")
+
+
+def test_the_developer_gets_the_functions_own_traceback(
+    sandbox: SandboxRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(sandbox, "decline()")
+    (record,) = caplog.records
+    assert record.getMessage() == "decline() raised Declined for instance 7, task 'Pick'"
+    assert record.levelno == logging.WARNING
+    assert record.exc_info is not None
+    assert "granted.py" in str(record.exc_text or caplog.text)
+
+
+def test_wrong_arguments_are_the_codes_own_affair(sandbox: SandboxRunner, caplog: pytest.LogCaptureFixture) -> None:
+    run(sandbox, "decline(1)")
+    assert not caplog.records
+
+
+def test_an_action_is_called_once_a_call(sandbox: SandboxRunner) -> None:
+    calls: list[int] = []
+
+    def count(number: int) -> int:
+        calls.append(number)
+        return len(calls)
+
+    outcome = execute(job("[count(n) for n in range(3)]"), sandbox, granted={"count": Action("count", count)})
+    assert outcome == Completed(result=[1, 2, 3], data={})
+    assert calls == [0, 1, 2]
+
+
+def test_an_error_survives_json() -> None:
+    error = CodeError(type="KeyError", message="'k'", line=2, column=1, traceback="Traceback …")
+    assert CodeError.from_json(error.to_json()) == error
+    assert CodeError.from_json({"type": "X", "message": "y"}) == CodeError(type="X", message="y")
+    assert str(error) == "KeyError: 'k' (line 2)"
+    assert str(CodeError(type="KeyboardInterrupt", message="")) == "KeyboardInterrupt"

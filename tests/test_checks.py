@@ -1,0 +1,54 @@
+"""System checks: every wrong setting is named with its value, and with what would be right."""
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django.fixtures import Settings
+
+from workflow import checks, conf
+
+
+def messages(settings: Settings, value: Any) -> list[tuple[str, str]]:
+    settings.WORKFLOW = value
+    return [(message.id or "", message.msg) for message in checks.check_settings(None)]
+
+
+def test_the_defaults_are_right(settings: Settings) -> None:
+    assert messages(settings, {}) == []
+    assert messages(settings, dict(conf.DEFAULTS)) == []
+
+
+def test_every_setting_has_a_rule(settings: Settings) -> None:
+    wrong = dict.fromkeys(conf.DEFAULTS, object())
+    assert len(messages(settings, wrong)) == len(conf.DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "message", "hint"),
+    [
+        ([], "E001", "WORKFLOW is [].", "Make it a dict, such as {'TIME_LIMIT': 10.0}."),
+        ({"TIMELIMIT": 1}, "E002", "WORKFLOW has the unknown key 'TIMELIMIT'.", "Did you mean 'TIME_LIMIT'?"),
+        ({"zzz": 1}, "E002", "WORKFLOW has the unknown key 'zzz'.", "There are: BATCH, CONCURRENCY,"),
+        ({"TIME_LIMIT": "5"}, "E003", "WORKFLOW['TIME_LIMIT'] is '5'.", "Make it a number of seconds above 0."),
+        ({"TIME_LIMIT": 0}, "E003", "WORKFLOW['TIME_LIMIT'] is 0.", "Make it a number of seconds above 0."),
+        ({"LEASE": float("inf")}, "E003", "WORKFLOW['LEASE'] is inf.", "Make it a number of seconds above 0."),
+        ({"POLL_INTERVAL": float("nan")}, "E003", "WORKFLOW['POLL_INTERVAL'] is nan.", "Make it a number of seconds"),
+        ({"MEMORY_LIMIT": 1.5}, "E003", "WORKFLOW['MEMORY_LIMIT'] is 1.5.", "Make it a whole number of MiB above 0."),
+        ({"BATCH": True}, "E003", "WORKFLOW['BATCH'] is True.", "Make it a whole number above 0."),
+        ({"CONCURRENCY": -1}, "E003", "WORKFLOW['CONCURRENCY'] is -1.", "Make it a whole number above 0."),
+        ({"RUNNER": "docker"}, "E003", "WORKFLOW['RUNNER'] is 'docker'.", "Make it 'sandbox' or 'trusted'."),
+        ({"RUNNER": "trusted"}, "W001", "WORKFLOW['RUNNER'] is 'trusted': who may edit code", "Set it to 'sandbox'"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: Settings, value: Any, number: str, message: str, hint: str) -> None:
+    settings.WORKFLOW = value
+    (found,) = checks.check_settings(None)
+    assert found.id == f"workflow.{number}"
+    assert found.msg.startswith(message)
+    assert (found.hint or "").startswith(hint)
+
+
+def test_django_runs_the_checks(settings: Settings) -> None:
+    settings.WORKFLOW = {"RUNNER": "trusted"}
+    assert "workflow.W001" in [message.id for message in run_checks()]
