@@ -29,7 +29,8 @@ class Planner:
     def turn(self, held: Held) -> Turn | None:
         """What to write next, or `None` where nothing is new and code is still running."""
         now = self.clock()
-        changed = [*self._take_reports(held, now), *_begin_retries(held, now)]
+        # In this order, a run that has just failed is written as waiting for its retry, however short the delay.
+        changed = [*_begin_retries(held, now), *self._take_reports(held, now)]
         position = held.position
         if not position.entered:
             return self._enter(held, position, changed=changed, now=now)

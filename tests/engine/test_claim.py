@@ -1,0 +1,108 @@
+"""What a claim costs, and that it stays so however many instances wait or have ended."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from tests.build import code, engine, manual, process
+from workflow import operations, transitions
+from workflow.code.runner import get_runner
+from workflow.engine import Mode
+from workflow.engine.drive import Drive
+from workflow.engine.plan import Planner
+from workflow.models import InstanceState, RunningProcesses
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def parked(count: int) -> None:
+    """Instances that no engine has anything to do with: half wait for people, half have ended."""
+    version = operations.start(process("P", {"A": code("1")}, (1, "A"))).version
+    now = timezone.now()
+    common: dict[str, Any] = {"version": version, "process_name": "P", "step": 1, "started_at": now}
+    ended = {"state": InstanceState.FINISHED, "ended_at": now}
+    RunningProcesses.objects.bulk_create(
+        RunningProcesses(**common, **(ended if number % 2 else {"state": InstanceState.WAITING}))
+        for number in range(count)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def test_the_claim_finds_what_is_due_by_its_index() -> None:
+    parked(4000)
+    plan = RunningProcesses.objects.due(timezone.now()).order_by("due_at", "pk")[:10].explain()
+    assert "workflow_instance_due" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_an_idle_engine_only_reads(django_assert_num_queries: Any) -> None:
+    now = timezone.now()
+    with django_assert_num_queries(1) as queries:
+        transitions.claim("me", now=now, until=now, limit=10)
+    assert queries.captured_queries[0]["sql"].startswith("SELECT")
+
+
+def test_a_claim_costs_the_same_for_one_as_for_many(django_assert_max_num_queries: Any) -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    operations.start_many(["P"], count=20)
+    now = timezone.now()
+    with django_assert_max_num_queries(5):  # look, begin, lock, lease, commit
+        claimed = transitions.claim("me", now=now, until=now + timedelta(seconds=9), limit=20)
+    assert len(claimed) == 20
+
+
+def test_the_longest_due_come_first() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    first, second, third = operations.start_many(["P"], count=3)
+    now = timezone.now()
+    RunningProcesses.objects.filter(pk=third.pk).update(due_at=now - timedelta(hours=1))
+    claimed = transitions.claim("me", now=now, until=now + timedelta(seconds=9), limit=2)
+    assert claimed == [third, first]
+    assert transitions.claim("me", now=now, until=now, limit=2) == [second]
+
+
+def test_a_step_of_code_is_one_commit_of_few_queries(django_assert_max_num_queries: Any) -> None:
+    """Beyond what an instance costs once: begin, the cursor, the outcome, the next task run, and commit."""
+
+    def queries(steps: int) -> int:
+        name = f"P{steps}"
+        process(name, {f"T{number}": code("1") for number in range(steps)}, *[(n, f"T{n}") for n in range(steps)])
+        operations.start(name)
+        now = timezone.now()
+        (instance,) = transitions.claim("me", now=now, until=now + timedelta(seconds=60), limit=1)
+        runner = get_runner()
+        drive = Drive(
+            definition=instance.version.frozen,
+            runner=runner,
+            planner=Planner(runner=runner, clock=timezone.now),
+            side=ThreadPoolExecutor(1),
+            stopping=Event(),
+        )
+        with django_assert_max_num_queries(1000) as counted:
+            drive.run(instance)
+        return len(counted)
+
+    assert queries(12) - queries(2) <= 10 * 5
+
+
+def test_once_makes_one_pass_and_leaves_the_rest() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    operations.start_many(["P"], count=5)
+    engine(batch=3).run(Mode.ONCE)
+    states = sorted(RunningProcesses.objects.values_list("state", flat=True))
+    assert states == ["FINISHED"] * 3 + ["READY"] * 2
+
+
+def test_stop_hands_back_what_has_not_begun() -> None:
+    process("P", {"A": code("1"), "B": manual()}, (1, "A"), (2, "B"))
+    operations.start_many(["P"], count=5)
+    stopped = engine()
+    stopped.stop()
+    stopped.run()
+    assert set(RunningProcesses.objects.values_list("state", "owner")) == {("READY", "")}
