@@ -49,6 +49,7 @@ def test_a_wrong_setting_is_named(settings: Settings, value: Any, number: str, m
     assert (found.hint or "").startswith(hint)
 
 
+@pytest.mark.django_db
 def test_django_runs_the_checks(settings: Settings) -> None:
     settings.WORKFLOW = {"RUNNER": "trusted"}
     assert "workflow.W001" in [message.id for message in run_checks()]

@@ -2,6 +2,7 @@
 
 import json
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -64,18 +65,15 @@ def test_checking_twice_changes_nothing(value: Any) -> None:
 def test_any_value_is_either_kept_as_strict_json_or_refused(value: Any) -> None:
     try:
         checked = values.check(value)
-    except ValueProblem as problem:
-        assert str(problem).startswith("value")
+    except ValueProblem:
         return
     json.dumps(checked, cls=values.Encoder, allow_nan=False).encode()
 
 
 @given(st.text())
 def test_any_text_is_either_read_or_refused(typed: str) -> None:
-    try:
+    with suppress(ValueProblem):
         values.loads(typed)
-    except ValueProblem as problem:
-        assert str(problem)
 
 
 class Colour(StrEnum):
@@ -139,7 +137,7 @@ def nested(depth: int) -> list[Any]:
 
 def test_depth_is_bounded() -> None:
     values.check(nested(values.MAX_DEPTH))
-    with pytest.raises(ValueProblem, match="value.* is nested more than 64 levels deep"):
+    with pytest.raises(ValueProblem, match=r"value.* is nested more than 64 levels deep"):
         values.check(nested(values.MAX_DEPTH + 1))
 
 
@@ -154,7 +152,7 @@ def test_what_is_small_only_by_sharing_is_refused() -> None:
     shared: list[Any] = []
     for _ in range(40):
         shared = [shared, shared]
-    with pytest.raises(ValueProblem, match="value is too large: more than about 10000000 characters."):
+    with pytest.raises(ValueProblem, match=r"value is too large: more than about 10000000 characters\."):
         values.check(shared)
 
 

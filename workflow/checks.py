@@ -7,7 +7,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 from workflow import conf
 
@@ -15,7 +16,7 @@ RUNNERS = ("sandbox", "trusted")
 
 
 @register()
-def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """All findings about `settings.WORKFLOW`."""
     given = getattr(settings, "WORKFLOW", {})
     if not isinstance(given, Mapping):
@@ -48,7 +49,7 @@ def _dangerous(given: Mapping[Any, Any]) -> list[CheckMessage]:
     if given.get("RUNNER") != "trusted":
         return []
     return [
-        Warning(
+        CheckWarning(
             "WORKFLOW['RUNNER'] is 'trusted': who may edit code in the admin can do all that this server's user can.",
             hint="Set it to 'sandbox', unless those people may log in to the server anyway. Time and memory limits "
             "are not kept either.",

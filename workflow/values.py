@@ -54,26 +54,14 @@ class _Room:
 def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
     room.take(ITEM_SIZE)
     match value:
-        case None | bool():
-            return value
-        case int():
-            if value.bit_length() > MAX_INTEGER_BITS:
-                raise ValueProblem(f"{where} is an integer of more than {MAX_INTEGER_BITS} bits.")
-            return int(value)
-        case float():
-            if not math.isfinite(value):
-                raise ValueProblem(f"{where} is {value}: only finite numbers can be kept.")
-            return float(value)
-        case str():
-            return _check_text(value, where, room)
         case datetime():
             return _check_datetime(value, where)
-        case date() | timedelta():
+        case None | bool() | date() | timedelta():
             return value
-        case Decimal():
-            if not value.is_finite():
-                raise ValueProblem(f"{where} is {value}: only finite numbers can be kept.")
-            return value
+        case int() | float() | Decimal():
+            return _check_number(value, where)
+        case str():
+            return _check_text(value, where, room)
     if depth == 0:
         raise ValueProblem(f"{where} is nested more than {MAX_DEPTH} levels deep.")
     match value:
@@ -89,6 +77,16 @@ def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
         "use text, numbers, booleans, None, lists, dicts, date, datetime, timedelta or Decimal.",
         value,
     )
+
+
+def _check_number(value: float | Decimal, where: str) -> float | Decimal:
+    if isinstance(value, int):
+        if value.bit_length() > MAX_INTEGER_BITS:
+            raise ValueProblem(f"{where} is an integer of more than {MAX_INTEGER_BITS} bits.")
+        return int(value)
+    if not Decimal(value).is_finite():
+        raise ValueProblem(f"{where} is {value}: only finite numbers can be kept.")
+    return value if isinstance(value, Decimal) else float(value)
 
 
 def _check_key(key: Any, where: str, room: _Room) -> str:

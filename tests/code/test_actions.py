@@ -92,9 +92,9 @@ def test_an_option_that_does_nothing_is_refused() -> None:
         action(atomic=True)  # type: ignore[call-arg]
 
 
-def many(  # noqa: PLR0913
+def many(
     plain: str,
-    loose,  # type: ignore[no-untyped-def]  # noqa: ANN001
+    loose,  # type: ignore[no-untyped-def]
     number: float | None,
     rows: list[dict[str, Decimal]],
     table: Mapping[str, Sequence[int]],
@@ -132,7 +132,7 @@ def test_a_function_whose_annotations_cannot_be_read_still_has_a_stub() -> None:
     assert Action("lost", lost).call((1, "x"), {}) is None
 
 
-def take(  # noqa: PLR0913
+def take(
     text: str = "",
     number: int = 0,
     rate: float = 0,

@@ -146,8 +146,10 @@ def test_the_log_can_be_stored_anywhere(runner: Runner) -> None:
         (
             "reserve_stock()",
             "TypeError",
-            "reserve_stock(): missing a required argument: 'sku'; "
-            "it is reserve_stock(sku: str, quantity: int = 1, *, by: date | None = None) -> bool",
+            (
+                "reserve_stock(): missing a required argument: 'sku'; "
+                "it is reserve_stock(sku: str, quantity: int = 1, *, by: date | None = None) -> bool"
+            ),
             1,
             1,
         ),

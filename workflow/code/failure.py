@@ -14,7 +14,7 @@ _NAME_ERROR = re.compile(r"name '(\w+)' is not defined$")
 
 
 def failure(
-    type: str,
+    kind: str,
     message: str,
     *,
     line: int | None = None,
@@ -23,10 +23,10 @@ def failure(
     names: Collection[str] = (),
 ) -> CodeError:
     """A `CodeError` of texts as they come; for an unknown name, suggests what is near it among `names`."""
-    if type == "NameError":
+    if kind == "NameError":
         message = with_suggestion(message, names)
     return CodeError(
-        type=type,
+        type=kind,
         message=shortened(storable(message), MAX_MESSAGE),
         line=line,
         column=column,

@@ -61,10 +61,10 @@ class _Runners:
     the child is told, and the parent's pool is left alone there.
     """
 
-    def __init__(self, *, inherited: "_Runners | None" = None) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runners: dict[str, Runner] = {}
-        self._inherited = inherited
+        self._inherited: list[Runner] = []
 
     def get(self, kind: str) -> Runner:
         with self._lock:
@@ -77,37 +77,33 @@ class _Runners:
             while self._runners:
                 self._runners.popitem()[1].close()
 
-    def used_sandbox(self) -> bool:
-        return "sandbox" in self._runners or (self._inherited is not None and self._inherited.used_sandbox())
+    def start_anew(self) -> None:
+        """In a forked child: nothing is ours, and the lock may be held by a thread that is not here."""
+        self._lock = threading.Lock()
+        self._inherited = [*self._inherited, *self._runners.values()]
+        self._runners = {}
 
     def _make(self, kind: str) -> Runner:
-        limit = conf.get("MAX_LOG_CHARACTERS")
-        if kind == "trusted":
-            from workflow.code.trusted import TrustedRunner
+        # Imported here so that a process which never runs code doesn't load what runs it.
+        from workflow.code.sandbox import SandboxRunner
+        from workflow.code.trusted import TrustedRunner
 
-            return TrustedRunner(names=actions, log_limit=limit)
-        if self._inherited is not None and self._inherited.used_sandbox():
+        log_limit = conf.get("MAX_LOG_CHARACTERS")
+        if kind == "trusted":
+            return TrustedRunner(names=actions, log_limit=log_limit)
+        if any(isinstance(runner, SandboxRunner) for runner in self._inherited):
             raise RuntimeError(
                 f"Process {os.getpid()} was forked from one that had already run code, and the sandbox can't follow. "
                 "Fork before the first code runs, or start processes with the 'spawn' method."
             )
-        from workflow.code.sandbox import SandboxRunner
-
         return SandboxRunner(
             workers=2 * conf.get("CONCURRENCY") + SPARE_WORKERS,
             names=actions,
-            log_limit=limit,
+            log_limit=log_limit,
             timezone=settings.TIME_ZONE or "UTC",
         )
 
 
 _runners = _Runners()
-
-
-def _start_anew_after_fork() -> None:
-    global _runners
-    _runners = _Runners(inherited=_runners)
-
-
-os.register_at_fork(after_in_child=_start_anew_after_fork)
-atexit.register(lambda: _runners.close())
+os.register_at_fork(after_in_child=_runners.start_anew)
+atexit.register(_runners.close)

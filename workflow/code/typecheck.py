@@ -29,6 +29,7 @@ _STOP: Final = "stop_here_and_run_nothing"  # a leading underscore would hide it
 _LITERAL: Final = re.compile(r"Literal\[([^\[\]]*)\]")
 _DECLARED: Final = re.compile(r"^(?:def )?([a-z]\w*)", re.MULTILINE)
 _UNDEFINED: Final = re.compile(r"Name `(\w+)` used when not defined")
+_UNSUPPORTED: Final = "The monty syntax parser does not yet support"
 _MAY_BE_NONE: Final = re.compile(r"`Any \| None`")
 _UNKNOWN_MODULE: Final = re.compile(r"Cannot resolve imported module `([\w.]+)`")
 
@@ -66,7 +67,8 @@ def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:
         return _readable(json.loads(error.display()), names=_DECLARED.findall(stubs))
     except (MontySyntaxError, MontyRuntimeError) as error:
         line, column = place(error)
-        return [_problem(line or 1, column or 1, _first_up(str(error.exception())))]
+        message = str(error.exception()).replace(_UNSUPPORTED, "The sandbox does not support")
+        return [_problem(line or 1, column or 1, f"{_first_up(message)}.")]
     except MontyError as error:
         return [_problem(1, 1, f"The code could not be checked: {error}")]
     return []
