@@ -16,7 +16,7 @@ RUNNERS = ("sandbox", "trusted")
 
 
 @register()
-def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """All findings about `settings.WORKFLOW`."""
     given = getattr(settings, "WORKFLOW", {})
     if not isinstance(given, Mapping):

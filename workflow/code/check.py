@@ -5,6 +5,6 @@ from workflow.code.runner import get_runner
 from workflow.code.stubs import stubs
 
 
-def check_code(code: str, expression: bool = False) -> list[Problem]:  # noqa: FBT001, FBT002
+def check_code(code: str, expression: bool = False) -> list[Problem]:
     """The problems of a task's code, or of a condition's or approver's `expression`; by place, empty when sound."""
     return get_runner().check(code, expression=expression, stubs=stubs(expression=expression))

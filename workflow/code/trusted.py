@@ -55,7 +55,7 @@ class TrustedRunner:
         )
         return without_calls(self._run(job, {}, mode="eval"))
 
-    def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:  # noqa: ARG002
+    def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """See `Runner.check`. Only the syntax: what real Python can import and call, only running it shows."""
         try:
             ast.parse(code.strip() if expression else code, mode="eval" if expression else "exec")
@@ -127,7 +127,7 @@ def _calling(name: str, call: _Caller) -> Callable[..., Any]:
 def _print_to(log: Log) -> Callable[..., None]:
     def log_print(*args: Any, **kwargs: Any) -> None:
         text = io.StringIO()
-        print(*args, **{**kwargs, "file": text})  # noqa: T201
+        print(*args, **{**kwargs, "file": text})
         log.write(text.getvalue())
 
     return log_print
