@@ -23,7 +23,6 @@ SMALL_LINE = 17
 CONDITION_PADDING = 5
 NAME_LINES = 3
 CONDITION_LINES = 2
-ENTRIES = 36  # the top of a step, where jumps arrive; none leaves there
 
 NO_WORK = {Kind.EMPTY: "no work yet", Kind.UNKNOWN: "no such task"}
 
@@ -79,20 +78,14 @@ class Card:
         return self.condition_height + PADDING + len(self.name) * NAME_LINE + NAME_GAP
 
     @cached_property
-    def notes_bottom(self) -> float:
-        """From the box's top to the end of the notes."""
-        return self.notes_top + len(self.notes) * SMALL_LINE
-
-    @cached_property
     def ports_top(self) -> float:
-        """From the box's top to the first port."""
-        return max(self.notes_bottom, ENTRIES)
+        """From the box's top to the first port, below the notes."""
+        return self.notes_top + len(self.notes) * SMALL_LINE
 
     @cached_property
     def height(self) -> float:
         """The least that holds everything."""
-        ports = sum(port.height for port in self.ports)
-        return max(ENTRIES, (self.ports_top if self.ports else self.notes_bottom) + ports + PADDING)
+        return self.ports_top + sum(port.height for port in self.ports) + PADDING
 
     def port_middle(self, port: int) -> float:
         """From the box's top to the middle of that port's first line, where its jump leaves."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from workflow.diagram.cards import ENTRIES, Port
+from workflow.diagram.cards import Port
 from workflow.diagram.parts import Way
 from workflow.diagram.places import Box, Side, Step
 
@@ -12,6 +12,7 @@ LANES = 6  # on a side: with more, the picture gets too small to read on a phone
 CLEARANCE = 12  # between two wires that follow each other in a lane
 ENTRY_TOP = 13
 ENTRY_GAP = 9
+ENTRIES = 36  # the top of a step, where jumps arrive: below it stand the ports, from which they leave
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,15 +95,13 @@ def _pieces(word: str, *, font: Font, width: float) -> Iterator[str]:
 
 
 def _cut(text: str, *, font: Font, width: float) -> tuple[str, str]:
-    """As much of `text` as fits, at least one character with what joins it; and the rest."""
+    """As much of `text` as fits, at least one character; an accent stays with its letter. And the rest."""
     used, end = 0.0, 0
     for position, character in enumerate(text):
         used += font.width(character)
         if used > width and end:
             break
         end = position + 1
-    while end < len(text) and (_joins(text[end]) or text[end - 1] == "\u200d"):
-        end += 1
     return text[:end], text[end:]
 
 
