@@ -6,6 +6,16 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-if __name__ == "__main__":
+from config.demo import environment
+
+
+def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] == ["demo"]:
+        # The demo needs no settings of anybody's, so that it runs on a fresh clone; they must stand before Django reads them.
+        environment.prepare(os.environ)
     execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

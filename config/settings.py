@@ -1,37 +1,69 @@
-"""The site's settings, from the environment. PRELIMINARY: helper SITE replaces this file."""
+"""The site's settings, all from the environment; `.env.example` says what each variable means."""
 
+import os
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from config.database import database_settings
+from config.mail import mail_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env(DEBUG=(bool, False))
-environ.Env.read_env(BASE_DIR / ".env")
-DEBUG = env("DEBUG")
-SECRET_KEY = env("SECRET_KEY", default="preliminary" * 6)
-ALLOWED_HOSTS = ["*"]
-ROOT_URLCONF = "config.urls"
-USE_TZ = True
-STATIC_URL = "static/"
+
+if env_file := os.environ.get("ENV_FILE", ".env"):
+    environ.Env.read_env(BASE_DIR / env_file)
+
+env = environ.Env()
+# A variable that is set to nothing, as in .env.example, is one that is not set.
+env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip()}
+
+DEBUG = env.bool("DEBUG", default=False)
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+
+
+def _secret_key() -> str:
+    key: str = env.str("SECRET_KEY", default="")
+    if key:
+        return key
+    if DEBUG:
+        return "django-insecure-development-key-of-nobody-in-particular"
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Set it in the environment or in .env to a long random text, which "
+        "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` makes; or set DEBUG=on to develop without one."
+    )
+
+
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
 INSTALLED_APPS = [
     "workflow",
+    "config.demo",
+    *(["config.samples"] if env.bool("SAMPLES", default=DEBUG) else []),
+    *env.list("APPS", default=[]),
+    "django_ace",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django_ace",
-    *env.list("EXTRA_APPS", default=[]),
 ]
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -42,21 +74,57 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
-    }
+    },
 ]
-DATABASES = {"default": env.db(default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
-    }
-    DATABASES["default"]["TEST"] = {"NAME": "/tmp/scratch/test.sqlite3"}
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+DATABASES = {"default": database_settings(env.str("DATABASE_URL", default="sqlite:///db.sqlite3"), base=BASE_DIR)}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
+
+# Static files are served by the site itself, straight from the apps: there is no collectstatic to forget.
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+
+globals().update(mail_settings(env.str("EMAIL_URL", default="consolemail://")))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="workflow@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+if env.bool("BEHIND_PROXY", default=False):
+    # Only a proxy that sets this header itself makes it true; otherwise anybody could send it.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+WORKFLOW = env.json("WORKFLOW", default={})
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "loggers": {"workflow": {"handlers": ["console"], "level": "INFO"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"workflow": {"level": LOG_LEVEL}},
 }

