@@ -126,5 +126,10 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"workflow": {"level": LOG_LEVEL}},
+    "loggers": {
+        "workflow": {"level": LOG_LEVEL},
+        "config": {"level": LOG_LEVEL},
+        # runserver's line for each request
+        "django.server": {"level": "INFO" if DEBUG else "WARNING"},
+    },
 }
