@@ -1,0 +1,14 @@
+"""The admin: definitions are edited here, instances are looked at and acted on. It calls operations, and shows."""
+
+from workflow.admin.instances import RunningProcessesAdmin, TaskRunAdmin
+from workflow.admin.processes import ProcessAdmin
+from workflow.admin.versions import ProcessVersionAdmin
+from workflow.admin.waiting import WaitingForApprovalAdmin
+
+__all__ = [
+    "ProcessAdmin",
+    "ProcessVersionAdmin",
+    "RunningProcessesAdmin",
+    "TaskRunAdmin",
+    "WaitingForApprovalAdmin",
+]
