@@ -72,9 +72,21 @@ def processes_named(names: Sequence[str]) -> list[Process]:
     return [_process(name) for name in names]
 
 
-def findings(process: Process) -> list[Finding]:
-    """What is wrong with the draft of a process, in reading order."""
-    return _findings(draft(process))
+def findings(of: Process | Definition) -> list[Finding]:
+    """What is wrong with a definition, or with the draft of a process, in reading order."""
+    definition = draft(of) if isinstance(of, Process) else of
+    return lint(definition, check_code=check_code, unknown_approvers=unknown_names)
+
+
+def who_was_quicker(run: TaskRun) -> str:
+    """Who decided a task run that waits no more, what, and when."""
+    what = f"{run.task_name!r} of instance {run.instance_id}"
+    if run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
+        return f"{what} waits no more: the instance has moved on. Nothing was changed."
+    who = run.decided_by.get_username() if run.decided_by else "The command line"
+    did = "approved" if run.state == RunState.FINISHED else "rejected"
+    when = timezone.localtime(run.ended_at)
+    return f"{who} {did} {what} at {when:%Y-%m-%d %H:%M}. Nothing was changed."
 
 
 def approve(waiting: WaitingForApproval, *, by: Any = None, comment: str = "") -> TaskRun:
@@ -158,14 +170,10 @@ def _startable(process: Process) -> Definition:
     definition = draft(process)
     newest = _newest(process.name)
     if newest is None or newest.digest != definition.digest:  # what is frozen was found good then
-        mistakes = [str(finding) for finding in _findings(definition) if finding.level == "error"]
+        mistakes = [str(finding) for finding in findings(definition) if finding.level == "error"]
         if mistakes:
             raise NotStartable(process.name, mistakes)
     return definition
-
-
-def _findings(definition: Definition) -> list[Finding]:
-    return lint(definition, check_code=check_code, unknown_approvers=unknown_names)
 
 
 def _newest(name: str) -> ProcessVersion | None:
@@ -246,13 +254,7 @@ def _close_step(instance: RunningProcesses, now: Any) -> None:
 
 def _who_was_quicker(waiting: WaitingForApproval) -> str:
     run = TaskRun.objects.select_related("decided_by").filter(pk=waiting.task_run_id).first()
-    what = f"{waiting.task_name!r} of instance {waiting.rpid_id}"
-    if run is None or run.ended_at is None or run.state == RunState.CANCELLED:
-        return f"{what} waits no more: the instance has moved on. Nothing was changed."
-    who = run.decided_by.get_username() if run.decided_by else "The command line"
-    did = "approved" if run.state == RunState.FINISHED else "rejected"
-    when = timezone.localtime(run.ended_at)
-    return f"{who} {did} {what} at {when:%Y-%m-%d %H:%M}. Nothing was changed."
+    return who_was_quicker(run or waiting.task_run)
 
 
 def _waiting(process: str, task: str, instance: int | None) -> QuerySet[WaitingForApproval]:

@@ -1,7 +1,8 @@
 """The admin: definitions are edited here, instances are looked at and acted on. It calls operations, and shows."""
 
-from workflow.admin.instances import RunningProcessesAdmin, TaskRunAdmin
+from workflow.admin.instances import RunningProcessesAdmin
 from workflow.admin.processes import ProcessAdmin
+from workflow.admin.runs import TaskRunAdmin
 from workflow.admin.versions import ProcessVersionAdmin
 from workflow.admin.waiting import WaitingForApprovalAdmin
 

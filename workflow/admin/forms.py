@@ -1,175 +1,211 @@
-"""Forms of the process page: tasks, and transitions that may name a task which is typed on the same page."""
+"""Forms of the process page. All tasks and transitions of a process are one draft, typed and saved together.
 
-import json
-from collections.abc import Iterable
+A transition names its task, because the task may stand on the same page and not be saved yet.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.forms.models import BaseInlineFormSet
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
-from django_ace import AceWidget
 
-from workflow import approvers, values
-from workflow.models import Task, TaskTransitions
+from workflow import approvers
+from workflow.admin.editor import CodeEditor
+from workflow.errors import suggestion
+from workflow.models import Process, Task, TaskTransitions
 
-NO_CODE = _("Changing code and expressions takes the permission “Can edit the code of tasks, and expressions”.")
+CHECK = "_check"
+"""The name of the button that looks for mistakes in what the page holds, and saves nothing."""
+
+NO_CODE = _("Only those with the permission “Can edit the code of tasks, and expressions” can change this.")
+NARROW = {"class": "workflow-number"}
 
 
-class CodeWidget(AceWidget):
-    """An editor for Python, which is a plain text field where scripts are off."""
+class ProcessForm(forms.ModelForm):
+    """The process itself."""
 
-    @property
-    def media(self) -> forms.Media:
-        return super().media + forms.Media(
-            js=["django_ace/ace/theme-tomorrow_night.js"],
-            css={"screen": ["django_ace/ace/css/theme/tomorrow_night.css"]},
-        )
+    class Meta:
+        model = Process
+        fields = ("name", "description")
+        widgets = {"description": forms.Textarea(attrs={"rows": 2, "cols": 80})}
 
-    def __init__(self) -> None:
-        super().__init__(
-            mode="python",
-            theme="textmate",
-            width=None,
-            height=None,
-            minlines=5,
-            maxlines=40,
-            tabsize=4,
-            toolbar=False,
-            showprintmargin=False,
-            useworker=False,
-            useStrictCSP=True,
-            attrs={"rows": 6, "cols": 80, "spellcheck": "false"},
-        )
+    def is_valid(self) -> bool:
+        """A check is never valid, so that the admin shows the page again instead of saving it."""
+        return super().is_valid() and CHECK not in self.data
 
 
 class TaskForm(forms.ModelForm):
-    """A task. Without `may_edit_code`, its code and an approver's expression are only shown."""
+    """A task. Without `may_edit_code`, its code is only shown, and so is an approver that is an expression."""
 
-    may_edit_code = True
+    may_edit_code = False
 
     class Meta:
         model = Task
-        fields = "__all__"  # noqa: DJ007 - the admin page says which
-        widgets = {"code": CodeWidget(), "approver": forms.TextInput(attrs={"size": 60})}  # noqa: RUF012
+        fields = (
+            *("name", "manual", "approver", "code"),
+            *("max_attempts", "retry_delay", "time_limit", "memory_limit"),
+        )
+        widgets = {"code": CodeEditor(), "approver": forms.TextInput(attrs={"class": "vTextField"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.may_edit_code:
-            self.fields["code"].disabled = True
-            self.fields["code"].widget.readonly = True
-            self.fields["code"].help_text = NO_CODE
-            self.fields["approver"].disabled = approvers.is_expression(self.instance.approver)
+            _only_show(self, "code")
+            if approvers.is_expression(self.instance.approver):
+                _only_show(self, "approver")
+
+    def validate_constraints(self) -> None:
+        """Left to the formset, which knows the names that other tasks get, or give up, at the same time."""
 
     def clean_approver(self) -> str:
         approver: str = self.cleaned_data["approver"]
-        if not self.may_edit_code and approver != self.instance.approver and approvers.is_expression(approver):
+        if not self.may_edit_code and "approver" in self.changed_data and approvers.is_expression(approver):
             raise forms.ValidationError(NO_CODE)
         return approver
 
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        return name.strip()
+
+class TaskFormSet(BaseInlineFormSet):
+    """The tasks of a process, which go by their names until they are saved."""
+
+    def named(self, name: str) -> Task | None:
+        """The task that has this name on the page, or had it before it was renamed there; `None` where there is none."""
+        by_name = {_name_of(form): form.instance for form in reversed(list(self.kept()))}
+        before = {form.initial.get("name"): form.instance for form in self.kept()}
+        return by_name.get(name) or before.get(name)
+
+    def names(self) -> list[str]:
+        """What the tasks are called on the page, in their order."""
+        return [name for form in self.kept() if (name := _name_of(form))]
+
+    def is_leaving(self, name: str) -> bool:
+        """Whether a task of this name is marked to be deleted."""
+        return any(name in {_name_of(form), form.initial.get("name")} for form in self.initial_forms if _leaves(self, form))
+
+    def kept(self) -> Iterator[TaskForm]:
+        """The forms of the tasks that the process will have."""
+        return _kept(self)
+
+    def validate_unique(self) -> None:
+        """All names at once: among themselves, because this formset holds all tasks that the process has."""
+        seen: set[str] = set()
+        for form in self.kept():
+            name = _name_of(form)
+            if name in seen:
+                form.add_error("name", _("This process has another task of that name."))
+            seen.add(name)
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        if commit:
+            self._free_names()
+        return super().save(commit)
+
+    def _free_names(self) -> None:
+        """Let tasks exchange names, or take one of a task that goes: the database checks after each single change."""
+        for form in self.initial_forms:
+            if _leaves(self, form) or "name" in form.changed_data:
+                Task.objects.filter(pk=form.instance.pk).update(name=f"\N{BULLET}{form.instance.pk}")
 
 
 class TransitionForm(forms.ModelForm):
-    """A transition, which names its task, because that may not be saved yet."""
+    """A transition. Without `may_edit_code`, its condition is only shown."""
 
-    may_edit_code = True
+    may_edit_code = False
+    tasks: TaskFormSet
 
     task_name = forms.CharField(
-        label=_("task"), max_length=200, widget=forms.TextInput(attrs={"list": "task-names", "size": 24})
+        label=_("task"),
+        max_length=200,
+        help_text=_("The name of one of the tasks above."),
+        widget=forms.TextInput(attrs={"list": "workflow-task-names", "autocomplete": "off"}),
     )
 
     class Meta:
         model = TaskTransitions
-        fields = ("sequence", "task_name", "condition", "then", "on_reject", "on_error", "ends_step")
-        widgets = {"condition": forms.Textarea(attrs={"rows": 1, "cols": 30, "spellcheck": "false"})}  # noqa: RUF012
+        fields = ("sequence", "condition", "then", "on_reject", "on_error", "ends_step")
+        widgets = {
+            "condition": forms.Textarea(attrs={"rows": 1, "cols": 24, "spellcheck": "false", "autocapitalize": "off"}),
+            **{field: forms.NumberInput(attrs=NARROW) for field in ("sequence", "then", "on_reject", "on_error")},
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.initial["task_name"] = self.fields["task_name"].initial = self.instance.task.name
+        if self.instance.task_id:
+            self.initial["task_name"] = self.instance.task.name
         if not self.may_edit_code:
-            self.fields["condition"].disabled = True
+            _only_show(self, "condition")
+
+    @property
+    def changed_data(self) -> list[str]:
+        """With the task where its name now means another one, though the name was not touched."""
+        changed = super().changed_data
+        if self.is_bound and self.instance.pk and "task_name" not in changed:
+            task = self.tasks.named(self.initial["task_name"])
+            if task is not None and task.pk != self.instance.task_id:
+                return [*changed, "task_name"]
+        return changed
 
     def clean_task_name(self) -> str:
         name: str = self.cleaned_data["task_name"]
-        return name.strip()
+        task = self.tasks.named(name)
+        if task is None:
+            raise forms.ValidationError(self._why_unknown(name))
+        self.instance.task = task
+        return name
+
+    def _why_unknown(self, name: str) -> str:
+        if self.tasks.is_leaving(name):
+            return say("The task %(name)r is to be deleted. Delete this row too, or give it another task.") % {
+                "name": name
+            }
+        known = suggestion(name, self.tasks.names())
+        return say("This process has no task %(name)r.%(known)s") % {"name": name, "known": known}
+
+    def save(self, commit: bool = True) -> TaskTransitions:  # noqa: FBT001, FBT002 - Django's signature
+        self.instance.task = self.instance.task  # it has its number only since it was saved, right before
+        return super().save(commit)
 
 
 class TransitionFormSet(BaseInlineFormSet):
-    """The transitions of a process. `tasks` is the formset of its tasks on the same page, validated before."""
+    """The transitions of a process; `tasks` are those of the same page."""
 
-    tasks: BaseInlineFormSet | None = None
+    tasks: TaskFormSet
 
-    def clean(self) -> None:
-        super().clean()
-        for form in self._kept():
-            name = form.cleaned_data.get("task_name")
-            if name is not None and self._task_form(name) is None:
-                form.add_error("task_name", self._unknown(name))
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        if hasattr(self, "tasks"):
+            form.tasks = self.tasks
 
-    def save_new(self, form: Any, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
-        self._set_task(form)
-        return super().save_new(form, commit)
-
-    def save_existing(self, form: Any, obj: Any, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's
-        self._set_task(form)
-        return super().save_existing(form, obj, commit)
-
-    def _set_task(self, form: Any) -> None:
-        task_form = self._task_form(form.cleaned_data["task_name"])
-        assert task_form is not None, "clean() has refused names of no task"
-        form.instance.task = task_form.instance
-
-    def _task_form(self, name: str) -> Any:
-        """The form of the task of that name, or of the one that had it until now: a renamed task keeps its rows."""
-        forms = list(_kept_forms(self.tasks)) if self.tasks else []
-        by_name = {form.cleaned_data.get("name"): form for form in forms}
-        before = {form.initial.get("name"): form for form in forms if form.instance.pk}
-        return by_name.get(name) or before.get(name)
-
-    def _unknown(self, name: str) -> str:
-        names = [form.cleaned_data.get("name", "") for form in _kept_forms(self.tasks)] if self.tasks else []
-        known = ", ".join(filter(None, names)) or _("none")
-        return _("This process has no task “%(name)s”. Its tasks are: %(known)s.") % {"name": name, "known": known}
-
-    def _kept(self) -> Iterable[Any]:
-        return _kept_forms(self)
+    def kept(self) -> Iterator[TransitionForm]:
+        """The forms of the rows that the process will have."""
+        return _kept(self)
 
 
-def _kept_forms(formset: Any) -> Iterable[Any]:
-    """The forms that are filled in, valid so far, and not to be deleted."""
-    for form in formset.forms:
-        cleaned = getattr(form, "cleaned_data", None)
-        if cleaned and not cleaned.get("DELETE") and (form.has_changed() or form.instance.pk):
+def join(tasks: TaskFormSet, transitions: TransitionFormSet) -> None:
+    """Let the transitions name the tasks of the same page."""
+    transitions.tasks = tasks
+    for form in transitions.forms:
+        form.tasks = tasks
+
+
+def _kept(formset: Any) -> Iterator[Any]:
+    for index, form in enumerate(formset.forms):
+        is_used = index < formset.initial_form_count() or (formset.is_bound and form.has_changed())
+        if is_used and not _leaves(formset, form):
             yield form
 
 
-class StartForm(forms.Form):
-    """What an instance starts with."""
-
-    data = forms.CharField(
-        label=_("data"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 8, "cols": 60, "spellcheck": "false"}),
-        help_text=_('A JSON object, such as {"amount": 180}. Blank: no data.'),
-    )
-
-    def clean_data(self) -> Any:
-        text = self.cleaned_data["data"].strip()
-        try:
-            data = values.loads(text) if text else {}
-        except values.ValueProblem as problem:
-            raise forms.ValidationError(str(problem)) from problem
-        if not isinstance(data, dict):
-            raise forms.ValidationError(_("This must be a JSON object, such as %s.") % json.dumps({"amount": 180}))
-        return data
+def _leaves(formset: Any, form: Any) -> bool:
+    return formset.is_bound and formset.can_delete and formset._should_delete_form(form)
 
 
-class DecisionForm(forms.Form):
-    """Why something is approved or rejected."""
+def _name_of(form: TaskForm) -> str:
+    """What the task is called on the page, also where the form has mistakes, or may only be looked at."""
+    return str(form["name"].value() or form.initial.get("name") or "").strip()
 
-    comment = forms.CharField(
-        label=_("comment"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3, "cols": 60})
-    )
+
+def _only_show(form: forms.ModelForm, field: str) -> None:
+    """Show a field, and ignore what is posted for it."""
+    form.fields[field].disabled = True
+    form.fields[field].help_text = NO_CODE

@@ -1,42 +1,64 @@
-"""Running processes and their history."""
+"""Running processes: where each stands, and what it has done."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from workflow.admin import show
-from workflow.admin.readonly import ReadOnlyAdmin
-from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
+from workflow import operations
+from workflow.admin import decide, show
+from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
+from workflow.admin.standing import standing
+from workflow.models import RunningProcesses, RunState, TaskRun
 
-RUNS_SHOWN = 100
+RUNS_SHOWN = 50
 
 
 @admin.register(RunningProcesses)
 class RunningProcessesAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "process_name", "state_badge", "step", "started_at", "ended_at", "started_by")
-    list_filter = ("state", "process", "started_at")
-    search_fields = ("=pk", "process_name")
+    list_display = ("number", "process_name", "state_badge", "step", "started", "ended", "started_by")
+    list_display_links = ("number", "process_name")
+    list_filter = ("state", ProcessNameFilter)
     list_select_related = ("started_by",)
-    change_form_template = "admin/workflow/instance.html"
-    fieldsets: ClassVar = (
-        (None, {"fields": ("process_link", "version_link", "state_badge", "standing", "step", "visit", "error_shown")}),
+    search_fields = ("process_name",)
+    search_help_text = _("The number of an instance, or a part of its process's name.")
+    heavy = ("data", "results", "error")
+    empty_list_text = _("Nothing has been started yet. Start a process on its page, or with manage.py startprocess.")
+    fieldsets = (
+        (None, {"fields": ("process_link", "version_link", "state_badge", "step", "started_by", "started_at", "ended_at")}),
+        (_("Error"), {"fields": ("error_shown",)}),
         (_("Values"), {"fields": ("data_shown", "results_shown")}),
-        (_("Times and people"), {"fields": ("started_by", "started_at", "ended_at", "due_at", "owner", "fence")}),
+        (_("For operators"), {"classes": ("collapse",), "fields": ("visit", "due_at", "owner", "fence", "events")}),
     )
+    readonly_fields = ("process_link", "version_link", "state_badge", "error_shown", "data_shown", "results_shown")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [field for _title, options in self.fieldsets for field in options["fields"]]
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the error, where there is none."""
+        has_error = obj is not None and obj.error is not None
+        return [fieldset for fieldset in self.fieldsets if has_error or "error_shown" not in fieldset[1]["fields"]]
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        instance = self.get_object(request, object_id)
-        extra = _history(instance) if instance is not None else {}
-        kwargs["extra_context"] = {**(kwargs.get("extra_context") or {}), **extra}
-        return super().change_view(request, object_id, *args, **kwargs)
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        instance = context["original"]
+        context.update(_history(instance), waiting=_waiting(request, instance))
+        context["standing"] = standing(instance, now=timezone.now())
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("started"), ordering="started_at")
+    def started(self, instance: RunningProcesses) -> str:
+        return show.time(instance.started_at)
+
+    @admin.display(description=_("ended"), ordering="ended_at")
+    def ended(self, instance: RunningProcesses) -> str:
+        return show.time(instance.ended_at)
+
+    @admin.display(description=_("instance"), ordering="pk")
+    def number(self, instance: RunningProcesses) -> int:
+        return instance.pk
 
     @admin.display(description=_("state"), ordering="state")
     def state_badge(self, instance: RunningProcesses) -> SafeString:
@@ -52,10 +74,6 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     def version_link(self, instance: RunningProcesses) -> SafeString:
         return show.link("processversion", instance.version_id, instance.version)
 
-    @admin.display(description=_("what it does"))
-    def standing(self, instance: RunningProcesses) -> str:
-        return standing(instance)
-
     @admin.display(description=_("error"))
     def error_shown(self, instance: RunningProcesses) -> SafeString | str:
         return show.error(instance.error)
@@ -69,102 +87,35 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         return show.json(instance.results)
 
 
-@admin.register(TaskRun)
-class TaskRunAdmin(ReadOnlyAdmin):
-    list_display = ("task_name", "instance_link", "sequence", "state_badge", "attempt", "started_at", "ended_at")
-    list_filter = ("state", "started_at")
-    search_fields = ("task_name", "=instance__pk")
-    list_select_related = ("instance",)
-    fields = (
-        "task_name",
-        "instance_link",
-        "sequence",
-        "visit",
-        "state_badge",
-        "attempt",
-        "started_at",
-        "ended_at",
-        "due_at",
-        "result_shown",
-        "changes_shown",
-        "log_shown",
-        "error_shown",
-        "decided_by",
-        "comment",
-    )
-    readonly_fields = fields
-
-    @admin.display(description=_("instance"), ordering="instance")
-    def instance_link(self, run: TaskRun) -> SafeString:
-        return show.link("runningprocesses", run.instance_id, run.instance)
-
-    @admin.display(description=_("state"), ordering="state")
-    def state_badge(self, run: TaskRun) -> SafeString:
-        return show.state(run.state, run.get_state_display())
-
-    @admin.display(description=_("result"))
-    def result_shown(self, run: TaskRun) -> SafeString:
-        return show.json(run.result)
-
-    @admin.display(description=_("changes to the data"))
-    def changes_shown(self, run: TaskRun) -> SafeString | str:
-        return show.json(run.changes) if run.changes else "-"
-
-    @admin.display(description=_("log"))
-    def log_shown(self, run: TaskRun) -> SafeString | str:
-        return show.text(run.log)
-
-    @admin.display(description=_("error"))
-    def error_shown(self, run: TaskRun) -> SafeString | str:
-        return show.error(run.error)
-
-
-def standing(instance: RunningProcesses) -> str:
-    """In one plain sentence, what the instance does now, or why it does not move."""
-    match instance.state:
-        case InstanceState.READY:
-            return say("It is ready: the next engine that is free takes it.")
-        case InstanceState.RUNNING if instance.due_at and instance.due_at < timezone.now():
-            return say("The engine that ran it is silent; another engine takes it over.")
-        case InstanceState.RUNNING:
-            return say("An engine is running it.")
-        case InstanceState.WAITING:
-            return _what_it_waits_for(instance)
-        case InstanceState.FAILED:
-            error = instance.error or {}
-            return say("It failed: %(message)s") % {"message": error.get("message", "")}
-        case InstanceState.REJECTED:
-            return say("It has ended, because a task was rejected.")
-        case InstanceState.FINISHED:
-            return say("It has ended; all went well.")
-        case InstanceState.CANCELLED:
-            return say("It was cancelled.")
-    return say("An operator has paused it.")
-
-
-def _what_it_waits_for(instance: RunningProcesses) -> str:
-    parts = [
-        say("for %(who)s to decide “%(task)s”")
-        % {"who": waiting.approver or say("a member of staff"), "task": waiting.task_name}
-        for waiting in instance.waiting.all()
-    ]
-    retries = instance.task_runs.filter(visit=instance.visit, state=RunState.RETRYING)
-    parts += [
-        say("until %(time)s to try “%(task)s” again")
-        % {"time": timezone.localtime(run.due_at).strftime("%Y-%m-%d %H:%M:%S"), "task": run.task_name}
-        for run in retries
-        if run.due_at
-    ]
-    return say("It waits %(reasons)s.") % {"reasons": say(", and ").join(parts)}
-
-
 def _history(instance: RunningProcesses) -> dict[str, Any]:
-    runs = list(instance.task_runs.select_related("decided_by").order_by("-visit", "row")[: RUNS_SHOWN + 1])
-    shown = runs[:RUNS_SHOWN]
-    current = {run.row: show.MARKS[RunState(run.state)] for run in reversed(shown)}
-    links = {run.row: show.address("taskrun", run.pk) for run in reversed(shown)}
+    runs = instance.task_runs.select_related("decided_by").defer("changes", "log").order_by("-visit", "row")
+    shown = list(runs[: RUNS_SHOWN + 1])
+    newest = _newest_of_each_row(instance)
     return {
-        "runs": [(run, show.state(run.state, run.get_state_display())) for run in shown],
-        "more_runs": len(runs) > RUNS_SHOWN,
-        "diagram": show.picture(instance.version.frozen, marks=current, current=instance.step, links=links),
+        "runs": [(run, show.state(run.state, run.get_state_display())) for run in shown[:RUNS_SHOWN]],
+        "all_runs": show.list_address("taskrun", instance=instance.pk) if len(shown) > RUNS_SHOWN else "",
+        "diagram": show.picture(
+            instance.version.frozen,
+            marks={run.row: show.MARKS[RunState(run.state)] for run in newest},
+            current=instance.step if instance.ended_at is None else None,
+            links={run.row: show.address("taskrun", run.pk) for run in newest},
+        ),
     }
+
+
+def _newest_of_each_row(instance: RunningProcesses) -> list[TaskRun]:
+    newest = instance.task_runs.order_by().values("row").annotate(newest=Max("pk")).values("newest")
+    return list(TaskRun.objects.filter(pk__in=newest).only("row", "state"))
+
+
+def _waiting(request: HttpRequest, instance: RunningProcesses) -> list[dict[str, Any]]:
+    """What waits for people, and for this user: with the addresses at which it is decided."""
+    return [
+        {
+            "waiting": waiting,
+            "may_decide": operations.may_decide(request.user, waiting) and show.may_view(request, "waitingforapproval"),
+            "approve": decide.address(decide.APPROVE, [waiting.task_run_id]),
+            "reject": decide.address(decide.REJECT, [waiting.task_run_id]),
+        }
+        for waiting in instance.waiting.order_by("pk")
+    ]

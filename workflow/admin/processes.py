@@ -1,91 +1,38 @@
 """The page on which an owner defines a whole process."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils.safestring import SafeString, mark_safe
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from workflow import operations
-from workflow.admin import show
-from workflow.admin.forms import StartForm, TaskForm, TransitionForm, TransitionFormSet
-from workflow.code.actions import actions
-from workflow.definition import Definition
-from workflow.errors import WorkflowError
-from workflow.findings import Finding
+from workflow.admin import start
+from workflow.admin.examined import Examined, examine
+from workflow.admin.forms import CHECK, ProcessForm, TaskFormSet, join
+from workflow.admin.inlines import TaskInline, TransitionInline
+from workflow.code.actions import Action, actions
 from workflow.models import Process, Task, TaskTransitions
-from workflow.models.definitions import draft
-
-
-class FindingsMixin:
-    """An inline whose rows show what is wrong with them."""
-
-    findings: dict[int, list[Finding]]
-    readonly_fields = ("found",)
-
-    @admin.display(description=_("findings"))
-    def found(self, obj: Any) -> SafeString | str:
-        return found(self.findings.get(obj.pk, []))
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        may: Any = request.user
-        form = type(self.form.__name__, (self.form,), {"may_edit_code": may.has_perm("workflow.edit_code")})  # type: ignore[attr-defined]
-        return super().get_formset(request, obj, form=form, **kwargs)  # type: ignore[misc]
-
-
-class TaskInline(FindingsMixin, admin.StackedInline):
-    model = Task
-    form = TaskForm
-    extra = 0
-    fieldsets = (
-        (None, {"fields": ("found", "name", ("manual", "approver"), "code")}),
-        (
-            _("Attempts and limits"),
-            {"classes": ["collapse"], "fields": (("max_attempts", "retry_delay"), ("time_limit", "memory_limit"))},
-        ),
-    )
-
-
-class TransitionInline(FindingsMixin, admin.TabularInline):
-    model = TaskTransitions
-    form = TransitionForm
-    formset = TransitionFormSet
-    extra = 0
-    fields = ("sequence", "task_name", "condition", "then", "on_reject", "on_error", "ends_step", "found")
-    ordering = ("sequence", "pk")
-    verbose_name = _("step")
-    verbose_name_plural = _("steps: which task comes when, and what comes next")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskTransitions]:
-        return super().get_queryset(request).select_related("task")
-
-
-def found(findings: Sequence[Finding]) -> SafeString | str:
-    """Findings as a list; a dash where there is none."""
-    if not findings:
-        return "-"
-    return mark_safe(render_to_string("admin/workflow/findings.html", {"findings": findings}))  # noqa: S308
 
 
 @admin.register(Process)
 class ProcessAdmin(admin.ModelAdmin):
+    """Tasks and transitions are edited on the page of their process, and have none of their own."""
+
+    form = ProcessForm
+    fields = ("name", "description")
+    inlines = (TaskInline, TransitionInline)
     list_display = ("name", "description", "task_count")
     search_fields = ("name", "description")
-    inlines = (TaskInline, TransitionInline)
     actions = ("start_selected",)
-    change_form_template = "admin/workflow/process_form.html"
-    save_on_top = True
+    empty_list_text = _("No process is defined yet. Add one: its tasks, and the steps at which they come.")
 
     class Media:
-        css: ClassVar = {"all": ["workflow/admin.css", "workflow/diagram.css"]}
+        css = {"all": ("workflow/admin.css", "workflow/diagram.css")}
         js = ("workflow/process.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Process]:
@@ -93,131 +40,93 @@ class ProcessAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("tasks"), ordering="task_count")
     def task_count(self, process: Any) -> int:
-        return process.task_count
+        return process.task_count  # type: ignore[no-any-return]
 
-    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        inlines = super().get_inline_instances(request, obj)
-        # What is posted may differ from what is saved: only the saved draft has findings.
-        examined = _examined(request, obj) if obj and request.method == "GET" else None
-        for inline in inlines:
-            inline.findings = examined.by_key(inline.model) if examined else {}
-        return inlines
+    # The page
 
-    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:  # noqa: FBT001 - Django's
-        formsets, inlines = super()._create_formsets(request, obj, change)
+    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:  # noqa: FBT001 - Django's signature
+        """Django has no public place where one formset meets another before both are validated."""
+        formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
         by_model = {formset.model: formset for formset in formsets}
         if TaskTransitions in by_model:
-            by_model[TaskTransitions].tasks = by_model.get(Task)
+            join(by_model.get(Task) or self._saved_tasks(request, obj), by_model[TaskTransitions])
         return formsets, inlines
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        process = context.get("original")
-        context["granted"] = sorted(actions().values(), key=lambda action: action.name)
-        if process is not None:
-            context["examined"] = _examined(request, process)
-            context["start_address"] = _start_address([process]) if _may_start(request) else ""
-        return super().render_change_form(request, context, *args, **kwargs)
+    def _saved_tasks(self, request: HttpRequest, process: Process) -> TaskFormSet:
+        """The tasks, for a page whose user may not see them."""
+        formset = TaskInline(Process, self.admin_site).get_formset(request, process)
+        return formset(instance=process)  # type: ignore[no-any-return]
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Process | None = None,
+    ) -> HttpResponse:
+        is_check = CHECK in request.POST
+        if not context["errors"] and (obj is not None or is_check):
+            context["examined"] = _examined(context)
+        context.update(
+            is_check=is_check,
+            granted=[(_declared(action), action.doc) for _name, action in sorted(actions().items())],
+            task_names=_task_names(context),
+            start_url=start.address([obj.pk]) if obj is not None and self.has_start_permission(request) else "",
+        )
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Process) -> HttpResponse:
+        return self._back_to_mistakes(request, obj) or super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Process) -> HttpResponse:
+        return self._back_to_mistakes(request, obj) or super().response_post_save_change(request, obj)
+
+    def _back_to_mistakes(self, request: HttpRequest, process: Process) -> HttpResponse | None:
+        """A draft that can't be started yet is saved, and shown again with what is wrong with it."""
+        errors = [finding for finding in operations.findings(process) if finding.level == "error"]
+        if not errors or not self.has_view_or_change_permission(request, process):
+            return None
+        text = ngettext(
+            "It is saved as a draft, and can be started once its mistake is mended.",
+            "It is saved as a draft, and can be started once its %(count)d mistakes are mended.",
+            len(errors),
+        )
+        messages.warning(request, text % {"count": len(errors)})
+        return redirect("admin:workflow_process_change", process.pk)
+
+    # Starting
+
+    def has_start_permission(self, request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm("workflow.add_runningprocesses"))
+
+    @admin.action(description=_("Start selected processes"), permissions=["start"])
+    def start_selected(self, request: HttpRequest, queryset: QuerySet[Process]) -> HttpResponse:
+        return redirect(start.address(queryset.values_list("pk", flat=True)))
 
     def get_urls(self) -> list[Any]:
-        start = path("start/", self.admin_site.admin_view(self.start_view), name="workflow_process_start")
-        return [start, *super().get_urls()]
-
-    @admin.action(description=_("Start selected processes"))
-    def start_selected(self, request: HttpRequest, queryset: QuerySet[Process]) -> HttpResponse:
-        return redirect(_start_address(queryset))
-
-    def get_actions(self, request: HttpRequest) -> Any:
-        offered = super().get_actions(request)
-        if not _may_start(request):
-            offered.pop("start_selected", None)
-        return offered
-
-    def start_view(self, request: HttpRequest) -> HttpResponse:
-        """Asks for the data, and starts; nothing happens on a GET."""
-        if not _may_start(request):
-            return _refused(request)
-        keys = [key for key in request.GET.getlist("id") if key.isdigit()]
-        processes = list(Process.objects.filter(pk__in=keys))
-        form = StartForm(request.POST or None)
-        if request.method == "POST" and form.is_valid() and processes:
-            try:
-                names = [process.name for process in processes]
-                started = operations.start_many(names, form.cleaned_data["data"], user=request.user)
-            except WorkflowError as error:
-                form.add_error(None, str(error))
-            else:
-                return _started(request, started)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Start"),
-            "processes": processes,
-            "form": form,
-            "opts": self.opts,
-            "media": self.media,
-        }
-        return TemplateResponse(request, "admin/workflow/start.html", context)
+        view = self.admin_site.admin_view(lambda request: start.view(self, request))
+        return [path("start/", view, name="workflow_process_start"), *super().get_urls()]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Examined:
-    """The saved draft of a process, looked through."""
-
-    process: Process
-    definition: Definition
-    findings: list[Finding]
-
-    @property
-    def has_errors(self) -> bool:
-        return any(finding.level == "error" for finding in self.findings)
-
-    @property
-    def diagram(self) -> SafeString:
-        problems = {finding.row for finding in self.findings if finding.row is not None}
-        return show.picture(self.definition, problems=problems)
-
-    def by_key(self, model: type) -> dict[int, list[Finding]]:
-        """The findings at each task, or at each transition, by its primary key."""
-        if model is TaskTransitions:
-            rows = list(self.process.transitions.order_by("sequence", "pk").values_list("pk", flat=True))
-            placed = [(rows[one.row], one) for one in self.findings if one.row is not None]
-        else:
-            tasks = dict(self.process.tasks.values_list("name", "pk"))
-            placed = [(tasks[one.task], one) for one in self.findings if one.row is None and one.task in tasks]
-        grouped: dict[int, list[Finding]] = {}
-        for key, finding in placed:
-            grouped.setdefault(key, []).append(finding)
-        return grouped
+def _examined(context: dict[str, Any]) -> Examined | None:
+    transitions = _formsets(context).get(TaskTransitions)
+    if transitions is None:
+        return None
+    return examine(context["adminform"].form.instance.name, transitions.tasks, transitions)
 
 
-def _examined(request: Any, process: Process) -> Examined:
-    """The draft's examination, made once a request: checking its code takes the sandbox."""
-    if not hasattr(request, "_workflow_examined"):
-        request._workflow_examined = Examined(
-            process=process, definition=draft(process), findings=operations.findings(process)
-        )
-    return request._workflow_examined
+def _task_names(context: dict[str, Any]) -> list[str]:
+    tasks = _formsets(context).get(Task)
+    return tasks.names() if tasks is not None else []
 
 
-def _start_address(processes: Iterable[Process]) -> str:
-    query = "&".join(f"id={process.pk}" for process in processes)
-    return f"{reverse('admin:workflow_process_start')}?{query}"
+def _formsets(context: dict[str, Any]) -> dict[Any, Any]:
+    return {wrapped.formset.model: wrapped.formset for wrapped in context["inline_admin_formsets"]}
 
 
-def _may_start(request: HttpRequest) -> bool:
-    user: Any = request.user
-    return user.has_perm("workflow.add_runningprocesses")
-
-
-def _refused(request: HttpRequest) -> HttpResponse:
-    messages.error(request, _("Starting a process takes the permission “Can add running process”."))
-    return redirect("admin:index")
-
-
-def _started(request: HttpRequest, started: Sequence[Any]) -> HttpResponse:
-    for instance in started:
-        messages.success(request, _("%(process)s was started as instance %(id)s.") % {
-            "process": instance.process_name, "id": instance.pk,
-        })  # fmt: skip
-    if len(started) == 1 and show.may_view(request, "runningprocesses"):
-        return redirect("admin:workflow_runningprocesses_change", started[0].pk)
-    return redirect("admin:workflow_process_changelist")
+def _declared(action: Action) -> str:
+    """The call of an action as people read it: `name(argument: type) -> type`."""
+    return action.stub.removeprefix("def ").removesuffix(": ...")

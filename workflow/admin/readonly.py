@@ -1,19 +1,62 @@
 """Admin pages of rows that people read, and never edit."""
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.options import ShowFacets
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from workflow.models import ProcessVersion
+
+MOST_COUNTED = 10_000
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no further than `MOST_COUNTED`: history grows without end, and who looks for older rows filters."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[:MOST_COUNTED].count())
+
+
+class ProcessNameFilter(admin.SimpleListFilter):
+    """By the name that the process had when it started, so that what ran of a deleted process is found, too."""
+
+    title = _("process")
+    parameter_name = "process"
+    field = "process_name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        # Versions are few, and each process that ever ran has one; the rows filtered may be millions.
+        names = ProcessVersion.objects.order_by("name").values_list("name", flat=True).distinct()
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Nobody adds, changes or deletes these rows by hand, not even a superuser: only the engine writes history."""
+    """Nobody adds, changes or deletes these rows by hand, not even a superuser: only the engine writes history.
+
+    A search for a number looks it up in `number_field`; `heavy` names columns that lists do not read.
+    """
 
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    paginator = CappedPaginator
     list_per_page = 50
+    list_max_show_all = 200
+    number_field = "pk"
+    heavy: ClassVar[tuple[str, ...]] = ()
 
     class Media:
-        css: ClassVar = {"all": ["workflow/admin.css", "workflow/diagram.css"]}
+        css = {"all": ("workflow/admin.css", "workflow/diagram.css")}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -23,3 +66,21 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        return rows.defer(*self.heavy) if is_list else rows
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        number = search_term.strip()
+        if number.isdecimal():
+            return queryset.filter(**{self.number_field: number}), False
+        return super().get_search_results(request, queryset, search_term)

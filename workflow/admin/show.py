@@ -1,11 +1,13 @@
 """How values, states and pictures look in the admin: small templates, so that a project can change them."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -26,24 +28,29 @@ MARKS = {
 }
 
 
-def state(value: str, label: str) -> SafeString:
+def state(value: str, label: Any) -> SafeString:
     """A state as a badge: a sign and a word, so that colour is not needed."""
-    return mark_safe(render_to_string("admin/workflow/state.html", {"state": value, "label": label}))  # noqa: S308
+    return _rendered("state", state=value, label=label)
 
 
 def json(value: Any) -> SafeString:
     """A value as people read JSON."""
-    return mark_safe(render_to_string("admin/workflow/json.html", {"text": values.dumps(value, indent=2)}))  # noqa: S308
+    return _rendered("text", text=values.dumps(value, indent=2))
 
 
 def error(value: Mapping[str, Any] | None) -> SafeString | str:
     """An error with the code's own traceback; a dash where there is none."""
-    return mark_safe(render_to_string("admin/workflow/error.html", {"error": value})) if value else "-"  # noqa: S308
+    return _rendered("error", error=value) if value else "-"
+
+
+def time(moment: datetime | None) -> str:
+    """A moment, short and to the minute; a dash where there is none."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else "-"
 
 
 def text(value: str) -> SafeString | str:
     """Text whose lines matter; a dash where there is none."""
-    return mark_safe(render_to_string("admin/workflow/text.html", {"text": value})) if value else "-"  # noqa: S308
+    return _rendered("text", text=value) if value else "-"
 
 
 def picture(
@@ -69,7 +76,21 @@ def address(page: str, key: Any) -> str:
     return reverse(f"admin:workflow_{page}_change", args=[key])
 
 
+def list_link(page: str, label: Any, **filters: Any) -> SafeString:
+    """A link to the list of a model of this app, filtered."""
+    return format_html('<a href="{}">{}</a>', list_address(page, **filters), label)
+
+
+def list_address(page: str, **filters: Any) -> str:
+    """The address of the list of a model of this app, filtered."""
+    return reverse(f"admin:workflow_{page}_changelist", query=filters)
+
+
 def may_view(request: HttpRequest, model: str) -> bool:
     """Whether the user may look at objects of a model of this app."""
     user: Any = request.user
-    return user.has_perm(f"workflow.view_{model}") or user.has_perm(f"workflow.change_{model}")
+    return bool(user.has_perm(f"workflow.view_{model}") or user.has_perm(f"workflow.change_{model}"))
+
+
+def _rendered(template: str, **context: Any) -> SafeString:
+    return mark_safe(render_to_string(f"admin/workflow/{template}.html", context))  # noqa: S308 - it escapes

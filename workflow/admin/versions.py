@@ -3,31 +3,56 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from workflow.admin import show
-from workflow.admin.readonly import ReadOnlyAdmin
+from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.models import ProcessVersion
+
+
+class NameFilter(ProcessNameFilter):
+    """By the process's name."""
+
+    field = "name"
 
 
 @admin.register(ProcessVersion)
 class ProcessVersionAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "name", "number", "created_at")
-    list_filter = ("created_at",)
+    list_display = ("__str__", "name", "number", "created")
+    list_filter = (NameFilter,)
     search_fields = ("name",)
-    list_select_related = ("process",)
-    fields = ("name", "number", "created_at", "draft", "diagram", "content")
-    readonly_fields = fields
+    number_field = "number"
+    heavy = ("definition",)
+    empty_list_text = _("There is no version yet. Starting a process freezes its draft into one.")
+    fields = ("draft", "number", "created_at", "instances")
+    readonly_fields = ("draft", "instances")
 
-    @admin.display(description=_("draft"))
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        definition = context["original"].frozen
+        rows = enumerate(definition.rows)
+        context.update(
+            definition=definition,
+            diagram=show.picture(definition, links={index: f"#task-{_place(definition, row)}" for index, row in rows}),
+        )
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("frozen at"), ordering="created_at")
+    def created(self, version: ProcessVersion) -> str:
+        return show.time(version.created_at)
+
+    @admin.display(description=_("process"))
     def draft(self, version: ProcessVersion) -> SafeString | str:
-        return show.link("process", version.process_id, version.process) if version.process else _("deleted")
+        if version.process is None:
+            return say("%(name)s (its draft was deleted)") % {"name": version.name}
+        return show.link("process", version.process_id, version.process)
 
-    @admin.display(description=_("diagram"))
-    def diagram(self, version: ProcessVersion) -> SafeString:
-        return show.picture(version.frozen)
+    @admin.display(description=_("instances"))
+    def instances(self, version: ProcessVersion) -> SafeString:
+        return show.list_link("runningprocesses", say("Instances of this version"), version=version.pk)
 
-    @admin.display(description=_("definition"))
-    def content(self, version: Any) -> SafeString:
-        return show.json(version.definition)
+
+def _place(definition: Any, row: Any) -> int:
+    return [task.name for task in definition.tasks].index(row.task) + 1

@@ -1,59 +1,146 @@
-/* The process page: task names that are being typed can be picked for steps, and code editors fit the page. */
+/* The process page. Everything on it works without this script; with it, tasks fold, and rows follow their tasks:
+   the names being typed can be picked for rows, and a row goes on naming its task while that is being renamed. */
 "use strict";
 {
-    const names = () => [...document.querySelectorAll('input[name^="tasks-"][name$="-name"]')]
-        .filter((input) => !input.name.includes("__prefix__"))
-        .map((input) => input.value.trim())
-        .filter(Boolean);
+    const TASK_NAME = /^tasks-\d+-name$/;
+    const ROW_TASK = /^transitions-\d+-task_name$/;
+
+    const fields = (pattern) =>
+        [...document.querySelectorAll("#tasks-group input, #transitions-group input")]
+            .filter((field) => pattern.test(field.name));
+    const partOf = (task, name) => task.querySelector(`[name$="-${name}"]`);
+
+    // Which task a row names, kept by the row's field: names alone are not enough while two of them change.
+    const named = new WeakMap();
+
+    const bind = (field) => {
+        const name = field.value.trim();
+        named.set(field, fields(TASK_NAME).find((task) => name && task.value.trim() === name));
+    };
+
+    const follow = (task) => {
+        for (const row of fields(ROW_TASK)) {
+            if (named.get(row) === task && task.value.trim()) {
+                row.value = task.value.trim();
+            }
+        }
+    };
 
     const offerNames = () => {
-        const list = document.getElementById("task-names");
-        if (!list) {
-            return;
-        }
-        list.replaceChildren(...names().map((name) => {
-            const option = document.createElement("option");
-            option.value = name;
-            return option;
-        }));
+        const names = fields(TASK_NAME).map((field) => field.value.trim()).filter(Boolean);
+        document.getElementById("workflow-task-names")?.replaceChildren(
+            ...[...new Set(names)].map((name) => Object.assign(document.createElement("option"), {value: name})),
+        );
     };
 
-    const isDark = () => {
-        const chosen = document.documentElement.dataset.theme;
-        return chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+    // A task folds to its heading, which says what kind of task it is.
+
+    const isFolded = (task) => task.classList.contains("workflow-folded");
+
+    const fold = (task, folded) => {
+        task.classList.toggle("workflow-folded", folded);
+        task.querySelector(".workflow-fold").setAttribute("aria-expanded", String(!folded));
     };
 
-    const fit = (widget) => {
-        const editor = widget.editor;
-        if (!editor || widget.dataset.fitted) {
+    const addFold = (task) => {
+        const label = task.querySelector("h3 .inline_label");
+        if (!label || task.querySelector(".workflow-fold")) {
             return;
         }
-        widget.dataset.fitted = "yes";
-        const field = widget.parentNode.querySelector("textarea:not(.ace_text-input)");
-        const label = field && document.querySelector(`label[for="${field.id}"]`);
-        editor.textInput.getElement().setAttribute("aria-label", label ? label.textContent : "Code");
-        editor.setTheme(isDark() ? "ace/theme/tomorrow_night" : "ace/theme/textmate");
-        // Tab indents; after Escape it leaves, so that the editor is no trap for the keyboard.
-        let leaving = false;
-        editor.textInput.getElement().addEventListener("keydown", (event) => {
-            if (event.key === "Escape") {
-                leaving = true;
-            } else if (event.key === "Tab" && leaving) {
-                event.stopImmediatePropagation();
-                leaving = false;
-            } else if (event.key !== "Shift") {
-                leaving = false;
+        const button = Object.assign(document.createElement("button"), {type: "button", className: "workflow-fold"});
+        label.replaceWith(button);
+        button.append(label);
+        button.addEventListener("click", () => fold(task, !isFolded(task)));
+        const isOther = document.querySelector("#tasks-group .has_original") && !partOf(task, "name")?.value;
+        fold(task, (task.classList.contains("has_original") || isOther) && !task.querySelector(".errorlist, .errors"));
+    };
+
+    const head = (task) => {
+        const label = task.querySelector(".inline_label");
+        const name = partOf(task, "name")?.value.trim();
+        if (label && name) {
+            label.textContent = name;
+        }
+        const kind = partOf(task, "manual")?.closest(".form-row")?.querySelector("label")?.textContent;
+        label?.setAttribute("data-kind", partOf(task, "manual")?.checked ? kind : "");
+    };
+
+    // A manual task has an approver and no code, any other has code and no approver; what is filled in stays in sight.
+
+    const sort = (task) => {
+        const manual = partOf(task, "manual");
+        if (!manual) {
+            return;
+        }
+        const show = (name, wanted) => {
+            const field = partOf(task, name);
+            const row = field?.closest(".form-row");
+            if (row) {
+                row.classList.toggle("workflow-unused", !wanted && !field.value.trim() && !row.querySelector(".errorlist"));
             }
-        }, {capture: true});
+        };
+        show("approver", manual.checked);
+        show("code", !manual.checked);
     };
 
-    const fitAll = () => document.querySelectorAll(".django-ace-widget").forEach(fit);
+    const setUp = (task) => {
+        addFold(task);
+        head(task);
+        sort(task);
+    };
 
-    document.addEventListener("input", (event) => {
-        if (/^tasks-\d+-name$/.test(event.target.name || "")) {
+    const tasks = () => document.querySelectorAll("#tasks-group .inline-related:not(.empty-form)");
+
+    const reveal = () => {
+        const place = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+        const task = place && place.closest("#tasks-group .inline-related");
+        if (task && task.querySelector(".workflow-fold")) {
+            fold(task, false);
+            place.scrollIntoView();
+        }
+    };
+
+    document.addEventListener("input", ({target}) => {
+        if (TASK_NAME.test(target.name)) {
+            follow(target);
             offerNames();
+            head(target.closest(".inline-related"));
+        } else if (ROW_TASK.test(target.name)) {
+            bind(target);
         }
     });
-    document.addEventListener("formset:added", () => setTimeout(() => { fitAll(); offerNames(); }));
-    window.addEventListener("load", () => setTimeout(() => { fitAll(); offerNames(); }));
+    document.addEventListener("change", ({target}) => {
+        if (/^tasks-\d+-(manual|approver)$/.test(target.name)) {
+            head(target.closest(".inline-related"));
+            sort(target.closest(".inline-related"));
+        }
+        if (TASK_NAME.test(target.name)) {
+            fields(ROW_TASK).filter((row) => !named.get(row)).forEach(bind);
+        }
+    });
+    document.addEventListener("formset:added", ({target, detail}) => {
+        if (detail.formsetName === "tasks") {
+            setUp(target);
+            fold(target, false);
+            partOf(target, "name").focus();
+        }
+    });
+    document.addEventListener("formset:removed", offerNames);
+    window.addEventListener("hashchange", reveal);
+    window.addEventListener("load", () => {
+        tasks().forEach(setUp);
+        fields(ROW_TASK).forEach(bind);
+        offerNames();
+        reveal();
+    });
+
+    // What has been typed is not lost by a wrong click.
+    let isChanged = false;
+    document.addEventListener("input", () => { isChanged = true; });
+    document.addEventListener("submit", () => { isChanged = false; });
+    window.addEventListener("beforeunload", (event) => {
+        if (isChanged) {
+            event.preventDefault();
+        }
+    });
 }

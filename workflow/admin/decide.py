@@ -1,0 +1,131 @@
+"""The page that approves or rejects what waits: it shows what is decided, and asks for a comment.
+
+Each task is decided by itself, and what can't be decided holds up nothing else: it is said, and the others go on.
+Tasks are named by their task runs, which stay when they have been decided: so it can be told who was quicker.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from workflow import operations
+from workflow.errors import WorkflowError
+from workflow.models import TaskRun, WaitingForApproval
+
+if TYPE_CHECKING:
+    from workflow.admin.waiting import WaitingForApprovalAdmin
+
+MOST = 200
+"""Tasks that can be decided at once; their numbers have to fit into an address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What can be decided, in words."""
+
+    approved: bool
+    title: str | Promise
+    intention: str | Promise
+
+
+APPROVE = Decision(approved=True, title=_("Approve"), intention=_("These tasks will be approved:"))
+REJECT = Decision(approved=False, title=_("Reject"), intention=_("These tasks will be rejected:"))
+
+
+class DecisionForm(forms.Form):
+    """Why something is approved or rejected."""
+
+    comment = forms.CharField(
+        label=_("Comment"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
+        help_text=_("It is kept with the decision, and code can read it."),
+    )
+
+
+def address(decision: Decision, runs: Iterable[int]) -> str:
+    """Where these task runs, given by their primary keys, are decided."""
+    name = "approve" if decision.approved else "reject"
+    return f"{reverse(f'admin:workflow_waitingforapproval_{name}')}?{urlencode([('run', key) for key in runs])}"
+
+
+def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decision) -> HttpResponse:
+    """Show what is decided, and decide on a POST."""
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    runs = _runs(request)
+    form = DecisionForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        _decide(request, runs, decision, form.cleaned_data["comment"])
+        return redirect("admin:workflow_waitingforapproval_changelist")
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": decision.title,
+        "decision": decision,
+        **_sorted_out(request, runs),
+        "form": form,
+        "opts": admin.opts,
+        "media": admin.media,
+    }
+    return TemplateResponse(request, "admin/workflow/decide.html", context)
+
+
+def _runs(request: HttpRequest) -> list[TaskRun]:
+    keys = [key for key in request.GET.getlist("run")[:MOST] if key.isdecimal()]
+    runs = TaskRun.objects.select_related("instance", "waiting", "waiting__task_run", "decided_by")
+    return list(runs.filter(pk__in=keys).order_by("pk"))
+
+
+def _sorted_out(request: HttpRequest, runs: list[TaskRun]) -> dict[str, Any]:
+    """What this user can decide, what waits for others, and what waits no more."""
+    waiting = [_waiting(run) for run in runs]
+    open_runs = [one for one in waiting if one is not None]
+    mine = [one for one in open_runs if operations.may_decide(request.user, one)]
+    return {
+        "mine": mine,
+        "others": [one for one in open_runs if one not in mine],
+        "gone": [operations.who_was_quicker(run) for run in runs if _waiting(run) is None],
+    }
+
+
+def _waiting(run: TaskRun) -> WaitingForApproval | None:
+    return getattr(run, "waiting", None)
+
+
+def _decide(request: HttpRequest, runs: list[TaskRun], decision: Decision, comment: str) -> None:
+    decide = operations.approve if decision.approved else operations.reject
+    decided = 0
+    for run in runs:
+        waiting = _waiting(run)
+        if waiting is None:
+            messages.error(request, operations.who_was_quicker(run))
+            continue
+        try:
+            decide(waiting, by=request.user, comment=comment)
+        except WorkflowError as error:
+            messages.error(request, str(error))
+        else:
+            decided += 1
+    if decided:
+        messages.success(request, _told(decision, decided))
+
+
+def _told(decision: Decision, count: int) -> str:
+    if decision.approved:
+        text = ngettext("%(count)d task was approved.", "%(count)d tasks were approved.", count)
+    else:
+        text = ngettext("%(count)d task was rejected.", "%(count)d tasks were rejected.", count)
+    return text % {"count": count}

@@ -1,0 +1,130 @@
+"""The draft as it stands on the process page, saved or not: what is wrong with it, shown where it is wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms.utils import ErrorList
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+
+from workflow import operations
+from workflow.admin import show
+from workflow.admin.forms import TaskForm, TaskFormSet, TransitionForm, TransitionFormSet
+from workflow.definition import Definition, Row, TaskDefinition
+from workflow.findings import Finding
+from workflow.models import Task, TaskTransitions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """A draft, what was found in it, and where each row of it stands on the page."""
+
+    definition: Definition
+    findings: Sequence[Finding]
+    places: Sequence[str]
+    row_places: Sequence[str]
+
+    @property
+    def placed(self) -> list[tuple[Finding, str]]:
+        """Each finding with the address of its place on the page, blank where it is about the whole process."""
+        return list(zip(self.findings, self.places, strict=True))
+
+    @cached_property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "error"]
+
+    @cached_property
+    def warnings(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "warning"]
+
+    @property
+    def diagram(self) -> SafeString:
+        return show.picture(self.definition, problems=self._rows_at_fault(), links=dict(enumerate(self.row_places)))
+
+    def _rows_at_fault(self) -> set[int]:
+        tasks = {finding.task for finding in self.errors if finding.row is None}
+        of_tasks = {index for index, row in enumerate(self.definition.rows) if row.task in tasks}
+        return of_tasks | {finding.row for finding in self.errors if finding.row is not None}
+
+
+def examine(name: str, tasks: TaskFormSet, transitions: TransitionFormSet) -> Examined:
+    """Look through the draft on the page, whose forms have been found valid, and put what is found into the forms."""
+    task_forms = list(tasks.kept())
+    row_forms = sorted(transitions.kept(), key=lambda form: form.instance.sequence)
+    definition = Definition(
+        name=name,
+        tasks=tuple(_task(form.instance) for form in task_forms),
+        rows=tuple(_row(form.instance) for form in row_forms),
+    )
+    findings = operations.findings(definition)
+    return Examined(
+        definition=definition,
+        findings=findings,
+        places=[_put(finding, task_forms, row_forms) for finding in findings],
+        row_places=[f"#{form.prefix}" for form in row_forms],
+    )
+
+
+def _task(task: Task) -> TaskDefinition:
+    return TaskDefinition(**{field.name: getattr(task, field.name) for field in fields(TaskDefinition)})
+
+
+def _row(row: TaskTransitions) -> Row:
+    return Row(**{field.name: getattr(row, field.name) for field in fields(Row)} | {"task": row.task.name})
+
+
+def _put(finding: Finding, tasks: Sequence[TaskForm], rows: Sequence[TransitionForm]) -> str:
+    if finding.row is not None:
+        return _put_at_row(rows[finding.row], finding)
+    for form in tasks:
+        if form.instance.name == finding.task:
+            return _put_at_field(form, finding)
+    return ""
+
+
+def _put_at_field(form: TaskForm, finding: Finding) -> str:
+    field = finding.field or "name"
+    _found(form, field, f"{form[field].auto_id}_error").append(finding)
+    return f"#{form.prefix}"
+
+
+def _put_at_row(form: TransitionForm, finding: Finding) -> str:
+    """Above the row, which has the width that a sentence needs, and which the field refers to."""
+    place = f"{form.prefix}-found"
+    _found(form, NON_FIELD_ERRORS, place).append(finding)
+    field = form.fields.get("task_name" if finding.field == "task" else finding.field or "")
+    if field is not None:
+        described = f"{place} {field.widget.attrs.get('aria-describedby', '')}".strip()
+        field.widget.attrs.update({"aria-describedby": described, "data-workflow-found": finding.level})
+    return f"#{form.prefix}"
+
+
+def _found(form: Any, field: str, place: str) -> "Found":
+    return form.errors.setdefault(field, Found(place))  # type: ignore[no-any-return]
+
+
+class Found(ErrorList):
+    """Findings, shown in the place of a form's own errors."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        findings = [(finding, _label(finding)) for finding in self.data]
+        shown = render_to_string("admin/workflow/found.html", {"findings": findings, "place": self.place})
+        return mark_safe(shown)  # noqa: S308 - a template has escaped it
+
+    as_ul = render
+    __str__ = render
+    __html__ = render
+
+
+def _label(finding: Finding) -> Any:
+    """What the field is called, where the finding does not stand at it but above the row."""
+    if finding.row is None or finding.field is None:
+        return ""
+    return TaskTransitions._meta.get_field(finding.field).verbose_name  # type: ignore[union-attr]

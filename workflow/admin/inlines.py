@@ -1,0 +1,51 @@
+"""The parts of the process page that repeat: its tasks, and its transitions."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from workflow.admin.forms import TaskForm, TaskFormSet, TransitionForm, TransitionFormSet
+from workflow.models import Process, Task, TaskTransitions
+
+
+class _DraftInline:
+    """What both parts have in common: one empty row, for those without scripts, and the right to edit code."""
+
+    extra = 1
+
+    def get_formset(self, request: HttpRequest, obj: Process | None = None, **kwargs: Any) -> Any:
+        user: Any = request.user
+        formset = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+        formset.form.may_edit_code = user.has_perm("workflow.edit_code")  # the form is a new class for each request
+        return formset
+
+
+class TaskInline(_DraftInline, admin.StackedInline):
+    model = Task
+    form = TaskForm
+    formset = TaskFormSet
+    fieldsets = (
+        (None, {"fields": ("name", "manual", "approver", "code")}),
+        (
+            _("Attempts and limits"),
+            {"classes": ("collapse",), "fields": ("max_attempts", "retry_delay", "time_limit", "memory_limit")},
+        ),
+    )
+
+
+class TransitionInline(_DraftInline, admin.TabularInline):
+    model = TaskTransitions
+    form = TransitionForm
+    formset = TransitionFormSet
+    fields = ("sequence", "task_name", "condition", "then", "on_reject", "on_error", "ends_step")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskTransitions]:
+        return super().get_queryset(request).select_related("task")
+
+    @admin.display(description=_("task"))
+    def task_name(self, row: TaskTransitions) -> str:
+        """For those who may only look: the form's field of this name is not a field of the model."""
+        return row.task.name

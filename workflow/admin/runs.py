@@ -1,0 +1,73 @@
+"""Task runs: the history of all instances."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from workflow.admin import show
+from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
+from workflow.models import TaskRun
+
+
+class InstanceProcessFilter(ProcessNameFilter):
+    """By the process of the instance that it was run for."""
+
+    field = "instance__process_name"
+
+
+@admin.register(TaskRun)
+class TaskRunAdmin(ReadOnlyAdmin):
+    list_display = ("task_name", "instance_link", "sequence", "state_badge", "started", "ended")
+    list_filter = ("state", InstanceProcessFilter)
+    list_select_related = ("instance",)
+    search_fields = ("task_name",)
+    search_help_text = _("The number of an instance, or a part of the task's name.")
+    number_field = "instance"
+    heavy = ("result", "changes", "log", "error", "instance__data", "instance__results", "instance__error")
+    empty_list_text = _("No task has run yet. An engine (manage.py runengine) runs what has been started.")
+    fieldsets = (
+        (None, {"fields": ("instance_link", "sequence", "state_badge", "attempt", "started_at", "ended_at", "due_at")}),
+        (_("What came of it"), {"fields": ("result_shown", "error_shown", "changes_shown", "log_shown")}),
+        (_("Decision"), {"fields": ("decided_by", "comment")}),
+    )
+    readonly_fields = ("instance_link", "state_badge", "result_shown", "error_shown", "changes_shown", "log_shown")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the decision, where there was nothing to decide."""
+        is_decided = obj is not None and (obj.decided_by_id is not None or obj.comment)
+        return self.fieldsets if is_decided else self.fieldsets[:-1]
+
+    @admin.display(description=_("started"), ordering="started_at")
+    def started(self, run: TaskRun) -> str:
+        return show.time(run.started_at)
+
+    @admin.display(description=_("ended"), ordering="ended_at")
+    def ended(self, run: TaskRun) -> str:
+        return show.time(run.ended_at)
+
+    @admin.display(description=_("instance"), ordering="instance")
+    def instance_link(self, run: TaskRun) -> SafeString:
+        return show.link("runningprocesses", run.instance_id, run.instance)
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_badge(self, run: TaskRun) -> SafeString:
+        return show.state(run.state, run.get_state_display())
+
+    @admin.display(description=_("result"))
+    def result_shown(self, run: TaskRun) -> SafeString:
+        return show.json(run.result)
+
+    @admin.display(description=_("changes to the data"))
+    def changes_shown(self, run: TaskRun) -> SafeString | str:
+        return show.json(run.changes) if run.changes else "-"
+
+    @admin.display(description=_("log"))
+    def log_shown(self, run: TaskRun) -> SafeString | str:
+        return show.text(run.log)
+
+    @admin.display(description=_("error"))
+    def error_shown(self, run: TaskRun) -> SafeString | str:
+        return show.error(run.error)

@@ -1,0 +1,74 @@
+"""Where an instance stands, in plain sentences: what it does now, or why it does not move."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+
+from workflow.models import InstanceState, RunningProcesses, RunState
+
+PATIENCE = timedelta(seconds=30)
+"""A ready instance that nobody has taken for so long probably has no engine to take it."""
+
+
+def standing(instance: RunningProcesses, *, now: datetime) -> str:
+    """One or two sentences about the instance as it is at `now`."""
+    match InstanceState(instance.state):
+        case InstanceState.READY:
+            return _ready(instance, now)
+        case InstanceState.RUNNING:
+            return _running(instance, now)
+        case InstanceState.WAITING:
+            return _waiting(instance)
+        case InstanceState.PAUSED:
+            return _("An operator has paused it.")
+        case InstanceState.FINISHED:
+            return _("It has come to its end.")
+        case InstanceState.REJECTED:
+            return _("It has ended, because a task was rejected.")
+        case InstanceState.CANCELLED:
+            return _("It was cancelled.")
+        case InstanceState.FAILED:
+            message = (instance.error or {}).get("message", "")
+            return _("It has failed: %(message)s") % {"message": message}
+
+
+def _ready(instance: RunningProcesses, now: datetime) -> str:
+    if instance.due_at is not None and now - instance.due_at > PATIENCE:
+        return _("It has been ready since %(time)s, and no engine has taken it. Is one running (manage.py runengine)?") % {
+            "time": _time(instance.due_at)
+        }
+    return _("It is ready: the next engine that looks for work takes it.")
+
+
+def _running(instance: RunningProcesses, now: datetime) -> str:
+    if instance.due_at is not None and instance.due_at < now:
+        return _("The engine %(engine)s held it and has been silent since; another engine takes it over.") % {
+            "engine": instance.owner
+        }
+    return _("The engine %(engine)s is running it.") % {"engine": instance.owner}
+
+
+def _waiting(instance: RunningProcesses) -> str:
+    reasons = list(_reasons(instance))
+    if not reasons:
+        return _("It waits.")
+    return _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))}
+
+
+def _reasons(instance: RunningProcesses) -> Iterator[str]:
+    for waiting in instance.waiting.order_by("pk"):
+        yield _("for %(who)s to decide “%(task)s”") % {
+            "who": waiting.approver or _("a member of staff"),
+            "task": waiting.task_name,
+        }
+    for run in instance.task_runs.filter(visit=instance.visit, state=RunState.RETRYING).order_by("row"):
+        if run.due_at is not None:
+            yield _("until %(time)s to try “%(task)s” again") % {"time": _time(run.due_at), "task": run.task_name}
+
+
+def _time(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")

@@ -1,0 +1,101 @@
+"""The page that starts processes: it asks for the data first."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from workflow import operations, values
+from workflow.admin import show
+from workflow.errors import NotStartable, WorkflowError
+from workflow.models import Process, RunningProcesses
+
+if TYPE_CHECKING:
+    from workflow.admin.processes import ProcessAdmin
+
+MOST = 50
+"""Processes that can be started at once; their numbers have to fit into an address."""
+
+
+class StartForm(forms.Form):
+    """What an instance starts with."""
+
+    data = forms.CharField(
+        label=_("Data"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 8, "cols": 60, "spellcheck": "false", "class": "workflow-code"}),
+        help_text=_(
+            'A JSON object, such as {"amount": 180, "due": {"$date": "2026-03-01"}, "price": {"$decimal": "12.50"}}. '
+            "Blank: no data."
+        ),
+    )
+
+    def clean_data(self) -> Any:
+        text = self.cleaned_data["data"]
+        try:
+            return values.loads(text) if text else {}
+        except values.ValueProblem as problem:
+            raise forms.ValidationError(str(problem)) from problem
+
+
+def address(processes: Iterable[int]) -> str:
+    """Where these processes, given by their primary keys, are started."""
+    query = urlencode([("id", key) for key in processes])
+    return f"{reverse('admin:workflow_process_start')}?{query}"
+
+
+def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
+    """Ask for the data, and start on a POST."""
+    if not admin.has_start_permission(request):
+        raise PermissionDenied
+    processes = _processes(request)
+    form = StartForm(request.POST if request.method == "POST" else None)
+    broken: list[str] = []
+    if processes and form.is_valid():
+        try:
+            started = operations.start_many(
+                [process.name for process in processes], form.cleaned_data["data"], user=request.user
+            )
+        except NotStartable as error:
+            form.add_error(None, str(error).partition("\n")[0])
+            broken = list(error.mistakes)
+        except WorkflowError as error:
+            form.add_error(None, str(error))
+        else:
+            return _started(request, started)
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": _("Start"),
+        "processes": processes,
+        "form": form,
+        "mistakes": broken,
+        "opts": admin.opts,
+        "media": admin.media,
+    }
+    return TemplateResponse(request, "admin/workflow/start.html", context)
+
+
+def _processes(request: HttpRequest) -> list[Process]:
+    keys = [key for key in request.GET.getlist("id")[:MOST] if key.isdecimal()]
+    return list(Process.objects.filter(pk__in=keys))
+
+
+def _started(request: HttpRequest, started: list[RunningProcesses]) -> HttpResponse:
+    may_look = show.may_view(request, "runningprocesses")
+    for instance in started:
+        number = show.link("runningprocesses", instance.pk, instance.pk) if may_look else instance.pk
+        messages.success(
+            request, format_html(_("{} was started as instance {}."), instance.process_name, number)
+        )
+    if len(started) == 1 and may_look:
+        return redirect("admin:workflow_runningprocesses_change", started[0].pk)
+    return redirect("admin:workflow_process_changelist")
