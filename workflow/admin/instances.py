@@ -18,13 +18,13 @@ RUNS_SHOWN = 100
 
 @admin.register(RunningProcesses)
 class RunningProcessesAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "process_name", "state_badge", "step", "started_at", "ended_at", "started_by")
+    list_display = ("pk", "process_name", "state_badge", "step", "started_at", "ended_at", "started_by")
     list_filter = ("state", "process", "started_at")
     search_fields = ("=pk", "process_name")
     list_select_related = ("started_by",)
     change_form_template = "admin/workflow/instance.html"
     fieldsets: ClassVar = (
-        (None, {"fields": ("process_link", "version_link", "state_badge", "standing", "step", "visit", "error_shown")}),
+        (None, {"fields": ("process_link", "version_link", "state_badge", "step", "visit", "error_shown")}),
         (_("Values"), {"fields": ("data_shown", "results_shown")}),
         (_("Times and people"), {"fields": ("started_by", "started_at", "ended_at", "due_at", "owner", "fence")}),
     )
@@ -51,10 +51,6 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     @admin.display(description=_("version"))
     def version_link(self, instance: RunningProcesses) -> SafeString:
         return show.link("processversion", instance.version_id, instance.version)
-
-    @admin.display(description=_("what it does"))
-    def standing(self, instance: RunningProcesses) -> str:
-        return standing(instance)
 
     @admin.display(description=_("error"))
     def error_shown(self, instance: RunningProcesses) -> SafeString | str:
@@ -164,6 +160,7 @@ def _history(instance: RunningProcesses) -> dict[str, Any]:
     current = {run.row: show.MARKS[RunState(run.state)] for run in reversed(shown)}
     links = {run.row: show.address("taskrun", run.pk) for run in reversed(shown)}
     return {
+        "standing": standing(instance),
         "runs": [(run, show.state(run.state, run.get_state_display())) for run in shown],
         "more_runs": len(runs) > RUNS_SHOWN,
         "diagram": show.picture(instance.version.frozen, marks=current, current=instance.step, links=links),

@@ -20,7 +20,7 @@ from workflow.models import WaitingForApproval
 
 @admin.register(WaitingForApproval)
 class WaitingForApprovalAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "task_name", "process_name", "instance_link", "who", "queued_at")
+    list_display = ("task_name", "process_name", "instance_link", "who", "queued_at")
     list_filter = ("process", "queued_at")
     search_fields = ("process_name", "task_name", "approver", "=rpid__pk")
     list_select_related = ("rpid",)

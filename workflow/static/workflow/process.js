@@ -47,6 +47,32 @@
         }, {capture: true});
     };
 
+    // A manual task has an approver and no code; any other has code and no approver.
+    const fold = (checkbox) => {
+        const group = checkbox.closest(".inline-related");
+        const rows = {
+            code: group.querySelector(".form-row.field-code"),
+            limits: group.querySelectorAll("fieldset")[1],
+            approver: group.querySelector(".fieldBox.field-approver").parentElement,
+        };
+        const used = (element) => [...element.querySelectorAll("textarea, input[type=text]")].some((field) => field.value.trim());
+        rows.code.hidden = checkbox.checked && !used(rows.code);
+        rows.limits.hidden = rows.code.hidden;
+        rows.approver.hidden = !checkbox.checked && !used(rows.approver);
+        const widget = rows.code.querySelector(".django-ace-widget");
+        if (widget && widget.editor) {
+            widget.editor.resize();
+        }
+    };
+
+    const foldAll = () => document.querySelectorAll('input[name^="tasks-"][name$="-manual"]').forEach(fold);
+
+    document.addEventListener("change", (event) => {
+        if (/^tasks-\d+-manual$/.test(event.target.name || "")) {
+            fold(event.target);
+        }
+    });
+
     const fitAll = () => document.querySelectorAll(".django-ace-widget").forEach(fit);
 
     document.addEventListener("input", (event) => {
@@ -54,6 +80,6 @@
             offerNames();
         }
     });
-    document.addEventListener("formset:added", () => setTimeout(() => { fitAll(); offerNames(); }));
-    window.addEventListener("load", () => setTimeout(() => { fitAll(); offerNames(); }));
+    document.addEventListener("formset:added", () => setTimeout(() => { fitAll(); foldAll(); offerNames(); }));
+    window.addEventListener("load", () => setTimeout(() => { fitAll(); foldAll(); offerNames(); }));
 }
