@@ -168,7 +168,7 @@ class TestStarting:
 
     @pytest.mark.parametrize(
         ("data", "message"),
-        [("{", "This is not JSON: Expecting property name"), ("[1]", "This must be a JSON object"), ('{"x": NaN}', "only finite numbers can be kept")],
+        [("{", "This is not JSON: Expecting property name"), ("[1]", "This must be a JSON object"), ('{"x": NaN}', "NaN can&#x27;t be kept")],
     )
     def test_data_that_is_none_is_an_error(self, client: Client, login: Any, data: str, message: str) -> None:
         made, *_ = existing()
