@@ -11,9 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow.admin import show
 from workflow.admin.readonly import ReadOnlyAdmin
-from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
+from workflow.code.ledger import written
+from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun
 
 RUNS_SHOWN = 100
+UNTIL = {
+    RunState.RETRYING: _("until %(time)s to try “%(task)s” again"),
+    RunState.SUSPENDED: _("until %(time)s to go on with “%(task)s”"),
+}
 
 
 @admin.register(RunningProcesses)
@@ -65,8 +70,34 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         return show.json(instance.results)
 
 
+class ActionCallInline(admin.TabularInline):
+    """The ledger: what an operator reads before a retry."""
+
+    model = ActionCall
+    fields = ("number", "call_shown", "result_shown", "started_at", "duration", "attempt")
+    readonly_fields = fields
+    ordering = ("number", "attempt")
+    can_delete = False
+    max_num = 0
+    verbose_name_plural = _("calls of actions: what has happened, and is not done again")
+
+    @admin.display(description=_("call"))
+    def call_shown(self, call: ActionCall) -> SafeString | str:
+        return show.text(written(call.name, call.arguments))
+
+    @admin.display(description=_("result"))
+    def result_shown(self, call: ActionCall) -> SafeString | str:
+        if call.ended_at is None:
+            return say("waits")
+        return show.error(call.error) if call.error else show.json(call.result)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return show.may_view(request, "taskrun")
+
+
 @admin.register(TaskRun)
 class TaskRunAdmin(ReadOnlyAdmin):
+    inlines = (ActionCallInline,)
     list_display = ("task_name", "instance_link", "sequence", "state_badge", "attempt", "started_at", "ended_at")
     list_filter = ("state", "started_at")
     search_fields = ("task_name", "=instance__pk")
@@ -144,12 +175,10 @@ def _what_it_waits_for(instance: RunningProcesses) -> str:
         % {"who": waiting.approver or say("a member of staff"), "task": waiting.task_name}
         for waiting in instance.waiting.all()
     ]
-    retries = instance.task_runs.filter(visit=instance.visit, state=RunState.RETRYING)
+    timed = instance.task_runs.filter(visit=instance.visit, state__in=UNTIL, due_at__isnull=False)
     parts += [
-        say("until %(time)s to try “%(task)s” again")
-        % {"time": timezone.localtime(run.due_at).strftime("%Y-%m-%d %H:%M:%S"), "task": run.task_name}
-        for run in retries
-        if run.due_at
+        UNTIL[RunState(run.state)] % {"time": f"{timezone.localtime(run.due_at):%Y-%m-%d %H:%M:%S}", "task": run.task_name}
+        for run in timed
     ]
     return say("It waits %(reasons)s.") % {"reasons": say(", and ").join(parts)}
 

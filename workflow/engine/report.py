@@ -32,6 +32,8 @@ def _report_run(held: Held, run: TaskRun) -> None:
             logger.log(level, "%s task %s is %s: %s (instance %s)", name, task, state, what, instance)
         case RunState.WAITING:
             logger.info("%s task %s waits for approval (instance %s)", name, task, instance)
+        case RunState.SUSPENDED:
+            logger.info("%s task %s waits until %s (instance %s)", name, task, run.due_at, instance)
         case RunState.SKIPPED | RunState.CANCELLED:
             logger.info("%s task %s is %s (instance %s)", name, task, run.state.lower(), instance)
 
