@@ -20,11 +20,17 @@ def login(client: Client) -> Any:
     return log_in
 
 
-EDIT = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("process", "task", "tasktransitions")]
+EDIT = [
+    f"{verb}_{model}"
+    for verb in ("add", "change", "delete", "view")
+    for model in ("process", "task", "tasktransitions")
+]
 VIEW = [f"view_{model}" for model in ("runningprocesses", "taskrun", "waitingforapproval", "processversion", "process")]
 
 
-def posted(name: str, tasks: list[dict[str, Any]], rows: list[dict[str, Any]], *, initial: tuple[int, int] = (0, 0)) -> dict[str, Any]:
+def posted(
+    name: str, tasks: list[dict[str, Any]], rows: list[dict[str, Any]], *, initial: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
     """What the process page sends."""
     fields: dict[str, Any] = {"name": name, "description": "", "_continue": "yes"}
     for prefix, forms, before in (("tasks", tasks, initial[0]), ("transitions", rows, initial[1])):

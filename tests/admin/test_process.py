@@ -47,7 +47,10 @@ class TestEditing:
         response = client.post(ADD, posted("New", tasks, rows))
         assert response.status_code == 302, response.context["errors"]
         definition = draft(Process.objects.get())
-        assert [(row.sequence, row.task, row.on_reject) for row in definition.rows] == [(10, "Compute", None), (20, "Sign", 10)]
+        assert [(row.sequence, row.task, row.on_reject) for row in definition.rows] == [
+            (10, "Compute", None),
+            (20, "Sign", 10),
+        ]
         assert definition.task("Sign").manual
         page = client.get(response.url).content.decode()
         assert "The saved draft has no findings. It can be started." in page
@@ -100,7 +103,9 @@ class TestEditing:
 
     def test_hostile_names_are_text(self, client: Client) -> None:
         evil = "<script>alert(1)</script>"
-        response = client.post(ADD, posted(evil, [{"name": evil, "code": f"'{evil}' +"}], [{"sequence": 1, "task_name": evil}]))
+        response = client.post(
+            ADD, posted(evil, [{"name": evil, "code": f"'{evil}' +"}], [{"sequence": 1, "task_name": evil}])
+        )
         assert evil not in client.get(response.url).content.decode()
 
     def test_deleting_a_process_leaves_its_instances(self, client: Client) -> None:
@@ -150,7 +155,7 @@ class TestStarting:
         made, *_ = existing()
         login(*EDIT)
         assert "start/?id=" not in client.get(address(made)).content.decode()
-        response = client.post(f"/admin/workflow/process/start/?id={made.pk}", {"data": ""})
+        response = client.post(f"/admin/workflow/process/start/?id={made.pk}", {"json": ""})
         assert response.url == "/admin/"
         assert not RunningProcesses.objects.exists()
 
@@ -161,25 +166,29 @@ class TestStarting:
         assert start in client.get(address(made)).content.decode()
         assert client.get(start).status_code == 200
         assert not RunningProcesses.objects.exists(), "a GET starts nothing"
-        response = client.post(start, {"data": '{"amount": {"$decimal": "1.50"}}'})
+        response = client.post(start, {"json": '{"amount": {"$decimal": "1.50"}}'})
         instance = RunningProcesses.objects.get()
         assert (str(instance.data["amount"]), instance.started_by) == ("1.50", user)
         assert str(next(iter(get_messages(response.wsgi_request)))) == f"P was started as instance {instance.pk}."
 
     @pytest.mark.parametrize(
         ("data", "message"),
-        [("{", "This is not JSON: Expecting property name"), ("[1]", "This must be a JSON object"), ('{"x": NaN}', "NaN can&#x27;t be kept")],
+        [
+            ("{", "This is not JSON: Expecting property name"),
+            ("[1]", "This must be a JSON object"),
+            ('{"x": NaN}', "NaN can&#x27;t be kept"),
+        ],
     )
     def test_data_that_is_none_is_an_error(self, client: Client, login: Any, data: str, message: str) -> None:
         made, *_ = existing()
         login("add_runningprocesses")
-        response = client.post(f"/admin/workflow/process/start/?id={made.pk}", {"data": data})
+        response = client.post(f"/admin/workflow/process/start/?id={made.pk}", {"json": data})
         assert message in response.content.decode()
         assert not RunningProcesses.objects.exists()
 
     def test_a_draft_with_mistakes_says_why_it_does_not_start(self, client: Client, login: Any) -> None:
         made = process("P", {"A": code("1 +")}, (1, "A"))
         login("add_runningprocesses")
-        response = client.post(f"/admin/workflow/process/start/?id={made.pk}", {"data": ""})
+        response = client.post(f"/admin/workflow/process/start/?id={made.pk}", {"json": ""})
         assert "can&#x27;t be started before its mistakes are mended" in response.content.decode()
         assert not RunningProcesses.objects.exists()

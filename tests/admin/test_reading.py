@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from django.contrib.messages import get_messages
 from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
 from django.test import Client
 
 from tests.admin.conftest import VIEW
@@ -101,7 +101,9 @@ class TestPages:
 class TestDeciding:
     def decide(self, client: Client, action: str, **fields: Any) -> list[str]:
         keys = list(WaitingForApproval.objects.values_list("pk", flat=True))
-        response = client.post("/admin/workflow/waitingforapproval/", {"action": action, "_selected_action": keys, **fields})
+        response = client.post(
+            "/admin/workflow/waitingforapproval/", {"action": action, "_selected_action": keys, **fields}
+        )
         return [str(message) for message in get_messages(response.wsgi_request)]
 
     def test_it_asks_for_a_comment_first(self, client: Client, login: Any) -> None:

@@ -73,7 +73,9 @@ class TestLedger:
         assert ledger() == []
 
     def test_an_argument_that_can_not_be_kept_is_an_error_in_the_code(self) -> None:
-        instance = ended(started("things = data['things']\ndata['s'] = set(things)\nwhere = 's'\nlook_up(data[where])", things=[1]))
+        instance = ended(
+            started("things = data['things']\ndata['s'] = set(things)\nwhere = 's'\nlook_up(data[where])", things=[1])
+        )
         assert instance.error["message"].startswith("look_up(): text is of type set, which can't be kept")
 
 
@@ -198,7 +200,9 @@ class TestCrash:
 
         def run() -> int:
             for engines in range(1, 10):
-                child = spawn("runengine", "--until-idle", "--lease", "1", "--poll-interval", "0.1", EFFECTS=str(effects))
+                child = spawn(
+                    "runengine", "--until-idle", "--lease", "1", "--poll-interval", "0.1", EFFECTS=str(effects)
+                )
                 if child.wait(timeout=60) == 0:
                     return engines
                 assert child.returncode == -signal.SIGKILL, Path(child.log).read_text()
@@ -217,12 +221,16 @@ class TestCrash:
         instance.refresh_from_db()
         run = instance.task_runs.get()
         assert (instance.state, run.result, run.attempt) == ("FINISHED", "result", 1)
-        assert effects.read_text().split() == ["a", "b", "loop0", "loop1", "loop2"], "what is recorded is not made again"
+        assert effects.read_text().split() == ["a", "b", "loop0", "loop1", "loop2"], (
+            "what is recorded is not made again"
+        )
         assert instance.data["keys"] == [f"{run.pk}-4", f"{run.pk}-5"]
         assert [number for number, *_ in ledger()] == list(range(1, 12))
 
     def test_an_atomic_action_takes_effect_once(self, until_idle: Callable[[], int]) -> None:
-        instance = started("one = book('x', die='before commit')\ndie_once('after commit')\ntwo = book('y')\n[one, two]")
+        instance = started(
+            "one = book('x', die='before commit')\ndie_once('after commit')\ntwo = book('y')\n[one, two]"
+        )
         assert until_idle() == 3
         instance.refresh_from_db()
         assert instance.state == InstanceState.FINISHED

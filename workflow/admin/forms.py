@@ -1,6 +1,5 @@
 """Forms of the process page: tasks, and transitions that may name a task which is typed on the same page."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -149,21 +148,21 @@ def _kept_forms(formset: Any) -> Iterable[Any]:
 class StartForm(forms.Form):
     """What an instance starts with."""
 
-    data = forms.CharField(
+    json = forms.CharField(
         label=_("data"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 8, "cols": 60, "spellcheck": "false"}),
         help_text=_('A JSON object, such as {"amount": 180}. Blank: no data.'),
     )
 
-    def clean_data(self) -> Any:
-        text = self.cleaned_data["data"].strip()
+    def clean_json(self) -> Any:
+        text = self.cleaned_data["json"].strip()
         try:
             data = values.loads(text) if text else {}
         except values.ValueProblem as problem:
             raise forms.ValidationError(str(problem)) from problem
         if not isinstance(data, dict):
-            raise forms.ValidationError(_("This must be a JSON object, such as %s.") % json.dumps({"amount": 180}))
+            raise forms.ValidationError(_('This must be a JSON object, such as {"amount": 180}.'))
         return data
 
 

@@ -177,7 +177,8 @@ def _what_it_waits_for(instance: RunningProcesses) -> str:
     ]
     timed = instance.task_runs.filter(visit=instance.visit, state__in=UNTIL, due_at__isnull=False)
     parts += [
-        UNTIL[RunState(run.state)] % {"time": f"{timezone.localtime(run.due_at):%Y-%m-%d %H:%M:%S}", "task": run.task_name}
+        UNTIL[RunState(run.state)]
+        % {"time": f"{timezone.localtime(run.due_at):%Y-%m-%d %H:%M:%S}", "task": run.task_name}
         for run in timed
     ]
     return say("It waits %(reasons)s.") % {"reasons": say(", and ").join(parts)}

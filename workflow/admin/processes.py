@@ -25,7 +25,7 @@ from workflow.models import Process, Task, TaskTransitions
 from workflow.models.definitions import draft
 
 
-class FindingsMixin:
+class FindingsMixin(admin.options.InlineModelAdmin):
     """An inline whose rows show what is wrong with them."""
 
     findings: dict[int, list[Finding]]
@@ -37,8 +37,8 @@ class FindingsMixin:
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         may: Any = request.user
-        form = type(self.form.__name__, (self.form,), {"may_edit_code": may.has_perm("workflow.edit_code")})  # type: ignore[attr-defined]
-        return super().get_formset(request, obj, form=form, **kwargs)  # type: ignore[misc]
+        form = type(self.form.__name__, (self.form,), {"may_edit_code": may.has_perm("workflow.edit_code")})
+        return super().get_formset(request, obj, form=form, **kwargs)
 
 
 class TaskInline(FindingsMixin, admin.StackedInline):
@@ -96,7 +96,7 @@ class ProcessAdmin(admin.ModelAdmin):
         return process.task_count
 
     def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        inlines = super().get_inline_instances(request, obj)
+        inlines: list[Any] = super().get_inline_instances(request, obj)
         # What is posted may differ from what is saved: only the saved draft has findings.
         examined = _examined(request, obj) if obj and request.method == "GET" else None
         for inline in inlines:
@@ -104,7 +104,7 @@ class ProcessAdmin(admin.ModelAdmin):
         return inlines
 
     def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:  # noqa: FBT001 - Django's
-        formsets, inlines = super()._create_formsets(request, obj, change)
+        formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
         by_model = {formset.model: formset for formset in formsets}
         if TaskTransitions in by_model:
             by_model[TaskTransitions].tasks = by_model.get(Task)
@@ -142,7 +142,7 @@ class ProcessAdmin(admin.ModelAdmin):
         if request.method == "POST" and form.is_valid() and processes:
             try:
                 names = [process.name for process in processes]
-                started = operations.start_many(names, form.cleaned_data["data"], user=request.user)
+                started = operations.start_many(names, form.cleaned_data["json"], user=request.user)
             except WorkflowError as error:
                 form.add_error(None, str(error))
             else:

@@ -22,7 +22,7 @@ class ProcessVersionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("draft"))
     def draft(self, version: ProcessVersion) -> SafeString | str:
-        return show.link("process", version.process_id, version.process) if version.process else _("deleted")
+        return show.link("process", version.process_id, version.process) if version.process else str(_("deleted"))
 
     @admin.display(description=_("diagram"))
     def diagram(self, version: ProcessVersion) -> SafeString:

@@ -154,10 +154,7 @@ class _Calls:
             return record(self._called(action, bound, number))
         try:
             with self.ledger.transaction():
-                answer = self._called(action, bound, number)
-                if isinstance(answer, Raised):
-                    raise _RolledBack(answer)
-                return record(answer)
+                return record(_returned(self._called(action, bound, number)))
         except _RolledBack as rolled_back:
             return record(rolled_back.answer)
 
@@ -183,6 +180,12 @@ class _RolledBack(Exception):
 
     def __init__(self, answer: Raised) -> None:
         self.answer = answer
+
+
+def _returned(answer: Answer) -> Answer:
+    if isinstance(answer, Raised):
+        raise _RolledBack(answer)
+    return answer
 
 
 def _log(action: Action, error: Exception, *, job: Job) -> None:

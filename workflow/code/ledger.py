@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from workflow import values
 from workflow.code.crossing import is_known, named
 from workflow.code.failure import storable
-from workflow.code.job import Answer, Call, Raised, Returned
+from workflow.code.job import Answer, Call, Raised
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,7 +136,7 @@ def _signed(run: TaskRun, snapshot: bytes) -> bytes:
 
 def _verified(run: TaskRun, kept: bytes) -> bytes:
     signature, snapshot = kept[:SIGNATURE_BYTES], kept[SIGNATURE_BYTES:]
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    keys: list[Any] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     if not any(hmac.compare_digest(signature, _signature(run, snapshot, key)) for key in keys):
         raise SnapshotTampered(
             f"The snapshot of task run {run.pk} is not what was saved: it was changed in the database, or SECRET_KEY was "

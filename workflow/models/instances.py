@@ -125,9 +125,7 @@ class TaskRun(models.Model):
 class ActionCall(models.Model):
     """One call of an action, or of a built-in function, by a task run: the ledger of effects."""
 
-    run = models.ForeignKey(
-        TaskRun, models.CASCADE, related_name="calls", verbose_name=_("task run"), db_index=False
-    )
+    run = models.ForeignKey(TaskRun, models.CASCADE, related_name="calls", verbose_name=_("task run"), db_index=False)
     number = models.PositiveIntegerField(_("number"), help_text=_("Which call of the run, counted from 1."))
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     name = models.CharField(_("function"), max_length=200)
