@@ -3,13 +3,18 @@
 import logging
 
 from workflow.engine.held import Held
-from workflow.models import InstanceState, RunState, TaskRun
+from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.transitions import Turn
 
 logger = logging.getLogger("workflow.engine")
 
 LEVELS = {RunState.RETRYING: logging.WARNING, RunState.FAILED: logging.ERROR}
 LONGEST_RESULT = 200
+
+
+def report_claim(instance: RunningProcesses) -> None:
+    """Log that this engine has taken an instance."""
+    logger.info("%s instance %s is RUNNING at step %s", instance.process_name, instance.pk, instance.step)
 
 
 def report(held: Held, turn: Turn) -> None:
