@@ -8,18 +8,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.database import database_settings
 from config.mail import mail_settings
+from config.variables import Variables
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 if env_file := os.environ.get("ENV_FILE", ".env"):
     environ.Env.read_env(BASE_DIR / env_file)
 
-env = environ.Env()
-# A variable that is set to nothing, as in .env.example, is one that is not set.
-env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip()}
+env = Variables()
 
-DEBUG = env.bool("DEBUG", default=False)
-HTTPS = env.bool("HTTPS", default=not DEBUG)
+DEBUG = env.switch("DEBUG", default=False)
+HTTPS = env.switch("HTTPS", default=not DEBUG)
 
 
 def _secret_key() -> str:
@@ -35,14 +34,14 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "workflow",
     "config.demo",
-    *(["config.samples"] if env.bool("SAMPLES", default=DEBUG) else []),
-    *env.list("APPS", default=[]),
+    *(["config.samples"] if env.switch("SAMPLES", default=DEBUG) else []),
+    *env.words("APPS"),
     "django_ace",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -113,11 +112,11 @@ CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-if env.bool("BEHIND_PROXY", default=False):
+if env.switch("BEHIND_PROXY", default=False):
     # Only a proxy that sets this header itself makes it true; otherwise anybody could send it.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-WORKFLOW = env.json("WORKFLOW", default={})
+WORKFLOW = env.object("WORKFLOW")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {

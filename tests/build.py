@@ -17,12 +17,16 @@ def code(text: str, **fields: Any) -> dict[str, Any]:
     return {"code": text, **fields}
 
 
-def process(name: str, tasks: dict[str, dict[str, Any]], *rows: tuple[int, str] | tuple[int, str, dict[str, Any]]) -> Process:
+def process(
+    name: str, tasks: dict[str, dict[str, Any]], *rows: tuple[int, str] | tuple[int, str, dict[str, Any]]
+) -> Process:
     """A draft in the database: its tasks by name, and its rows as (sequence, task name, other fields)."""
     made = Process.objects.create(name=name)
     by_name = {task: Task.objects.create(parent=made, name=task, **fields) for task, fields in tasks.items()}
     for sequence, task, *fields in rows:
-        TaskTransitions.objects.create(process=made, task=by_name[task], sequence=sequence, **(fields[0] if fields else {}))
+        TaskTransitions.objects.create(
+            process=made, task=by_name[task], sequence=sequence, **(fields[0] if fields else {})
+        )
     return made
 
 

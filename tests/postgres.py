@@ -43,7 +43,7 @@ def start_from_wheel(folder: Path) -> str:
 
     The wheel's own Python layer is left aside: for root, it makes a user on the machine and opens folders to it.
     """
-    home = folder / "postgres"
+    home = folder / "pg"  # short: a path of a socket may have about 100 characters
     home.mkdir()
     programs, user = _programs(), None
     if os.geteuid() == 0:

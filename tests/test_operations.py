@@ -36,7 +36,12 @@ def waiting_for(approver: str = "") -> WaitingForApproval:
 class TestStart:
     def test_an_instance_is_ready_and_keeps_what_it_was_given(self, people: dict[str, Any]) -> None:
         process("P", {"A": code("1")}, (7, "A"))
-        data = {"when": date(2026, 3, 1), "at": datetime(2026, 3, 1, tzinfo=UTC), "sum": Decimal("1.10"), "n": [1, None]}
+        data = {
+            "when": date(2026, 3, 1),
+            "at": datetime(2026, 3, 1, tzinfo=UTC),
+            "sum": Decimal("1.10"),
+            "n": [1, None],
+        }
         instance = operations.start("P", data, user=people["anna"])
         instance.refresh_from_db()
         assert (instance.state, instance.step, instance.process_name) == (InstanceState.READY, 7, "P")
@@ -151,7 +156,9 @@ class TestDecisions:
     def test_the_second_decision_is_told_who_was_quicker(self, people: dict[str, Any]) -> None:
         waiting = waiting_for("anna, bert")
         operations.reject(waiting, by=people["anna"])
-        with pytest.raises(AlreadyDecided, match=r"^anna rejected 'Sign' of instance \d+ at 20\d\d-.*Nothing was changed"):
+        with pytest.raises(
+            AlreadyDecided, match=r"^anna rejected 'Sign' of instance \d+ at 20\d\d-.*Nothing was changed"
+        ):
             operations.approve(waiting, by=people["bert"])
 
     def test_what_was_cancelled_meanwhile_waits_no_more(self) -> None:
@@ -201,7 +208,7 @@ class TestDecideAll:
     def test_nothing_waits(self) -> None:
         with pytest.raises(NothingWaits, match="nothing waits at all"):
             operations.decide_all("Sign", "Sign", approved=True)
-        first, *_ = self.three()
+        self.three()
         with pytest.raises(NothingWaits, match=r"Nothing waits for 'Sign' 'Sing'\. Did you mean 'Sign / Sign'\?"):
             operations.decide_all("Sign", "Sing", approved=True)
         with pytest.raises(NothingWaits, match="There is no instance 4711"):

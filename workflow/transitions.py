@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, F, Value, When
 
-from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
+from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.models.states import ENDED, OPEN
 
 
@@ -42,17 +42,25 @@ class Turn:
     """What an engine wants written at once: the instance's new fields, and its task runs' outcomes and beginnings.
 
     `due_at` is when to take the instance next if nothing comes from outside before; while RUNNING it is the lease's.
+    `calls` are ledger entries; `woken` are runs whose call has waited long enough, `at` this time.
     """
 
     state: InstanceState
     due_at: datetime | None = None
     fields: dict[str, Any] = field(default_factory=dict)
     changed: Sequence[TaskRun] = ()
+    calls: Sequence[ActionCall] = ()
+    woken: Sequence[TaskRun] = ()
     created: Sequence[TaskRun] = ()
     waiting: Sequence[WaitingForApproval] = ()
+    at: datetime | None = None
 
 
-RUN_FIELDS = ["state", "attempt", "ended_at", "due_at", "result", "changes", "log", "error"]
+RUN_FIELDS = ["state", "attempt", "ended_at", "due_at", "result", "changes", "log", "error", "snapshot", "call_number"]
+
+
+class LeaseLost(Exception):
+    """Another engine, or an operator, has the instance: what this engine does to it has no effect any more."""
 
 
 def create(instances: Iterable[RunningProcesses]) -> list[RunningProcesses]:
@@ -113,10 +121,35 @@ def _write_runs(turn: Turn) -> None:
     cancelled = [run.pk for run in turn.changed if run.state == RunState.CANCELLED]
     if cancelled:
         WaitingForApproval.objects.filter(task_run__in=cancelled).delete()
+    if turn.woken:
+        ActionCall.objects.filter(run__in=turn.woken, ended_at=None).update(ended_at=turn.at)
+    if turn.calls:
+        ActionCall.objects.bulk_create(turn.calls)
     if turn.created:
         TaskRun.objects.bulk_create(turn.created)
     if turn.waiting:
         WaitingForApproval.objects.bulk_create(turn.waiting)
+
+
+def checkpoint(lease: Lease, run: TaskRun, calls: Sequence[ActionCall]) -> None:
+    """Write where the code of a run stands, with the calls that have ended since. Raises `LeaseLost`.
+
+    To be called in a transaction: the instance stays locked until that ends, so that no other engine takes it over
+    between our look at the lease and our commit.
+    """
+    hold(lease)
+    if calls:
+        ActionCall.objects.bulk_create(calls)
+    run.save(update_fields=["snapshot", "call_number", "log"])
+
+
+def hold(lease: Lease) -> None:
+    """Lock the instance until the transaction ends, if the lease still holds. Raises `LeaseLost`."""
+    held = RunningProcesses.objects.select_for_update().filter(
+        pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
+    )
+    if held.order_by().values_list("pk", flat=True).first() is None:
+        raise LeaseLost(f"The lease of instance {lease.instance} was lost.")
 
 
 def refresh(lease: Lease) -> tuple[Lease, RunningProcesses] | None:

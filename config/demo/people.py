@@ -8,8 +8,9 @@ from django.contrib.auth.models import Group, Permission
 DOMAIN = "demo.example"
 """Tells the people of the demo from everybody else, by their mail address."""
 
-# What a person needs in the admin to look at what runs, and to decide what waits for them.
-LOOK = ("view_process", "view_task", "view_tasktransitions", "view_runningprocesses", "view_waitingforapproval")
+# What a person needs in the admin to look at what runs, to start more, and to decide what waits for them.
+MODELS = ("process", "task", "tasktransitions", "processversion", "runningprocesses", "taskrun", "waitingforapproval")
+PERMISSIONS = (*(f"view_{model}" for model in MODELS), "add_runningprocesses")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,9 @@ def create() -> None:
             is_superuser=person.superuser,
         )
         user.groups.set(Group.objects.filter(name__in=person.groups))
-        user.user_permissions.set(Permission.objects.filter(content_type__app_label="workflow", codename__in=LOOK))
+        user.user_permissions.set(
+            Permission.objects.filter(content_type__app_label="workflow", codename__in=PERMISSIONS)
+        )
 
 
 def set_password(password: str) -> None:

@@ -126,7 +126,7 @@ NIGHTLY_DATA_CHECK = Sample(
                 "Fetch sales",
                 """
                 if "sales" not in data:
-                    data["sales"] = fetch_sales(run.attempt)
+                    data["sales"] = fetch_sales()
                 len(data["sales"])
                 """,
                 max_attempts=3,

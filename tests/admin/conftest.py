@@ -1,4 +1,4 @@
-"""People, and what they may do."""
+"""People who use the admin, and what they may do."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,26 +7,32 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-Login = Callable[..., Client]
+Login = Callable[..., User]
+OWNER = [
+    f"{verb}_{model}"
+    for verb in ("add", "change", "delete", "view")
+    for model in ("process", "task", "tasktransitions")
+]
+VIEW = [f"view_{model}" for model in ("runningprocesses", "taskrun", "waitingforapproval", "processversion", "process")]
 
 
 @pytest.fixture
-def login(db: None) -> Login:
-    """Gives a client of a member of staff who has the permissions named, such as `change_process`."""
+def login(client: Client, db: None) -> Login:
+    """Logs a member of staff in who has these permissions of the app, such as `change_process`."""
 
-    def log_in(*permissions: str, name: str = "paula", **fields: Any) -> Client:
-        user = User.objects.create_user(name, is_staff=True, **fields)
-        found = Permission.objects.filter(content_type__app_label="workflow", codename__in=permissions)
-        assert len(found) == len(permissions)
+    def log_in(*codenames: str, name: str = "olga", **fields: Any) -> User:
+        user, _ = User.objects.get_or_create(username=name, is_staff=True, **fields)
+        found = Permission.objects.filter(codename__in=codenames, content_type__app_label="workflow")
+        assert len(found) == len(codenames)
         user.user_permissions.set(found)
-        client = Client()
         client.force_login(user)
-        return client
+        return user
 
     return log_in
 
 
 @pytest.fixture
-def boss(login: Login) -> Client:
+def boss(client: Client, login: Login) -> Client:
     """A superuser's client."""
-    return login(name="boss", is_superuser=True)
+    login(name="boss", is_superuser=True)
+    return client

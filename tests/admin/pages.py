@@ -10,7 +10,6 @@ from django.urls import reverse
 from workflow.models import Process
 
 DEFAULTS = {"max_attempts": "1", "retry_delay": "10.0"}
-OWNER = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("process", "task", "tasktransitions")]
 
 
 def process_url(process: Process | None = None) -> str:

@@ -1,10 +1,15 @@
 """Actions for tests: effects that outlive the process that made them."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+
 from workflow.code.actions import action
+from workflow.code.current import current_run
 
 
 @action
@@ -19,3 +24,52 @@ def note(text: str) -> int:
 def pause(seconds: float) -> None:
     """Take a while, as a slow service does."""
     time.sleep(seconds)
+
+
+@action
+def die_once(where: str) -> str:
+    """Kill this very process, as a crash does; the second time, for the same place, return."""
+    marker = Path(os.environ["EFFECTS"]).with_name(f"died-{where}")
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return where
+
+
+@action(atomic=True)
+def book(text: str, die: str = "") -> int:
+    """Write a row, exactly once; `die` kills this process once, after the row was written and before the commit."""
+    entry = LogEntry.objects.create(
+        user_id=User.objects.get_or_create(username="book")[0].pk, object_repr=text, action_flag=1
+    )
+    if die:
+        die_once(die)
+    return entry.pk
+
+
+@action
+def key() -> str:
+    """The key of this very call."""
+    return current_run().key
+
+
+@action(checkpoint=False)
+def look_up(text: str) -> str:
+    """A pure look-up."""
+    return text.upper()
+
+
+@action(atomic=True)
+def book_and_fail() -> None:
+    """Write a row, and raise."""
+    LogEntry.objects.create(user_id=User.objects.create(username="book").pk, object_repr="x", action_flag=1)
+    raise ValueError("changed my mind")
+
+
+@action
+def fail_first(times: int) -> int:
+    """Raise in the first attempts of the task."""
+    attempt = current_run().info.attempt
+    if attempt <= times:
+        raise ConnectionError("not yet")
+    return attempt

@@ -87,9 +87,9 @@ def test_async_functions_are_refused() -> None:
     assert "is async, which code can't call; write a plain function" in refusal(fetch_many)
 
 
-def test_an_option_that_does_nothing_is_refused() -> None:
-    with pytest.raises(TypeError):
-        action(atomic=True)  # type: ignore[call-arg]
+def test_options_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match="is atomic without a checkpoint"):
+        action(atomic=True, checkpoint=False)(granted_for_test)
 
 
 def many(

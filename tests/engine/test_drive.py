@@ -241,9 +241,7 @@ class TestLeases:
         instance = operations.start("P")
         now = timezone.now()
         (held,) = transitions.claim("dead", now=now, until=now, limit=1)
-        run = TaskRun(
-            instance=held, task_name="A", visit=1, row=0, sequence=1, state=RunState.RUNNING, started_at=now
-        )
+        run = TaskRun(instance=held, task_name="A", visit=1, row=0, sequence=1, state=RunState.RUNNING, started_at=now)
         entered = transitions.Turn(state=InstanceState.RUNNING, created=[run])
         assert transitions.apply(transitions.lease_of(held), entered) is transitions.Applied.DONE
         run_until_idle()

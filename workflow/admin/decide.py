@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from workflow import operations
+from workflow.admin.chosen import keys
 from workflow.errors import WorkflowError
 from workflow.models import TaskRun, WaitingForApproval
 
@@ -84,9 +85,8 @@ def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decis
 
 
 def _runs(request: HttpRequest) -> list[TaskRun]:
-    keys = [key for key in request.GET.getlist("run")[:MOST] if key.isdecimal()]
-    runs = TaskRun.objects.select_related("instance", "waiting", "waiting__task_run", "decided_by")
-    return list(runs.filter(pk__in=keys).order_by("pk"))
+    runs = TaskRun.objects.select_related("instance", "waiting", "waiting__task_run", "decided_by").defer("snapshot")
+    return list(runs.filter(pk__in=keys(request, "run", most=MOST)).order_by("pk"))
 
 
 def _sorted_out(request: HttpRequest, runs: list[TaskRun]) -> dict[str, Any]:

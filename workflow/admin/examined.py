@@ -87,14 +87,14 @@ def _put(finding: Finding, tasks: Sequence[TaskForm], rows: Sequence[TransitionF
 
 def _put_at_field(form: TaskForm, finding: Finding) -> str:
     field = finding.field or "name"
-    _found(form, field, f"{form[field].auto_id}_error").append(finding)
+    _found(form, field, f"{form[field].auto_id}_error").add(finding)
     return f"#{form.prefix}"
 
 
 def _put_at_row(form: TransitionForm, finding: Finding) -> str:
     """Above the row, which has the width that a sentence needs, and which the field refers to."""
     place = f"{form.prefix}-found"
-    _found(form, NON_FIELD_ERRORS, place).append(finding)
+    _found(form, NON_FIELD_ERRORS, place).add(finding)
     field = form.fields.get("task_name" if finding.field == "task" else finding.field or "")
     if field is not None:
         described = f"{place} {field.widget.attrs.get('aria-describedby', '')}".strip()
@@ -103,7 +103,7 @@ def _put_at_row(form: TransitionForm, finding: Finding) -> str:
 
 
 def _found(form: Any, field: str, place: str) -> "Found":
-    return form.errors.setdefault(field, Found(place))  # type: ignore[no-any-return]
+    return form.errors.setdefault(field, Found(place))
 
 
 class Found(ErrorList):
@@ -112,9 +112,14 @@ class Found(ErrorList):
     def __init__(self, place: str) -> None:
         super().__init__()
         self.place = place
+        self.findings: list[Finding] = []
+
+    def add(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self.append(str(finding))
 
     def render(self, *args: Any, **kwargs: Any) -> SafeString:
-        findings = [(finding, _label(finding)) for finding in self.data]
+        findings = [(finding, _label(finding)) for finding in self.findings]
         shown = render_to_string("admin/workflow/found.html", {"findings": findings, "place": self.place})
         return mark_safe(shown)  # noqa: S308 - a template has escaped it
 

@@ -4,7 +4,7 @@ A transition names its task, because the task may stand on the same page and not
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.forms.models import BaseInlineFormSet
@@ -29,7 +29,7 @@ class ProcessForm(forms.ModelForm):
     class Meta:
         model = Process
         fields = ("name", "description")
-        widgets = {"description": forms.Textarea(attrs={"rows": 2, "cols": 80})}
+        widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 2, "cols": 80})}
 
     def is_valid(self) -> bool:
         """A check is never valid, so that the admin shows the page again instead of saving it."""
@@ -47,7 +47,7 @@ class TaskForm(forms.ModelForm):
             *("name", "manual", "approver", "code"),
             *("max_attempts", "retry_delay", "time_limit", "memory_limit"),
         )
-        widgets = {"code": CodeEditor(), "approver": forms.TextInput(attrs={"class": "vTextField"})}
+        widgets: ClassVar = {"code": CodeEditor(), "approver": forms.TextInput(attrs={"class": "vTextField"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,7 +81,9 @@ class TaskFormSet(BaseInlineFormSet):
 
     def is_leaving(self, name: str) -> bool:
         """Whether a task of this name is marked to be deleted."""
-        return any(name in {_name_of(form), form.initial.get("name")} for form in self.initial_forms if _leaves(self, form))
+        return any(
+            name in {_name_of(form), form.initial.get("name")} for form in self.initial_forms if _leaves(self, form)
+        )
 
     def kept(self) -> Iterator[TaskForm]:
         """The forms of the tasks that the process will have."""
@@ -124,7 +126,7 @@ class TransitionForm(forms.ModelForm):
     class Meta:
         model = TaskTransitions
         fields = ("sequence", "condition", "then", "on_reject", "on_error", "ends_step")
-        widgets = {
+        widgets: ClassVar = {
             "condition": forms.Textarea(attrs={"rows": 1, "cols": 24, "spellcheck": "false", "autocapitalize": "off"}),
             **{field: forms.NumberInput(attrs=NARROW) for field in ("sequence", "then", "on_reject", "on_error")},
         }
@@ -185,7 +187,8 @@ class TransitionFormSet(BaseInlineFormSet):
 def join(tasks: TaskFormSet, transitions: TransitionFormSet) -> None:
     """Let the transitions name the tasks of the same page."""
     transitions.tasks = tasks
-    for form in transitions.forms:
+    forms: Any = transitions.forms
+    for form in forms:
         form.tasks = tasks
 
 
@@ -200,7 +203,7 @@ def _leaves(formset: Any, form: Any) -> bool:
     return formset.is_bound and formset.can_delete and formset._should_delete_form(form)
 
 
-def _name_of(form: TaskForm) -> str:
+def _name_of(form: Any) -> str:
     """What the task is called on the page, also where the form has mistakes, or may only be looked at."""
     return str(form["name"].value() or form.initial.get("name") or "").strip()
 

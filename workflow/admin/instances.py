@@ -30,7 +30,10 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     heavy = ("data", "results", "error")
     empty_list_text = _("Nothing has been started yet. Start a process on its page, or with manage.py startprocess.")
     fieldsets = (
-        (None, {"fields": ("process_link", "version_link", "state_badge", "step", "started_by", "started_at", "ended_at")}),
+        (
+            None,
+            {"fields": ("process_link", "version_link", "state_badge", "step", "started_by", "started_at", "ended_at")},
+        ),
         (_("Error"), {"fields": ("error_shown",)}),
         (_("Values"), {"fields": ("data_shown", "results_shown")}),
         (_("For operators"), {"classes": ("collapse",), "fields": ("visit", "due_at", "owner", "fence", "events")}),
@@ -42,7 +45,9 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         has_error = obj is not None and obj.error is not None
         return [fieldset for fieldset in self.fieldsets if has_error or "error_shown" not in fieldset[1]["fields"]]
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         instance = context["original"]
         context.update(_history(instance), waiting=_waiting(request, instance))
         context["standing"] = standing(instance, now=timezone.now())
@@ -88,7 +93,7 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
 
 
 def _history(instance: RunningProcesses) -> dict[str, Any]:
-    runs = instance.task_runs.select_related("decided_by").defer("changes", "log").order_by("-visit", "row")
+    runs = instance.task_runs.select_related("decided_by").defer("changes", "log", "snapshot").order_by("-visit", "row")
     shown = list(runs[: RUNS_SHOWN + 1])
     newest = _newest_of_each_row(instance)
     return {

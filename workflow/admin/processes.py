@@ -1,10 +1,10 @@
 """The page on which an owner defines a whole process."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
@@ -32,7 +32,7 @@ class ProcessAdmin(admin.ModelAdmin):
     empty_list_text = _("No process is defined yet. Add one: its tasks, and the steps at which they come.")
 
     class Media:
-        css = {"all": ("workflow/admin.css", "workflow/diagram.css")}
+        css: ClassVar = {"all": ("workflow/admin.css", "workflow/diagram.css")}
         js = ("workflow/process.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Process]:
@@ -40,11 +40,11 @@ class ProcessAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("tasks"), ordering="task_count")
     def task_count(self, process: Any) -> int:
-        return process.task_count  # type: ignore[no-any-return]
+        return process.task_count
 
     # The page
 
-    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:  # noqa: FBT001 - Django's signature
+    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:  # noqa: FBT001 - Django's
         """Django has no public place where one formset meets another before both are validated."""
         formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
         by_model = {formset.model: formset for formset in formsets}
@@ -55,35 +55,29 @@ class ProcessAdmin(admin.ModelAdmin):
     def _saved_tasks(self, request: HttpRequest, process: Process) -> TaskFormSet:
         """The tasks, for a page whose user may not see them."""
         formset = TaskInline(Process, self.admin_site).get_formset(request, process)
-        return formset(instance=process)  # type: ignore[no-any-return]
+        return formset(instance=process)
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002 - Django's signature
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Process | None = None,
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        is_check = CHECK in request.POST
-        if not context["errors"] and (obj is not None or is_check):
+        process, is_check = context["original"], CHECK in request.POST
+        if not context["errors"] and (process is not None or is_check):
             context["examined"] = _examined(context)
         context.update(
             is_check=is_check,
             granted=[(_declared(action), action.doc) for _name, action in sorted(actions().items())],
             task_names=_task_names(context),
-            start_url=start.address([obj.pk]) if obj is not None and self.has_start_permission(request) else "",
+            start_url=start.address([process.pk]) if process is not None and self.has_start_permission(request) else "",
         )
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
-    def response_post_save_add(self, request: HttpRequest, obj: Process) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: Process) -> HttpResponseRedirect:
         return self._back_to_mistakes(request, obj) or super().response_post_save_add(request, obj)
 
-    def response_post_save_change(self, request: HttpRequest, obj: Process) -> HttpResponse:
+    def response_post_save_change(self, request: HttpRequest, obj: Process) -> HttpResponseRedirect:
         return self._back_to_mistakes(request, obj) or super().response_post_save_change(request, obj)
 
-    def _back_to_mistakes(self, request: HttpRequest, process: Process) -> HttpResponse | None:
+    def _back_to_mistakes(self, request: HttpRequest, process: Process) -> HttpResponseRedirect | None:
         """A draft that can't be started yet is saved, and shown again with what is wrong with it."""
         errors = [finding for finding in operations.findings(process) if finding.level == "error"]
         if not errors or not self.has_view_or_change_permission(request, process):

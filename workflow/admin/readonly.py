@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.options import ShowFacets
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +16,7 @@ from workflow.models import ProcessVersion
 MOST_COUNTED = 10_000
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
+class CappedPaginator(Paginator):
     """Counts no further than `MOST_COUNTED`: history grows without end, and who looks for older rows filters."""
 
     @cached_property
@@ -56,7 +56,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     heavy: ClassVar[tuple[str, ...]] = ()
 
     class Media:
-        css = {"all": ("workflow/admin.css", "workflow/diagram.css")}
+        css: ClassVar = {"all": ("workflow/admin.css", "workflow/diagram.css")}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

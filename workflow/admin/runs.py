@@ -1,15 +1,37 @@
 """Task runs: the history of all instances."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from workflow.admin import show
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
-from workflow.models import TaskRun
+from workflow.code.ledger import written
+from workflow.models import ActionCall, TaskRun
+
+CALLS_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One line of the ledger, which an operator reads before a retry."""
+
+    call: ActionCall
+
+    @property
+    def written(self) -> str:
+        return written(self.call.name, self.call.arguments)
+
+    @property
+    def outcome(self) -> SafeString | str:
+        if self.call.ended_at is None:
+            return say("waits")
+        return show.error(self.call.error) if self.call.error else show.json(self.call.result)
 
 
 class InstanceProcessFilter(ProcessNameFilter):
@@ -26,7 +48,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
     search_fields = ("task_name",)
     search_help_text = _("The number of an instance, or a part of the task's name.")
     number_field = "instance"
-    heavy = ("result", "changes", "log", "error", "instance__data", "instance__results", "instance__error")
+    heavy = ("result", "changes", "log", "error", "snapshot", "instance__data", "instance__results", "instance__error")
     empty_list_text = _("No task has run yet. An engine (manage.py runengine) runs what has been started.")
     fieldsets = (
         (None, {"fields": ("instance_link", "sequence", "state_badge", "attempt", "started_at", "ended_at", "due_at")}),
@@ -34,6 +56,15 @@ class TaskRunAdmin(ReadOnlyAdmin):
         (_("Decision"), {"fields": ("decided_by", "comment")}),
     )
     readonly_fields = ("instance_link", "state_badge", "result_shown", "error_shown", "changes_shown", "log_shown")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        run = context["original"]
+        calls = run.calls.order_by("-number", "-attempt")[: CALLS_SHOWN + 1]
+        shown = list(calls)
+        context.update(calls=[_Call(call) for call in shown[:CALLS_SHOWN]], has_more_calls=len(shown) > CALLS_SHOWN)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the decision, where there was nothing to decide."""

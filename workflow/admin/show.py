@@ -20,6 +20,7 @@ MARKS = {
     RunState.RUNNING: Mark.RUNNING,
     RunState.RETRYING: Mark.WAITING,
     RunState.WAITING: Mark.WAITING,
+    RunState.SUSPENDED: Mark.WAITING,
     RunState.FINISHED: Mark.DONE,
     RunState.REJECTED: Mark.REJECTED,
     RunState.FAILED: Mark.FAILED,

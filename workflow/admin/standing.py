@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from workflow.models import InstanceState, RunningProcesses, RunState
 
+UNTIL = {
+    RunState.RETRYING: gettext_lazy("until %(time)s to try “%(task)s” again"),
+    RunState.SUSPENDED: gettext_lazy("until %(time)s to go on with “%(task)s”"),
+}
 PATIENCE = timedelta(seconds=30)
 """A ready instance that nobody has taken for so long probably has no engine to take it."""
 
@@ -33,14 +37,14 @@ def standing(instance: RunningProcesses, *, now: datetime) -> str:
             return _("It was cancelled.")
         case InstanceState.FAILED:
             message = (instance.error or {}).get("message", "")
-            return _("It has failed: %(message)s") % {"message": message}
+            return _("It failed: %(message)s") % {"message": message}
 
 
 def _ready(instance: RunningProcesses, now: datetime) -> str:
     if instance.due_at is not None and now - instance.due_at > PATIENCE:
-        return _("It has been ready since %(time)s, and no engine has taken it. Is one running (manage.py runengine)?") % {
-            "time": _time(instance.due_at)
-        }
+        return _(
+            "It has been ready since %(time)s, and no engine has taken it. Is one running (manage.py runengine)?"
+        ) % {"time": _time(instance.due_at)}
     return _("It is ready: the next engine that looks for work takes it.")
 
 
@@ -65,10 +69,10 @@ def _reasons(instance: RunningProcesses) -> Iterator[str]:
             "who": waiting.approver or _("a member of staff"),
             "task": waiting.task_name,
         }
-    for run in instance.task_runs.filter(visit=instance.visit, state=RunState.RETRYING).order_by("row"):
-        if run.due_at is not None:
-            yield _("until %(time)s to try “%(task)s” again") % {"time": _time(run.due_at), "task": run.task_name}
+    runs = instance.task_runs.filter(visit=instance.visit, due_at__isnull=False).defer("snapshot")
+    for run in runs.filter(state__in=UNTIL).order_by("row"):
+        yield UNTIL[RunState(run.state)] % {"time": _time(run.due_at), "task": run.task_name}
 
 
-def _time(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+def _time(moment: datetime | None) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else ""

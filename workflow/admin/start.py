@@ -12,10 +12,12 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from workflow import operations, values
 from workflow.admin import show
+from workflow.admin.chosen import keys
 from workflow.errors import NotStartable, WorkflowError
 from workflow.models import Process, RunningProcesses
 
@@ -29,7 +31,7 @@ MOST = 50
 class StartForm(forms.Form):
     """What an instance starts with."""
 
-    data = forms.CharField(
+    json = forms.CharField(
         label=_("Data"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 8, "cols": 60, "spellcheck": "false", "class": "workflow-code"}),
@@ -39,8 +41,8 @@ class StartForm(forms.Form):
         ),
     )
 
-    def clean_data(self) -> Any:
-        text = self.cleaned_data["data"]
+    def clean_json(self) -> Any:
+        text = self.cleaned_data["json"]
         try:
             return values.loads(text) if text else {}
         except values.ValueProblem as problem:
@@ -63,7 +65,7 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
     if processes and form.is_valid():
         try:
             started = operations.start_many(
-                [process.name for process in processes], form.cleaned_data["data"], user=request.user
+                [process.name for process in processes], form.cleaned_data["json"], user=request.user
             )
         except NotStartable as error:
             form.add_error(None, str(error).partition("\n")[0])
@@ -85,17 +87,14 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
 
 
 def _processes(request: HttpRequest) -> list[Process]:
-    keys = [key for key in request.GET.getlist("id")[:MOST] if key.isdecimal()]
-    return list(Process.objects.filter(pk__in=keys))
+    return list(Process.objects.filter(pk__in=keys(request, "id", most=MOST)))
 
 
 def _started(request: HttpRequest, started: list[RunningProcesses]) -> HttpResponse:
     may_look = show.may_view(request, "runningprocesses")
     for instance in started:
         number = show.link("runningprocesses", instance.pk, instance.pk) if may_look else instance.pk
-        messages.success(
-            request, format_html(_("{} was started as instance {}."), instance.process_name, number)
-        )
+        messages.success(request, format_html(say("{} was started as instance {}."), instance.process_name, number))
     if len(started) == 1 and may_look:
         return redirect("admin:workflow_runningprocesses_change", started[0].pk)
     return redirect("admin:workflow_process_changelist")

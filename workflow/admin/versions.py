@@ -30,7 +30,9 @@ class ProcessVersionAdmin(ReadOnlyAdmin):
     fields = ("draft", "number", "created_at", "instances")
     readonly_fields = ("draft", "instances")
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         definition = context["original"].frozen
         rows = enumerate(definition.rows)
         context.update(

@@ -54,7 +54,9 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
     def results_shown(self, waiting: WaitingForApproval) -> SafeString:
         return show.json(waiting.rpid.results)
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         waiting = context["original"]
         if operations.may_decide(request.user, waiting):
             context["approve"] = decide.address(APPROVE, [waiting.task_run_id])

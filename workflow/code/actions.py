@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -25,10 +25,16 @@ _actions: dict[str, "Action"] = {}
 
 @dataclass(frozen=True)
 class Action:
-    """A granted function; `name` is what code calls it by."""
+    """A granted function; `name` is what code calls it by.
+
+    `atomic`: its own work in the database and the record of the call are one commit, so it takes effect exactly
+    once. `checkpoint=False`: a pure look-up, of which nothing is recorded, and which a replay calls again.
+    """
 
     name: str
     function: Callable[..., Any]
+    atomic: bool = False
+    checkpoint: bool = True
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -64,14 +70,32 @@ class Action:
         return self.function(*bound.args, **bound.kwargs)
 
 
-def action(function: _Function) -> _Function:
-    """Grants `function` to all code tasks, under its own name. It stays callable as it is.
+@overload
+def action(function: _Function) -> _Function: ...
+@overload
+def action(*, atomic: bool = False, checkpoint: bool = True) -> Callable[[_Function], _Function]: ...
+def action(function: _Function | None = None, *, atomic: bool = False, checkpoint: bool = True) -> Any:
+    """Grants a function to all code tasks, under its own name. It stays callable as it is.
 
-    Raises `ImproperlyConfigured` for a name that is taken, and for an async function.
+    Each call is recorded, and its return kept: it is made at least once, under the same key if it is made again
+    (`current_run().key`). `atomic=True` makes that exactly once for what it does in this database.
+    `checkpoint=False` is for look-ups that may be called any number of times. Raises `ImproperlyConfigured` for a name
+    that is taken, for an async function, and for both options at once.
     """
-    granted = Action(name=function.__name__, function=function)
+    if function is None:
+        return lambda granted: _grant(granted, atomic=atomic, checkpoint=checkpoint)
+    return _grant(function, atomic=atomic, checkpoint=checkpoint)
+
+
+def _grant(function: _Function, *, atomic: bool, checkpoint: bool) -> _Function:
+    granted = Action(name=function.__name__, function=function, atomic=atomic, checkpoint=checkpoint)
     _refuse_async(granted)
     _refuse_name(granted)
+    if atomic and not checkpoint:
+        raise ImproperlyConfigured(
+            f"The action {granted.name}() at {granted.place} is atomic without a checkpoint; atomic=True means that the "
+            "record of the call is written with its work, and checkpoint=False that there is none."
+        )
     _actions[granted.name] = granted
     return function
 

@@ -65,10 +65,10 @@ def as_reply(answer: Answer) -> ExternalSettledResult:
     match answer:
         case Returned(value):
             return {"return_value": value}
-        case Raised(exception) if _is_known(type(exception)):
+        case Raised(exception) if is_known(type(exception)):
             return {"exception": exception}
         case Raised(exception):
-            base = next(cls for cls in type(exception).__mro__ if _is_known(cls))
+            base = next(cls for cls in type(exception).__mro__ if is_known(cls))
             return {"exc_type": base.__name__, "message": named(exception)}  # type: ignore[typeddict-item]
 
 
@@ -81,5 +81,6 @@ def named(exception: BaseException) -> str:
     return f"{type(exception).__name__}: {message}" if message else type(exception).__name__
 
 
-def _is_known(cls: type) -> bool:
+def is_known(cls: type) -> bool:
+    """Whether exceptions of this very type reach the code as they are."""
     return cls.__module__ == "builtins" and cls.__name__ in _KNOWN_EXCEPTIONS

@@ -1,61 +1,191 @@
-"""Runs one job to its end, answering the calls that its code makes."""
+"""Runs one job as far as it goes, answering the calls that its code makes, and keeping them in a ledger.
+
+Code between two calls is pure. So a call that is in the ledger is answered from there, never made again; and before
+one is made, where the code stands is saved. What this makes of a crash, at any time: at most the call that was under
+way is made again, under the same key; with `atomic=True`, only if nothing of it took effect.
+"""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from inspect import BoundArguments
+from typing import Any
 
 from django.db import close_old_connections
 
 from workflow import values
 from workflow.code.actions import Action, actions
-from workflow.code.job import Answer, Call, Job, Outcome, Raised, Returned
+from workflow.code.current import CurrentRun, serving
+from workflow.code.failure import failure
+from workflow.code.job import Answer, Call, Errored, Job, Outcome, Raised, Returned, SnapshotRefused, Suspended
+from workflow.code.ledger import Ledger, MemoryLedger, Record, arguments_of, difference, error_from_json, error_to_json
 from workflow.code.runner import Runner
+from workflow.code.waits import WAITS, due_at
 from workflow.values import ValueProblem
 
 logger = logging.getLogger(__name__)
 
+DISAGREES = "LedgerDisagrees"
+"""The type of the error where code and ledger tell different stories: no attempt can mend that."""
 
-def execute(job: Job, runner: Runner, *, granted: Mapping[str, Action] | None = None) -> Outcome:
+
+class _Waits(Exception):
+    """The code stands at a call that has no answer yet."""
+
+    def __init__(self, due_at: datetime | None) -> None:
+        self.due_at = due_at
+
+
+class _Disagrees(Exception):
+    """The code makes another call than the one that is recorded."""
+
+
+def execute(
+    job: Job, runner: Runner, ledger: Ledger | None = None, *, granted: Mapping[str, Action] | None = None
+) -> Outcome | Suspended:
     """The outcome of the job, whose code may call what is `granted`: by default all actions.
 
     Blocks; to be called outside any transaction. What an action raises reaches the code; only what is no
-    `Exception` (`KeyboardInterrupt`, `SystemExit`) goes through to the caller, and abandons the job.
+    `Exception` (`KeyboardInterrupt`, `SystemExit`) and what the ledger raises goes through to the caller, and
+    abandons the job. Without a `ledger`, nothing is saved.
     """
-    granted = actions() if granted is None else granted
-    with closing(runner.run(job)) as running:
+    ledger = ledger or MemoryLedger()
+    calls = _Calls(job=job, ledger=ledger, granted=actions() if granted is None else granted)
+    try:
+        if snapshot := ledger.snapshot:
+            return calls.follow(runner.run(job, snapshot=snapshot, clock=ledger.now), first=ledger.number)
+    except SnapshotRefused as refused:
+        logger.warning("Instance %s, task %r: replayed from its ledger, because %s", job.run.id, job.run.task, refused)
+    return calls.follow(runner.run(job, clock=ledger.now), first=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Calls:
+    """Answers the calls of a job."""
+
+    job: Job
+    ledger: Ledger
+    granted: Mapping[str, Action]
+
+    def follow(self, running: Generator[Call, Answer, Outcome], *, first: int) -> Outcome | Suspended:
+        """The outcome of a run whose next numbered call is `first`."""
+        number, log = first, ""
+        with closing(running):
+            try:
+                call = next(running)
+                while True:
+                    log = call.log()
+                    answer = self._answer(number, call)
+                    number += self._is_numbered(call)
+                    call = running.send(answer)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+            except _Waits as waits:
+                return Suspended(due_at=waits.due_at, log=log)
+            except _Disagrees as disagrees:
+                return Errored(error=failure(DISAGREES, str(disagrees)), log=log)
+
+    def _is_numbered(self, call: Call) -> bool:
+        return call.name not in self.granted or self.granted[call.name].checkpoint
+
+    def _answer(self, number: int, call: Call) -> Answer:
         try:
-            call = next(running)
-            while True:
-                call = running.send(_answer(call, job=job, granted=granted))
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
+            bound = self._bound(call)
+            arguments = arguments_of(call)
+        except (TypeError, NameError, ValueProblem) as error:
+            # The same in every replay: it needs no record.
+            return Raised(TypeError(str(error)) if isinstance(error, ValueProblem) else error)
+        if bound and not self.granted[call.name].checkpoint:
+            return self._called(self.granted[call.name], bound, number=0)
+        record = self.ledger.find(number)
+        if record is None:
+            return self._new(number, call, bound, arguments)
+        if different := difference(record, call, arguments):
+            raise _Disagrees(different)
+        if record.answer is None:
+            raise _Waits(record.due_at)
+        return record.answer
+
+    def _bound(self, call: Call) -> BoundArguments | None:
+        """The arguments of a call of an action; `None` for a built-in function. Raises what the code has done wrong."""
+        if call.name in WAITS:
+            return None
+        if call.name not in self.granted:
+            raise NameError(f"name '{call.name}' is not defined")
+        return self.granted[call.name].bind(call.args, call.kwargs)
+
+    def _new(self, number: int, call: Call, bound: BoundArguments | None, arguments: dict[str, Any]) -> Answer:
+        """Make a call that is not in the ledger, and add it there."""
+        if bound is None:
+            return self._wait(number, call, arguments)
+        self.ledger.pause(number, call)
+        return self._made(number, self.granted[call.name], bound, arguments)
+
+    def _wait(self, number: int, call: Call, arguments: dict[str, Any]) -> Answer:
+        now = self.ledger.clock()
+        try:
+            due = due_at(call.name, call.args, call.kwargs, now=now)
+        except (TypeError, ValueError) as error:
+            return Raised(error)
+        self.ledger.pause(number, call)
+        self.ledger.add(Record(number=number, name=call.name, arguments=arguments, started_at=now, due_at=due))
+        raise _Waits(due)
+
+    def _made(self, number: int, action: Action, bound: BoundArguments, arguments: dict[str, Any]) -> Answer:
+        started = self.ledger.clock()
+
+        def record(answer: Answer) -> Answer:
+            self.ledger.add(
+                Record(
+                    number=number,
+                    name=action.name,
+                    arguments=arguments,
+                    started_at=started,
+                    ended_at=self.ledger.clock(),
+                    answer=answer,
+                )
+            )
+            return answer
+
+        if not action.atomic:
+            return record(self._called(action, bound, number))
+        try:
+            with self.ledger.transaction():
+                return record(_returned(self._called(action, bound, number)))
+        except _RolledBack as rolled_back:
+            return record(rolled_back.answer)
+
+    def _called(self, action: Action, bound: BoundArguments, number: int) -> Answer:
+        if not action.atomic:
+            close_old_connections()  # this thread may have lived longer than its connection to the database
+        try:
+            with serving(CurrentRun(info=self.job.run, key=self.ledger.key(number))):
+                returned = action.call_bound(bound)
+            return Returned(values.check(returned, f"What {action.name}() returned"))
+        except ValueProblem as problem:
+            return Raised(TypeError(str(problem)))
+        except Exception as error:  # noqa: BLE001 - whatever the project's function raises is the code's to handle
+            _log(action, error, job=self.job)
+            return error_from_json(error_to_json(error))
+        finally:
+            if not action.atomic:
+                close_old_connections()
 
 
-def _answer(call: Call, *, job: Job, granted: Mapping[str, Action]) -> Answer:
-    if call.name not in granted:
-        return Raised(NameError(f"name '{call.name}' is not defined"))
-    try:
-        bound = granted[call.name].bind(call.args, call.kwargs)
-    except TypeError as error:
-        return Raised(error)
-    return _called(granted[call.name], bound, job=job)
+class _RolledBack(Exception):
+    """An atomic action raised: its work is undone, and what it raised is the answer."""
+
+    def __init__(self, answer: Raised) -> None:
+        self.answer = answer
 
 
-def _called(action: Action, bound: BoundArguments, *, job: Job) -> Answer:
-    close_old_connections()  # this thread may have lived longer than its connection to the database
-    try:
-        returned = action.call_bound(bound)
-    except Exception as error:  # noqa: BLE001 - whatever the project's function raises is the code's to handle
-        _log(action, error, job=job)
-        return Raised(error)
-    finally:
-        close_old_connections()
-    try:
-        return Returned(values.check(returned, f"What {action.name}() returned"))
-    except ValueProblem as problem:
-        return Raised(TypeError(str(problem)))
+def _returned(answer: Answer) -> Answer:
+    if isinstance(answer, Raised):
+        raise _RolledBack(answer)
+    return answer
 
 
 def _log(action: Action, error: Exception, *, job: Job) -> None:

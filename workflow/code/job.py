@@ -3,8 +3,9 @@
 Pure: no Django, no database, and no interpreter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 
@@ -24,7 +25,10 @@ class RunInfo(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Code to run once. `time_limit` is in seconds of computing, `memory_limit` in MiB."""
+    """Code to run once. `time_limit` is in seconds of computing, `memory_limit` in MiB.
+
+    Chance reaches the code through `seed`: the same seed gives the same random numbers, so that a replay is one.
+    """
 
     code: str
     data: dict[str, Any]
@@ -32,15 +36,26 @@ class Job:
     run: RunInfo
     time_limit: float
     memory_limit: int
+    seed: str = ""
+
+
+class SnapshotRefused(Exception):
+    """A snapshot can't be loaded: it was made by another version of the interpreter, or is not what was saved."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call that the code makes, and that whoever drives it must answer."""
+    """A call that the code makes, and that whoever drives it must answer.
+
+    `dump` gives the interpreter as it stands at this call, for a later `run` to go on from; it is empty where the
+    runner can't do that. `log` is what was printed since the run, or the snapshot, began.
+    """
 
     name: str
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
+    dump: Callable[[], bytes] = field(default=bytes, compare=False, repr=False)
+    log: Callable[[], str] = field(default=str, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,14 @@ class Errored:
     """The code failed; `log` is what it printed up to then."""
 
     error: CodeError
+    log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspended:
+    """The code stands at a call that waits, until `due_at` or for an event alone; it needs no worker meanwhile."""
+
+    due_at: datetime | None
     log: str = ""
 
 

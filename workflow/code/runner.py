@@ -3,10 +3,12 @@
 import atexit
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.utils.timezone import now
 
 from workflow import conf
 from workflow.code.actions import actions
@@ -18,10 +20,14 @@ SPARE_WORKERS = 2  # for checks while somebody saves a definition; workers are o
 class Runner(Protocol):
     """Runs and checks code. Safe to use from several threads at once."""
 
-    def run(self, job: Job) -> Generator[Call, Answer, Outcome]:
+    def run(
+        self, job: Job, *, snapshot: bytes = b"", clock: Callable[[], datetime] = now
+    ) -> Generator[Call, Answer, Outcome]:
         """Yields the calls that the code makes, is sent their answers, and returns the outcome.
 
-        Never raises for a fault of the code. Closing the generator abandons the job and frees its worker.
+        With a `snapshot` it goes on from there, and first yields the call at which that was taken. `clock` is the
+        time that the code is told. Never raises for a fault of the code; raises `SnapshotRefused` at its first step.
+        Closing the generator abandons the job and frees its worker.
         """
         ...
 

@@ -8,8 +8,11 @@ import signal
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import date, datetime, tzinfo
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from django.utils.timezone import now
 from pydantic_monty import (
     FunctionSnapshot,
     FutureSnapshot,
@@ -28,7 +31,7 @@ from workflow.code.crossing import as_reply, exported
 from workflow.code.expression import expression_job, without_calls
 from workflow.code.failure import failure
 from workflow.code.faults import code_error
-from workflow.code.job import Answer, Call, CodeError, Completed, Errored, Job, Outcome, Problem
+from workflow.code.job import Answer, Call, CodeError, Completed, Errored, Job, Outcome, Problem, SnapshotRefused
 from workflow.code.log import Log
 from workflow.values import ValueProblem
 
@@ -41,8 +44,8 @@ _MIB: Final = 1 << 20
 class SandboxRunner:
     """A `Runner` over a pool of at most `workers` processes.
 
-    `names` gives the names of the granted actions, `log_limit` is in characters, `timezone` the IANA name of
-    what the code takes for local time.
+    `names` gives the names of the granted actions, `log_limit` is in characters, `timezone` the IANA name of the
+    zone that the code takes for its own.
     """
 
     def __init__(
@@ -55,14 +58,18 @@ class SandboxRunner:
     ) -> None:
         self._names = names
         self._log_limit = log_limit
-        self._policy: OSPolicy = {"timezone": timezone}
+        self._timezone = timezone
+        self._zone = ZoneInfo(timezone)
         self._busy: set[int] = set()
         self._pool = Monty(max_processes=workers, feed_duration_limit_grace=GRACE)
         self._pool.__enter__()
 
-    def run(self, job: Job) -> Generator[Call, Answer, Outcome]:
+    def run(
+        self, job: Job, *, snapshot: bytes = b"", clock: Callable[[], datetime] = now
+    ) -> Generator[Call, Answer, Outcome]:
         """See `Runner.run`."""
-        return self._run(job, {"data": job.data, "results": job.results, "run": job.run})
+        inputs = {"data": job.data, "results": job.results, "run": job.run}
+        return self._run(job, inputs, snapshot=snapshot, clock=clock)
 
     def evaluate(
         self,
@@ -96,25 +103,42 @@ class SandboxRunner:
                 os.kill(worker, signal.SIGKILL)  # one that computes would outlive us until its time limit
         self._pool.__exit__(None, None, None)
 
-    def _run(self, job: Job, inputs: Mapping[str, Any]) -> Generator[Call, Answer, Outcome]:
+    def _run(
+        self,
+        job: Job,
+        inputs: Mapping[str, Any],
+        *,
+        snapshot: bytes = b"",
+        clock: Callable[[], datetime] = now,
+    ) -> Generator[Call, Answer, Outcome]:
         log = Log(self._log_limit)
         try:
             with self._session(job) as session:
-                snapshot = session.feed_start(
-                    _NOTHING if typecheck.is_blank(job.code) else job.code,
-                    inputs=dict(inputs),
-                    print_callback=lambda _, text: log.write(text),
-                )
-                while not isinstance(snapshot, MontyComplete):
-                    if isinstance(snapshot, FunctionSnapshot) and not snapshot.is_os_function:
-                        snapshot = snapshot.resume(as_reply((yield self._call(snapshot))))
+                step = self._begin(session, job, inputs, snapshot=snapshot, log=log)
+                while not isinstance(step, MontyComplete):
+                    if isinstance(step, FunctionSnapshot) and not step.is_os_function:
+                        step = step.resume(as_reply((yield _call(step, log))))
                     else:
-                        snapshot = self._go_on(snapshot)
-                return _completed(snapshot.output, session.feed_run("data"), job=job, log=log)
+                        step = self._go_on(step, clock)
+                return _completed(step.output, session.feed_run("data"), job=job, log=log)
         except ValueProblem as problem:
             return Errored(error=failure("BadValue", str(problem)), log=str(log))
         except MontyError as error:
             return Errored(error=code_error(error, job=job, names=self._names()), log=str(log))
+
+    def _begin(
+        self, session: MontySession, job: Job, inputs: Mapping[str, Any], *, snapshot: bytes, log: Log
+    ) -> SyncSnapshot:
+        def write(_: str, text: str) -> None:
+            log.write(text)
+
+        if snapshot:
+            try:
+                return session.load_snapshot(snapshot, print_callback=write)
+            except MontyError as error:
+                raise SnapshotRefused(str(error)) from error
+        code = _NOTHING if typecheck.is_blank(job.code) else job.code
+        return session.feed_start(code, inputs=dict(inputs), print_callback=write)
 
     @contextmanager
     def _session(self, job: Job) -> Iterator[MontySession]:
@@ -124,7 +148,7 @@ class SandboxRunner:
                 "max_memory": job.memory_limit * _MIB,
                 "max_suspensions": MAX_CALLS,
             },
-            os_policy=self._policy,
+            os_policy=self._policy_of(job),
         ) as session:
             worker = session.worker_pid
             assert worker is not None  # no turn has begun
@@ -134,22 +158,45 @@ class SandboxRunner:
             finally:
                 self._busy.discard(worker)
 
-    def _call(self, snapshot: FunctionSnapshot) -> Call:
-        return Call(name=_plain(snapshot.function_name), args=snapshot.args, kwargs=snapshot.kwargs)
+    def _policy_of(self, job: Job) -> OSPolicy:
+        policy: OSPolicy = {"timezone": self._timezone, "datetime": "call_host"}
+        if job.seed:
+            policy["random_start"] = {"seed": job.seed}
+        return policy
 
-    def _go_on(self, snapshot: SyncSnapshot) -> SyncSnapshot:
-        """Answers what is no call of an action: a name, or something that only an operating system could do."""
-        match snapshot:
+    def _go_on(self, step: SyncSnapshot, clock: Callable[[], datetime]) -> SyncSnapshot:
+        """Answers what is no call of an action: a name, the time, or what only an operating system could do."""
+        match step:
             case NameLookupSnapshot(variable_name=name) if name in self._names():
-                return snapshot.resume(value=_stand_in(name))
+                return step.resume(value=_stand_in(name))
             case NameLookupSnapshot():
-                return snapshot.resume()
+                return step.resume()
+            case FunctionSnapshot(function_name="datetime.now" | "date.today" | "time.time" as name, args=args):
+                return step.resume({"return_value": _time(name, args, clock().astimezone(self._zone))})
             case FunctionSnapshot():
-                return snapshot.resume_not_handled()
+                return step.resume_not_handled()
             case FutureSnapshot(pending_call_ids=ids):
                 refusal = RuntimeError("only async functions of the code itself can be awaited")
-                return snapshot.resume({number: {"exception": refusal} for number in ids})
-        return snapshot
+                return step.resume({number: {"exception": refusal} for number in ids})
+        return step
+
+
+def _call(step: FunctionSnapshot, log: Log) -> Call:
+    return Call(
+        name=_plain(step.function_name), args=step.args, kwargs=step.kwargs, dump=step.dump, log=lambda: str(log)
+    )
+
+
+def _time(name: str, args: tuple[Any, ...], local: datetime) -> datetime | date | float:
+    """What a clock of Python's tells, at a time in the code's own zone."""
+    match name, args:
+        case "time.time", _:
+            return local.timestamp()
+        case "date.today", _:
+            return local.date()
+        case _, (tzinfo() as zone,):
+            return local.astimezone(zone)
+    return local.replace(tzinfo=None)
 
 
 def _completed(result: Any, data: Any, *, job: Job, log: Log) -> Completed:

@@ -6,6 +6,7 @@ A leading underscore keeps a name that only the declarations need out of the cod
 from collections.abc import Mapping
 
 from workflow.code.actions import Action, actions
+from workflow.code.waits import STUBS as WAIT_STUBS
 
 IMPORTS = """\
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,4 +38,4 @@ def stubs(*, expression: bool = False, granted: Mapping[str, Action] | None = No
     if expression:
         return IMPORTS + STATE
     granted = actions() if granted is None else granted
-    return IMPORTS + STATE + RUN + "".join(f"\n{action.stub}\n" for action in granted.values())
+    return IMPORTS + STATE + RUN + WAIT_STUBS + "".join(f"\n{action.stub}\n" for action in granted.values())

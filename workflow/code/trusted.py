@@ -11,10 +11,12 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable, Collection, Generator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from django.db import connections
+from django.utils.timezone import now
 
 from workflow import values
 from workflow.code.expression import expression_job, without_calls
@@ -35,8 +37,10 @@ class TrustedRunner:
         self._names = names
         self._log_limit = log_limit
 
-    def run(self, job: Job) -> Generator[Call, Answer, Outcome]:
-        """See `Runner.run`."""
+    def run(
+        self, job: Job, *, snapshot: bytes = b"", clock: Callable[[], datetime] = now
+    ) -> Generator[Call, Answer, Outcome]:
+        """See `Runner.run`. Real Python can't be saved: it makes no snapshots, and its clock is the machine's."""
         return self._run(job, {"run": job.run})
 
     def evaluate(

@@ -76,8 +76,10 @@ def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:
 
 def _readable(diagnostics: list[dict[str, Any]], *, names: Collection[str]) -> list[Problem]:
     """One problem a place: what follows there is said of the same mistake, once for each type that it concerns."""
+    # What a parser guesses at behind a mistake of grammar only confuses: that mistake is told alone.
+    grammar = [diagnostic for diagnostic in diagnostics if diagnostic["code"] == "invalid-syntax"]
     problems: dict[tuple[int, int], Problem] = {}
-    for diagnostic in diagnostics:
+    for diagnostic in grammar or diagnostics:
         line, column = diagnostic["location"]["row"], diagnostic["location"]["column"]
         problems.setdefault((line, column), _problem(line, column, _worded(diagnostic["message"], names=names)))
     return sorted(problems.values())

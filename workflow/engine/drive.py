@@ -7,14 +7,16 @@ from threading import Event
 
 from workflow import transitions
 from workflow.code.execute import execute
-from workflow.code.job import Outcome as CodeOutcome
+from workflow.code.failure import failure
+from workflow.code.job import Errored
 from workflow.code.runner import Runner
 from workflow.definition import Definition
-from workflow.engine.held import Held
+from workflow.engine.held import Held, Report
+from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
 from workflow.engine.plan import Planner
 from workflow.engine.report import report
-from workflow.models import InstanceState, RunningProcesses
-from workflow.transitions import Applied, Turn
+from workflow.models import InstanceState, RunningProcesses, TaskRun
+from workflow.transitions import Applied, LeaseLost, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +30,19 @@ class Drive:
     planner: Planner
     side: Executor
     stopping: Event
-    running: dict[Future[CodeOutcome], int] = field(default_factory=dict)
+    running: dict[Future[Report], int] = field(default_factory=dict)
 
     def run(self, instance: RunningProcesses) -> None:
         """Go on until the claimed instance waits or ends, its lease is lost, or the engine stops.
 
         Raises only what is no fault of the definition, such as a database that is gone.
         """
-        held: Held | None = Held.load(transitions.lease_of(instance), instance, self.definition)
+        try:
+            self._run(Held.load(transitions.lease_of(instance), instance, self.definition))
+        except LeaseLost as lost:
+            logger.warning("%s Another engine goes on with it.", lost)
+
+    def _run(self, held: Held | None) -> None:
         while held and held.instance.state == InstanceState.RUNNING:
             turn = self.planner.turn(held)
             if turn is not None:
@@ -61,20 +68,35 @@ class Drive:
                 return None
 
     def _work(self, held: Held) -> None:
-        """Run code until at least one task run has reported, or a retry is due."""
+        """Run code until at least one task run has reported, or one that waits is due."""
         begun = set(self.running.values())
         waiting = [run for run in held.running() if run.pk not in begun]
-        if len(waiting) == 1 and not self.running and held.next_retry() is None:
+        if len(waiting) == 1 and not self.running and held.next_due() is None:
             # The common case needs no other thread.
-            held.reports[waiting[0].pk] = execute(held.job(waiting[0]), self.runner)
+            held.reports[waiting[0].pk] = self._execute(held, waiting[0])
             return
         for run in waiting:
-            self.running[self.side.submit(execute, held.job(run), self.runner)] = run.pk
+            self.running[self.side.submit(self._execute, held, run)] = run.pk
         self._await(held)
 
     def _await(self, held: Held) -> None:
-        retry = held.next_retry()
-        timeout = None if retry is None else max(0.0, (retry - self.planner.clock()).total_seconds())
+        due = held.next_due()
+        timeout = None if due is None else max(0.0, (due - self.planner.clock()).total_seconds())
         done, _ = wait(self.running, timeout=timeout, return_when=FIRST_COMPLETED)
         for future in done:
             held.reports[self.running.pop(future)] = future.result()
+
+    def _execute(self, held: Held, run: TaskRun) -> Report:
+        """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own."""
+        ledger = DatabaseLedger(held.lease, run, clock=self.planner.clock)
+        try:
+            outcome = execute(held.job(run), self.runner, ledger)
+        except SnapshotTampered as error:
+            outcome = Errored(error=failure("SnapshotTampered", str(error)))
+        return Report(
+            outcome=outcome,
+            log=ledger.log(outcome.log),
+            snapshot=ledger.signed_snapshot,
+            call_number=ledger.number,
+            calls=ledger.unwritten,
+        )

@@ -1,14 +1,26 @@
 """An instance in an engine's hands: its rows in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from workflow import conf, flow, history
-from workflow.code.job import Job, RunInfo
+from workflow.code.job import Job, RunInfo, Suspended
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.definition import Definition
-from workflow.models import RunningProcesses, RunState, TaskRun
+from workflow.models import ActionCall, RunningProcesses, RunState, TaskRun
 from workflow.transitions import Lease, Turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the code of a task run has come to: its outcome, its whole log, where it stands, and calls to be saved."""
+
+    outcome: CodeOutcome | Suspended
+    log: str
+    snapshot: bytes
+    call_number: int
+    calls: Sequence[ActionCall] = ()
 
 
 @dataclass(kw_only=True)
@@ -21,7 +33,7 @@ class Held:
     instance: RunningProcesses
     definition: Definition
     runs: dict[int, TaskRun]
-    reports: dict[int, CodeOutcome] = field(default_factory=dict)
+    reports: dict[int, Report] = field(default_factory=dict)
 
     @classmethod
     def load(cls, lease: Lease, instance: RunningProcesses, definition: Definition) -> "Held":
@@ -40,8 +52,8 @@ class Held:
         """The task runs whose code is to run, or runs."""
         return [run for run in self.runs.values() if run.state == RunState.RUNNING]
 
-    def next_retry(self) -> datetime | None:
-        """When the first of the task runs that failed is to be tried again."""
+    def next_due(self) -> datetime | None:
+        """When the first of the task runs that wait for a time is to go on."""
         return min((run.due_at for run in self.runs.values() if run.due_at), default=None)
 
     def job(self, run: TaskRun) -> Job:
@@ -60,6 +72,7 @@ class Held:
             ),
             time_limit=task.time_limit or conf.get("TIME_LIMIT"),
             memory_limit=task.memory_limit or conf.get("MEMORY_LIMIT"),
+            seed=f"{self.instance.pk}-{run.pk}",
         )
 
     def written(self, turn: Turn) -> None:

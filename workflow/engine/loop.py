@@ -23,6 +23,7 @@ from workflow.engine.drive import Drive
 from workflow.engine.give_up import give_up
 from workflow.engine.heartbeat import Heartbeat
 from workflow.engine.plan import Planner
+from workflow.engine.report import report_claim
 from workflow.models import ProcessVersion, RunningProcesses
 from workflow.models.states import DUE
 from workflow.transitions import Lease
@@ -109,6 +110,7 @@ class Engine:
             return 0
         claimed = transitions.claim(self.name, now=now, until=now + timedelta(seconds=self.lease), limit=room)
         for instance in claimed:
+            report_claim(instance)
             self.driving[self.main.submit(self._drive, instance)] = instance
         return len(claimed)
 

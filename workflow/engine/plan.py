@@ -2,20 +2,23 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from workflow import conf, flow, history
-from workflow.code.job import Completed, Errored
-from workflow.code.job import Outcome as CodeOutcome
+from workflow.code.execute import DISAGREES
+from workflow.code.job import Completed, Errored, Suspended
 from workflow.code.runner import Runner
 from workflow.definition import TaskDefinition
 from workflow.engine.entry import verdicts
-from workflow.engine.held import Held
+from workflow.engine.held import Held, Report
 from workflow.engine.retry import retry_at
 from workflow.models import InstanceState, RunState, Task, TaskRun, WaitingForApproval
 from workflow.transitions import Turn
+
+FINAL = frozenset({DISAGREES, "SnapshotTampered"})
+"""Errors that no further attempt can mend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,15 @@ class Planner:
         """What to write next, or `None` where nothing is new and code is still running."""
         now = self.clock()
         # In this order, a run that has just failed is written as waiting for its retry, however short the delay.
-        changed = [*_begin_retries(held, now), *self._take_reports(held, now)]
+        woken = _wake(held, now)
+        changed = [*woken, *self._take_reports(held, now)]
+        turn = self._decided(held, changed, now)
+        if turn is None:
+            return None
+        calls = [call for run in changed if run.pk in held.reports for call in held.reports[run.pk].calls]
+        return replace(turn, calls=calls, woken=woken, at=now)
+
+    def _decided(self, held: Held, changed: list[TaskRun], now: datetime) -> Turn | None:
         position = held.position
         if not position.entered:
             return self._enter(held, position, changed=changed, now=now)
@@ -51,19 +62,22 @@ class Planner:
             self._report(held, run, held.reports[run.pk], now)
         return reported
 
-    def _report(self, held: Held, run: TaskRun, outcome: CodeOutcome, now: datetime) -> None:
-        run.log = _log(run.log + outcome.log)
-        match outcome:
-            case Completed():
+    def _report(self, held: Held, run: TaskRun, report: Report, now: datetime) -> None:
+        run.log, run.snapshot, run.call_number = _log(report.log), report.snapshot, report.call_number
+        match report.outcome:
+            case Suspended(due_at=due_at):
+                run.state, run.due_at = RunState.SUSPENDED, due_at
+            case Completed() as outcome:
+                run.snapshot = b""
                 changes = flow.Changes.between(held.instance.data, outcome.data)
                 run.state, run.ended_at, run.error = RunState.FINISHED, now, None
                 run.result, run.changes = outcome.result, history.changes_to_json(changes)
-            case Errored():
+            case Errored() as outcome:
                 self._fail(run, outcome, task=held.definition.task_of(run.row), now=now)
 
     def _fail(self, run: TaskRun, outcome: Errored, *, task: TaskDefinition, now: datetime) -> None:
         run.error = outcome.error.to_json()
-        if run.attempt >= task.max_attempts:
+        if run.attempt >= task.max_attempts or outcome.error.type in FINAL:
             run.state, run.ended_at = RunState.FAILED, now
             return
         run.state = RunState.RETRYING
@@ -86,11 +100,12 @@ class Planner:
         )
 
 
-def _begin_retries(held: Held, now: datetime) -> list[TaskRun]:
-    due = [run for run in held.runs.values() if run.state == RunState.RETRYING and run.due_at and run.due_at <= now]
+def _wake(held: Held, now: datetime) -> list[TaskRun]:
+    """Begin what has waited long enough: another attempt, or what comes after the call that waited."""
+    due = [run for run in held.runs.values() if run.due_at and run.due_at <= now]
     for run in due:
+        run.attempt += run.state == RunState.RETRYING
         run.state, run.due_at = RunState.RUNNING, None
-        run.attempt += 1
     return due
 
 

@@ -3,13 +3,18 @@
 import logging
 
 from workflow.engine.held import Held
-from workflow.models import InstanceState, RunState, TaskRun
+from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.transitions import Turn
 
 logger = logging.getLogger("workflow.engine")
 
 LEVELS = {RunState.RETRYING: logging.WARNING, RunState.FAILED: logging.ERROR}
 LONGEST_RESULT = 200
+
+
+def report_claim(instance: RunningProcesses) -> None:
+    """Log that this engine has taken an instance."""
+    logger.info("%s instance %s is RUNNING at step %s", instance.process_name, instance.pk, instance.step)
 
 
 def report(held: Held, turn: Turn) -> None:
@@ -32,6 +37,8 @@ def _report_run(held: Held, run: TaskRun) -> None:
             logger.log(level, "%s task %s is %s: %s (instance %s)", name, task, state, what, instance)
         case RunState.WAITING:
             logger.info("%s task %s waits for approval (instance %s)", name, task, instance)
+        case RunState.SUSPENDED:
+            logger.info("%s task %s waits until %s (instance %s)", name, task, run.due_at, instance)
         case RunState.SKIPPED | RunState.CANCELLED:
             logger.info("%s task %s is %s (instance %s)", name, task, run.state.lower(), instance)
 

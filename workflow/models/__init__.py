@@ -1,11 +1,12 @@
 """Rows: definitions (drafts and frozen versions) and instances (with their history)."""
 
 from workflow.models.definitions import Process, ProcessVersion, Task, TaskTransitions
-from workflow.models.instances import RunningProcesses, TaskRun, WaitingForApproval
+from workflow.models.instances import ActionCall, RunningProcesses, TaskRun, WaitingForApproval
 from workflow.models.states import MOVES, InstanceState, RunState
 
 __all__ = [
     "MOVES",
+    "ActionCall",
     "InstanceState",
     "Process",
     "ProcessVersion",

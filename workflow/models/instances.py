@@ -1,6 +1,6 @@
 """Instances: what runs, its history, and what waits for people."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -100,6 +100,8 @@ class TaskRun(models.Model):
     result = ValuesField(_("result"), null=True)
     changes = ValuesField(_("changes"), null=True, help_text=_("What it changed in the data."))
     log = models.TextField(_("log"), blank=True)
+    snapshot = models.BinaryField(_("snapshot"), default=b"", help_text=_("The interpreter, as it stands at a call."))
+    call_number = models.PositiveIntegerField(_("call"), default=0, help_text=_("Which call the snapshot stands at."))
     error = models.JSONField(_("error"), null=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("decided by")
@@ -118,6 +120,36 @@ class TaskRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name} ({self.get_state_display()})"
+
+
+class ActionCall(models.Model):
+    """One call of an action, or of a built-in function, by a task run: the ledger of effects."""
+
+    run = models.ForeignKey(TaskRun, models.CASCADE, related_name="calls", verbose_name=_("task run"), db_index=False)
+    number = models.PositiveIntegerField(_("number"), help_text=_("Which call of the run, counted from 1."))
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    name = models.CharField(_("function"), max_length=200)
+    arguments = ValuesField(_("arguments"))
+    result = ValuesField(_("result"), null=True)
+    error = models.JSONField(_("error"), null=True)
+    started_at = models.DateTimeField(_("started at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, help_text=_("Empty while it waits."))
+
+    class Meta:
+        verbose_name = _("action call")
+        verbose_name_plural = _("action calls")
+        ordering: ClassVar = ["run", "number", "attempt"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "number", "attempt"], name="workflow_call_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}()"
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took; `None` while it waits."""
+        return None if self.ended_at is None else self.ended_at - self.started_at
 
 
 class WaitingForApproval(models.Model):

@@ -48,6 +48,7 @@ class RunState(TextChoices):
     RUNNING = "RUNNING", _("Running")  # an engine runs it, or will as soon as it can
     RETRYING = "RETRYING", _("Retrying")  # it failed, and will be tried again at its time
     WAITING = "WAITING", _("Waiting")  # for people
+    SUSPENDED = "SUSPENDED", _("Suspended")  # its code stands at a call that waits
     FINISHED = "FINISHED", _("Finished")  # of a manual task: approved
     REJECTED = "REJECTED", _("Rejected")
     FAILED = "FAILED", _("Failed")
@@ -55,5 +56,5 @@ class RunState(TextChoices):
     CANCELLED = "CANCELLED", _("Cancelled")  # its step ended without it
 
 
-OPEN = frozenset({RunState.RUNNING, RunState.RETRYING, RunState.WAITING})
+OPEN = frozenset({RunState.RUNNING, RunState.RETRYING, RunState.WAITING, RunState.SUSPENDED})
 """The step may still wait for these."""

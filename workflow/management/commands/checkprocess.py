@@ -10,7 +10,9 @@ from workflow.models import Process
 
 
 class Command(WorkflowCommand):
-    help = "Check the drafts of the named processes, or of all, and print what is found. Ends with 1 if there are errors."
+    help = (
+        "Check the drafts of the named processes, or of all, and print what is found. Ends with 1 if there are errors."
+    )
     examples: ClassVar[str] = """\
   manage.py checkprocess
   manage.py checkprocess "Expense claim"

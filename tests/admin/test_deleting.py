@@ -1,0 +1,52 @@
+"""Deleting a draft is a matter of the draft alone."""
+
+import pytest
+from django.test import Client
+
+from tests.admin.conftest import OWNER, Login
+from tests.admin.pages import Draft, text
+from tests.build import code, manual, process, run_until_idle
+from workflow import operations
+from workflow.models import Process, RunningProcesses, Task, TaskTransitions, WaitingForApproval
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def made() -> Process:
+    made = process("P", {"A": code("1"), "B": manual()}, (10, "A"), (20, "B"))
+    operations.start_many(["P"], count=3)
+    run_until_idle()
+    return made
+
+
+def test_a_process_with_instances_is_deleted_with_permissions_on_drafts_alone(
+    client: Client, login: Login, made: Process
+) -> None:
+    login(*OWNER)
+    url = f"/admin/workflow/process/{made.pk}/delete/"
+    page = text(client.get(url))
+    assert "Are you sure" in page
+    assert "Running" not in page.partition("Are you sure")[2]
+    assert client.post(url, {"post": "yes"}).status_code == 302
+    assert (Process.objects.count(), Task.objects.count(), TaskTransitions.objects.count()) == (0, 0, 0)
+    assert set(RunningProcesses.objects.values_list("process", "process_name", "state")) == {(None, "P", "WAITING")}
+    assert WaitingForApproval.objects.filter(process=None, task=None, process_name="P", task_name="B").count() == 3
+
+
+def test_what_runs_goes_on_without_its_draft(client: Client, login: Login, made: Process) -> None:
+    login(*OWNER, is_superuser=True)
+    client.post("/admin/workflow/process/", {"action": "delete_selected", "_selected_action": made.pk, "post": "yes"})
+    operations.decide_all("P", "B", approved=True)
+    run_until_idle()
+    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FINISHED"}
+    page = text(client.get(f"/admin/workflow/runningprocesses/{RunningProcesses.objects.first().pk}/change/"))
+    assert "P (its draft was deleted)" in page
+
+
+def test_a_task_that_waits_is_deleted_from_the_draft(client: Client, login: Login, made: Process) -> None:
+    login(*OWNER)
+    page = Draft(client, made).set(tasks__1__DELETE="on", transitions__1__DELETE="on")
+    assert page.press().status_code == 302
+    assert list(made.tasks.values_list("name", flat=True)) == ["A"]
+    assert WaitingForApproval.objects.filter(task=None, task_name="B").count() == 3

@@ -1,0 +1,112 @@
+"""What several people, engines and programs do at the same time: one wins, the others are told, nothing is lost."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from tests.build import code, manual, outline, process, run_until_idle
+from workflow import operations
+from workflow.errors import AlreadyDecided
+from workflow.models import InstanceState, ProcessVersion, RunningProcesses, Task, TaskRun, WaitingForApproval
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+CROWD = 8
+
+
+def at_once(work: Callable[[int], Any], times: int = CROWD) -> list[Any]:
+    """What `work` returns or raises, called from as many threads at the same moment."""
+    barrier = Barrier(times)
+
+    def one(number: int) -> Any:
+        barrier.wait()
+        try:
+            return work(number)
+        except AlreadyDecided as error:
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(times) as crowd:
+        return list(crowd.map(one, range(times)))
+
+
+def test_of_many_decisions_on_one_task_exactly_one_counts() -> None:
+    process("Sign", {"Sign": manual(), "End": code("1")}, (1, "Sign"), (2, "End"))
+    operations.start("Sign")
+    run_until_idle()
+    waiting = WaitingForApproval.objects.get()
+    told = at_once(lambda number: operations.approve(waiting, comment=str(number)))
+    winners = [run for run in told if isinstance(run, TaskRun)]
+    assert len(winners) == 1
+    assert all("Nothing was changed" in str(error) for error in told if error not in winners)
+    run_until_idle()
+    instance = RunningProcesses.objects.get()
+    assert outline(instance) == [(1, 1, "Sign", "FINISHED"), (2, 2, "End", "FINISHED")]
+    assert instance.results["Sign"]["comment"] == winners[0].comment
+
+
+def test_where_the_first_one_wins_exactly_one_of_several_tasks_is_decided() -> None:
+    names = [f"Sign {number}" for number in range(CROWD)]
+    process("Race", {name: manual() for name in names}, *[(1, name, {"ends_step": True}) for name in names])
+    operations.start("Race")
+    run_until_idle()
+    waiting = list(WaitingForApproval.objects.select_related("task_run"))
+    told = at_once(lambda number: operations.approve(waiting[number]))
+    assert sum(isinstance(run, TaskRun) for run in told) == 1
+    assert TaskRun.objects.filter(state="FINISHED").count() == 1
+    assert TaskRun.objects.filter(state="CANCELLED").count() == CROWD - 1
+
+
+def test_decisions_while_engines_run_are_not_lost() -> None:
+    tasks = {"Sign": manual(), "Stamp": manual(), "Work": code("pause(0.05)"), "End": code("1")}
+    process("Busy", tasks, (1, "Sign"), (1, "Stamp"), (1, "Work"), (2, "End"))
+    instances = operations.start_many(["Busy"], count=10)
+    engines = [Thread(target=_engine_until, args=(instances,)) for _ in range(2)]
+    for engine in engines:
+        engine.start()
+    decided = 0
+    while decided < 20:
+        for waiting in WaitingForApproval.objects.select_related("task_run"):
+            operations.approve(waiting)
+            decided += 1
+    for engine in engines:
+        engine.join(timeout=60)
+    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FINISHED"}
+    for instance in instances:
+        history = outline(instance)
+        assert len(history) == 4
+        assert {state for *_, state in history} == {"FINISHED"}
+
+
+def _engine_until(instances: list[RunningProcesses]) -> None:
+    try:
+        ended = RunningProcesses.objects.filter(pk__in=[one.pk for one in instances], state=InstanceState.FINISHED)
+        while ended.count() < len(instances):
+            run_until_idle(poll_interval=0.01)
+    finally:
+        connections.close_all()
+
+
+def test_of_many_first_starts_each_gets_the_same_version() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    at_once(lambda _: operations.start("P"))
+    assert ProcessVersion.objects.count() == 1
+    Task.objects.update(code="2")
+    at_once(lambda _: operations.start("P"))
+    assert list(ProcessVersion.objects.order_by("number").values_list("number", flat=True)) == [1, 2]
+    assert RunningProcesses.objects.count() == 2 * CROWD
+
+
+def test_two_engines_run_each_step_once() -> None:
+    process("Count", {f"T{n}": code("1") for n in range(4)}, *[(n, f"T{n}") for n in range(4)])
+    instances = operations.start_many(["Count"], count=30)
+    at_once(lambda _: _engine_until(instances), times=3)
+    assert TaskRun.objects.count() == 30 * 4
+    assert set(TaskRun.objects.values_list("state", "attempt")) == {("FINISHED", 1)}
+    # Nothing was taken over or handed back: each instance was claimed by one engine, once.
+    assert set(RunningProcesses.objects.values_list("fence", flat=True)) == {1}

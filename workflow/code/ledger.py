@@ -1,0 +1,142 @@
+"""The ledger of a run's calls: what has happened, so that it does not happen again."""
+
+import builtins
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from workflow import values
+from workflow.code.crossing import is_known, named
+from workflow.code.failure import storable
+from workflow.code.job import Answer, Call, Raised
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A call that was made, or waits. `number` counts a run's calls from 1. `answer` is `None` while it waits."""
+
+    number: int
+    name: str
+    arguments: Mapping[str, Any]
+    started_at: datetime
+    ended_at: datetime | None = None
+    answer: Answer | None = None
+    due_at: datetime | None = None
+
+
+class Ledger(Protocol):
+    """What `execute` asks of whoever keeps a run's calls. Its writes raise where the run is no longer ours."""
+
+    @property
+    def snapshot(self) -> bytes:
+        """The code as it stands at a call; empty where it has not paused yet."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """The call at which the snapshot stands; 0 where there is none."""
+        ...
+
+    def find(self, number: int) -> Record | None:
+        """The call of that number, if it was made before."""
+        ...
+
+    def add(self, record: Record) -> None:
+        """Keep a call. It is saved with the next pause, or with the outcome."""
+        ...
+
+    def pause(self, number: int, call: Call) -> None:
+        """Save that the code stands at this call, and the calls added before it."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A transaction of the project's database that commits only while the run is ours, and saves what is added."""
+        ...
+
+    def key(self, number: int) -> str:
+        """What names this very call, however often it is made."""
+        ...
+
+    def now(self) -> datetime:
+        """The code's clock: the time at which the last call ended. It stands still between calls, so that a replay
+        sees the same times.
+        """
+        ...
+
+    def clock(self) -> datetime:
+        """The time."""
+        ...
+
+
+class MemoryLedger:
+    """A ledger of one execution, with which nothing is saved: for code that is tried out."""
+
+    snapshot = b""
+    number = 0
+
+    def __init__(self, clock: Callable[[], datetime] = now) -> None:
+        self.clock = clock
+        self.records: dict[int, Record] = {}
+        self._last = clock()
+
+    def find(self, number: int) -> Record | None:
+        return self.records.get(number)
+
+    def add(self, record: Record) -> None:
+        self.records[record.number] = record
+        self._last = record.ended_at or self._last
+
+    def pause(self, number: int, call: Call) -> None:
+        """Nothing is saved."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return transaction.atomic()
+
+    def key(self, number: int) -> str:
+        return f"0-{number}"
+
+    def now(self) -> datetime:
+        return self._last
+
+
+def arguments_of(call: Call) -> dict[str, Any]:
+    """The call's arguments as they are kept. Raises `ValueProblem` for a value that can't be."""
+    return {
+        "args": values.check(list(call.args), f"An argument of {call.name}()"),
+        "kwargs": values.check(dict(call.kwargs), f"An argument of {call.name}()"),
+    }
+
+
+def difference(record: Record, call: Call, arguments: Mapping[str, Any]) -> str:
+    """How a call differs from the one recorded under its number; blank where it does not."""
+    made, recorded = written(call.name, arguments), written(record.name, record.arguments)
+    if made == recorded:
+        return ""
+    return f"Call {record.number} was {recorded} when it was made, and is {made} now."
+
+
+def written(name: str, arguments: Mapping[str, Any]) -> str:
+    """A call as code writes it."""
+    parts = [values.dumps(value) for value in arguments["args"]]
+    parts += [f"{key}={values.dumps(value)}" for key, value in arguments["kwargs"].items()]
+    return f"{name}({', '.join(parts)})"
+
+
+def error_to_json(exception: Exception) -> dict[str, str]:
+    """An exception as it is kept: the nearest type that the sandbox knows and that takes a message, and that."""
+    base = next(cls for cls in type(exception).__mro__ if is_known(cls) and not issubclass(cls, UnicodeError))
+    if base is not type(exception):
+        message = named(exception)
+    else:
+        message = str(exception.args[0]) if len(exception.args) == 1 else str(exception)
+    return {"type": base.__name__, "message": storable(message)}
+
+
+def error_from_json(kept: Mapping[str, str]) -> Raised:
+    """The exception that was kept, as the code gets it, now and in a replay."""
+    return Raised(getattr(builtins, kept["type"])(kept["message"]))

@@ -1,0 +1,150 @@
+"""A run's ledger in the database: each pause of its code is one commit, under the engine's lease."""
+
+import hmac
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+
+from workflow import transitions
+from workflow.code.job import Call, Raised, Returned
+from workflow.code.ledger import Record, error_from_json, error_to_json
+from workflow.models import ActionCall, TaskRun
+from workflow.transitions import Lease
+
+SALT = "workflow.snapshot"
+SIGNATURE_BYTES = 32
+
+
+class SnapshotTampered(Exception):
+    """A snapshot in the database is not the one that an engine of this project saved there."""
+
+
+class DatabaseLedger:
+    """The calls of one task run. `unwritten` are those that are to be saved with its outcome."""
+
+    def __init__(self, lease: Lease, run: TaskRun, *, clock: Callable[[], datetime]) -> None:
+        self._lease = lease
+        self._run = copy(run)  # the drive goes on with its own while the code runs
+        self._before = run.log
+        self._records = _recorded(run) if run.call_number else {}
+        self._last = max((call.ended_at for call in self._records.values() if call.ended_at), default=run.started_at)
+        self.clock = clock
+        self.unwritten: list[ActionCall] = []
+
+    @property
+    def number(self) -> int:
+        return self._run.call_number
+
+    @property
+    def snapshot(self) -> bytes:
+        kept = bytes(self._run.snapshot)
+        return _verified(self._run, kept) if kept else b""
+
+    @property
+    def signed_snapshot(self) -> bytes:
+        """As the database keeps it."""
+        return bytes(self._run.snapshot)
+
+    def log(self, printed: str) -> str:
+        """The run's whole log, given what was printed since this execution began."""
+        return self._before + printed
+
+    def find(self, number: int) -> Record | None:
+        return self._records.get(number)
+
+    def add(self, record: Record) -> None:
+        self._records[record.number] = record
+        self._last = record.ended_at or self._last
+        self.unwritten.append(_row(self._run, record))
+
+    def pause(self, number: int, call: Call) -> None:
+        self._run.call_number = number
+        self._run.snapshot = _signed(self._run, call.dump())
+        self._run.log = self.log(call.log())
+        with transaction.atomic():
+            self._write()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with transaction.atomic():
+            transitions.hold(self._lease)
+            yield
+            self._write()
+
+    def key(self, number: int) -> str:
+        return f"{self._run.pk}-{number}"
+
+    def now(self) -> datetime:
+        return self._last
+
+    def _write(self) -> None:
+        transitions.checkpoint(self._lease, self._run, self.unwritten)
+        self.unwritten = []
+
+
+def _recorded(run: TaskRun) -> dict[int, Record]:
+    """The last record of each call. One that raised, and that the task failed with, is to be made again by a retry."""
+    records = {}
+    for call in ActionCall.objects.filter(run=run).order_by("number", "attempt"):
+        again = call.error is not None and call.attempt < run.attempt and call.number == run.call_number
+        if not again:
+            records[call.number] = _record(call)
+    return records
+
+
+def _record(call: ActionCall) -> Record:
+    answer: Any = None
+    if call.error is not None:
+        answer = error_from_json(call.error)
+    elif call.ended_at is not None:
+        answer = Returned(call.result)
+    return Record(
+        number=call.number,
+        name=call.name,
+        arguments=call.arguments,
+        started_at=call.started_at,
+        ended_at=call.ended_at,
+        answer=answer,
+    )
+
+
+def _row(run: TaskRun, record: Record) -> ActionCall:
+    answer = record.answer
+    return ActionCall(
+        run=run,
+        number=record.number,
+        attempt=run.attempt,
+        name=record.name,
+        arguments=record.arguments,
+        result=answer.value if isinstance(answer, Returned) else None,
+        error=error_to_json(answer.exception) if isinstance(answer, Raised) else None,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+    )
+
+
+def _signed(run: TaskRun, snapshot: bytes) -> bytes:
+    """The snapshot with a signature before it: the interpreter must not be fed bytes that anybody could write."""
+    return _signature(run, snapshot, settings.SECRET_KEY) + snapshot if snapshot else b""
+
+
+def _verified(run: TaskRun, kept: bytes) -> bytes:
+    signature, snapshot = kept[:SIGNATURE_BYTES], kept[SIGNATURE_BYTES:]
+    keys: list[Any] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if not any(hmac.compare_digest(signature, _signature(run, snapshot, key)) for key in keys):
+        raise SnapshotTampered(
+            f"The snapshot of task run {run.pk} is not what was saved: it was changed in the database, or SECRET_KEY was "
+            "(then add the old one to SECRET_KEY_FALLBACKS)."
+        )
+    return snapshot
+
+
+def _signature(run: TaskRun, snapshot: bytes, key: str) -> bytes:
+    value = b"%d-%d-" % (run.pk, run.call_number) + snapshot
+    return salted_hmac(SALT, value, secret=key, algorithm="sha256").digest()
