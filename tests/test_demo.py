@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from http.cookiejar import CookieJar
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
+from config.demo.environment import prepare
 from tests.conftest import Manage, Spawn
 from workflow.models import InstanceState, RunningProcesses, WaitingForApproval
 
@@ -175,6 +177,37 @@ def test_a_database_with_users_of_its_own_gets_no_log_ins(manage: Manage, django
     assert_refused(manage("demo", "--port", str(port), **SITE), "has users that the demo did not make")
     assert django_user_model.objects.count() == 1
     assert not RunningProcesses.objects.exists()
+
+
+class TestEnvironment:
+    def test_nothing_of_the_sites_own_settings_is_used(self, tmp_path: Path) -> None:
+        variables = {
+            "SECRET_KEY": "the site's",
+            "DEBUG": "on",
+            "ALLOWED_HOSTS": "example.com",
+            "EMAIL_URL": "smtp://example.com",
+        }
+        prepare(variables, folder=tmp_path)
+        assert variables["ENV_FILE"] == ""
+        assert variables["DATABASE_URL"] == f"sqlite:///{tmp_path}/demo.sqlite3"
+        assert variables["DEBUG"] == "off"
+        assert variables["ALLOWED_HOSTS"] == "127.0.0.1,localhost"
+        assert variables["EMAIL_URL"] == "consolemail://"
+        assert len(variables["SECRET_KEY"]) > 50
+
+    def test_a_database_named_for_it_is_used(self, tmp_path: Path) -> None:
+        variables = {"DATABASE_URL": "postgres:///demo"}
+        prepare(variables, folder=tmp_path)
+        assert variables["DATABASE_URL"] == "postgres:///demo"
+
+    def test_its_key_stays_and_is_readable_by_nobody_else(self, tmp_path: Path) -> None:
+        first: dict[str, str] = {}
+        second: dict[str, str] = {}
+        prepare(first, folder=tmp_path)
+        prepare(second, folder=tmp_path)
+        assert first["SECRET_KEY"] == second["SECRET_KEY"]
+        (file,) = tmp_path.iterdir()
+        assert file.stat().st_mode & 0o077 == 0
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], reason: str) -> None:

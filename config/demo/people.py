@@ -9,7 +9,16 @@ DOMAIN = "demo.example"
 """Tells the people of the demo from everybody else, by their mail address."""
 
 # What a person needs in the admin to look at what runs, to start more, and to decide what waits for them.
-MODELS = ("process", "task", "tasktransitions", "processversion", "runningprocesses", "taskrun", "waitingforapproval")
+MODELS = (
+    "process",
+    "task",
+    "tasktransitions",
+    "processversion",
+    "runningprocesses",
+    "taskrun",
+    "actioncall",
+    "waitingforapproval",
+)
 PERMISSIONS = (*(f"view_{model}" for model in MODELS), "add_runningprocesses")
 
 
