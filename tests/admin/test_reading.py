@@ -1,14 +1,23 @@
 """Pages of what runs: readable, quick, and not editable by anybody."""
 
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.admin.conftest import VIEW
 from tests.build import code, manual, process, run_until_idle
 from workflow import operations
+from workflow.admin.readonly import MOST_COUNTED, CappedPaginator
+from workflow.admin.standing import standing
 from workflow.models import ProcessVersion, RunningProcesses, TaskRun, WaitingForApproval
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,3 +103,160 @@ class TestPages:
         login(*VIEW)
         run = TaskRun.objects.filter(task_name="Count").first()
         assert "hello" in client.get(f"/admin/workflow/taskrun/{run.pk}/change/").content.decode()
+
+
+class TestLists:
+    def test_a_list_does_not_read_what_it_does_not_show(self, client: Client, login: Any) -> None:
+        login(*VIEW)
+        process("Sign", {"Sign": manual("olga")}, (10, "Sign"))
+        operations.start("Sign", {"much": "x"})
+        run_until_idle()
+        for model, heavy in (("runningprocesses", "data"), ("taskrun", "snapshot"), ("processversion", "definition")):
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(f"/admin/workflow/{model}/").status_code == 200
+            read = " ".join(query["sql"] for query in queries)
+            assert f'"workflow_{model}"."id"' in read
+            assert f'"{heavy}"' not in read
+
+    @pytest.mark.parametrize("model", ["runningprocesses", "taskrun", "waitingforapproval"])
+    def test_a_number_finds_the_instance_and_words_find_names(self, client: Client, login: Any, model: str) -> None:
+        login(*VIEW)
+        process("Sign", {"Sign": manual("olga")}, (10, "Sign"))
+        process("Other", {"Other": manual("olga")}, (10, "Other"))
+        instance, _ = operations.start("Sign"), operations.start("Other")
+        run_until_idle()
+
+        def found(query: str) -> int:
+            return client.get(f"/admin/workflow/{model}/", {"q": query}).context["cl"].result_count
+
+        assert found(str(instance.pk)) == 1
+        assert found("sig") == 1
+        assert found("nothing like it") == 0
+        assert found("9" * 30) == 0
+        assert found("") == 2
+
+    def test_what_ran_of_a_deleted_process_is_found_by_its_name(self, client: Client, login: Any) -> None:
+        login(*VIEW)
+        made = process("Sign", {"Sign": manual("olga")}, (10, "Sign"))
+        operations.start("Sign")
+        run_until_idle()
+        made.delete()
+        for model in ("runningprocesses", "taskrun", "waitingforapproval", "processversion"):
+            response = client.get(f"/admin/workflow/{model}/", {"process": "Sign"})
+            assert response.context["cl"].result_count == 1, model
+            response = client.get(f"/admin/workflow/{model}/", {"process": "Other"})
+            assert response.context["cl"].result_count == 0, model
+
+    def test_an_empty_list_says_what_to_do(self, client: Client, boss: Client) -> None:
+        for model, words in (
+            ("process", "No process is defined yet."),
+            ("runningprocesses", "Nothing has been started yet."),
+            ("taskrun", "No task has run yet."),
+            ("waitingforapproval", "Nothing waits for anybody."),
+            ("processversion", "There is no version yet."),
+        ):
+            assert words in client.get(f"/admin/workflow/{model}/").content.decode()
+            assert words not in client.get(f"/admin/workflow/{model}/?q=something").content.decode()
+
+    def test_counting_ends_somewhere(self) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        operations.start_many(["P"], count=3)
+        instances = RunningProcesses.objects.order_by("-pk")
+        assert CappedPaginator(instances, 2).count == 3
+        with CaptureQueriesContext(connection) as queries:
+            assert CappedPaginator(instances, 2).num_pages == 2
+        assert f"LIMIT {MOST_COUNTED}" in queries[0]["sql"]
+
+
+class TestPagesOfInstances:
+    def test_dates_and_decimals_are_readable(self, client: Client, boss: Client) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        instance = operations.start("P", {"due": date(2026, 3, 1), "price": Decimal("12.50")})
+        page = unescape(client.get(f"/admin/workflow/runningprocesses/{instance.pk}/change/").content.decode())
+        assert '"$date": "2026-03-01"' in page
+        assert '"$decimal": "12.50"' in page
+
+    def test_a_loop_is_drawn_with_the_newest_state_of_each_row(self, client: Client, boss: Client) -> None:
+        process(
+            "Loop",
+            {"Count": code('data["n"] = data.get("n", 0) + 1'), "Stop": manual()},
+            (10, "Count", {"then": 20}),
+            (20, "Stop", {"on_reject": 10}),
+        )
+        instance = operations.start("Loop")
+        run_until_idle()
+        for _ in range(2):
+            operations.reject(WaitingForApproval.objects.get())
+            run_until_idle()
+        newest = TaskRun.objects.filter(task_name="Stop").order_by("-pk").first()
+        page = client.get(f"/admin/workflow/runningprocesses/{instance.pk}/change/").content.decode()
+        assert page.count(f'href="/admin/workflow/taskrun/{newest.pk}/change/"') == 2, (
+            "in the picture, and in the history"
+        )
+        assert "diagram-mark-waiting" in page
+        assert "diagram-mark-rejected" not in page
+
+    def test_long_histories_are_cut_and_link_to_all(
+        self, client: Client, boss: Client, django_assert_max_num_queries: Any
+    ) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        instance, now = operations.start("P"), timezone.now()
+        TaskRun.objects.bulk_create(
+            TaskRun(instance=instance, visit=visit, row=0, task_name="A", sequence=1, state="FINISHED", started_at=now)
+            for visit in range(1, 60)
+        )
+        with django_assert_max_num_queries(16):
+            page = client.get(f"/admin/workflow/runningprocesses/{instance.pk}/change/").content.decode()
+        every = f"/admin/workflow/taskrun/?instance={instance.pk}"
+        assert every in page
+        assert client.get(every).context["cl"].result_count == 59
+
+    def test_a_version_shows_its_code_and_its_picture(self, client: Client, boss: Client) -> None:
+        process("P", {"A": code("x = 1\nif x:\n    x + 1"), "B": manual("boss")}, (1, "A"), (2, "B"))
+        version = operations.start("P").version
+        page = unescape(client.get(f"/admin/workflow/processversion/{version.pk}/change/").content.decode())
+        assert "x = 1\nif x:\n    x + 1</pre>" in page
+        assert "Manual: boss decides." in page
+        assert '<a href="#task-2">' in page
+        assert f"/admin/workflow/runningprocesses/?version={version.pk}" in page
+        listed = client.get(f"/admin/workflow/runningprocesses/?version={version.pk}")
+        assert listed.context["cl"].result_count == 1
+
+
+class TestStanding:
+    NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ({"state": "READY", "due_at": NOW}, "It is ready: the next engine that looks for work takes it."),
+            ({"state": "READY", "due_at": NOW - timedelta(minutes=1)}, "no engine has taken it. Is one running"),
+            ({"state": "RUNNING", "owner": "vm:1", "due_at": NOW}, "The engine vm:1 is running it."),
+            ({"state": "RUNNING", "owner": "vm:1", "due_at": NOW - timedelta(seconds=1)}, "has been silent since"),
+            ({"state": "PAUSED"}, "An operator has paused it."),
+            ({"state": "FINISHED"}, "It has come to its end."),
+            ({"state": "REJECTED"}, "It has ended, because a task was rejected."),
+            ({"state": "CANCELLED"}, "It was cancelled."),
+            ({"state": "FAILED", "error": {"message": "no money"}}, "It failed: no money"),
+        ],
+    )
+    def test_each_state_has_its_sentence(self, fields: dict[str, Any], words: str) -> None:
+        assert words in standing(RunningProcesses(**fields), now=self.NOW)
+
+    def test_all_that_it_waits_for_is_named(self) -> None:
+        for name in ("anna", "mark"):
+            User.objects.create(username=name)
+        tasks = {
+            "Sign": manual("anna, mark"),
+            "Check": manual(),
+            "Fetch": code("1 / 0", max_attempts=2, retry_delay=99),
+        }
+        process("P", tasks, *((10, task) for task in tasks))
+        instance = operations.start("P")
+        run_until_idle()
+        instance.refresh_from_db()
+        assert re.fullmatch(
+            r"It waits for anna, mark to decide “Sign”, for a member of staff to decide “Check” and "
+            r"until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d to try “Fetch” again\.",
+            standing(instance, now=self.NOW),
+        )

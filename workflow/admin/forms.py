@@ -29,7 +29,7 @@ class ProcessForm(forms.ModelForm):
     class Meta:
         model = Process
         fields = ("name", "description")
-        widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 2, "cols": 80})}
+        widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3, "cols": 80})}
 
     def is_valid(self) -> bool:
         """A check is never valid, so that the admin shows the page again instead of saving it."""
@@ -120,7 +120,7 @@ class TransitionForm(forms.ModelForm):
         label=_("task"),
         max_length=200,
         help_text=_("The name of one of the tasks above."),
-        widget=forms.TextInput(attrs={"list": "workflow-task-names", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"list": "workflow-task-names"}),
     )
 
     class Meta:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from workflow.admin.chosen import LARGEST
 from workflow.models import ProcessVersion
 
 MOST_COUNTED = 10_000
@@ -82,5 +83,5 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         number = search_term.strip()
         if number.isdecimal():
-            return queryset.filter(**{self.number_field: number}), False
+            return queryset.filter(**{self.number_field: min(int(number[:20]), LARGEST)}), False
         return super().get_search_results(request, queryset, search_term)
