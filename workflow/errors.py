@@ -15,6 +15,13 @@ class NoSuchProcess(WorkflowError):
         super().__init__(f"There is no process {name!r}.{suggestion(name, known)}")
 
 
+class NoSuchInstance(WorkflowError):
+    """No instance has that id, or it has ended."""
+
+    def __init__(self, instance: int) -> None:
+        super().__init__(f"There is no instance {instance} that could go on: none has that id, or it has ended.")
+
+
 class NotStartable(WorkflowError):
     """The draft has mistakes; an instance of it could not run."""
 
@@ -34,6 +41,10 @@ class NothingWaits(WorkflowError):
 
 class AlreadyDecided(WorkflowError):
     """Somebody was quicker, or the instance has moved on."""
+
+
+class NotPermitted(WorkflowError):
+    """The instance is in a state that does not permit this."""
 
 
 class NotAllowed(WorkflowError):

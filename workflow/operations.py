@@ -5,6 +5,7 @@ Each checks who asks, opens one plain transaction (so that a project can call it
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -14,10 +15,12 @@ from django.utils import timezone
 
 from workflow import approvers, conf, flow, history, transitions, values
 from workflow.code.check import check_code
+from workflow.code.waits import MAX_SIGNAL
 from workflow.definition import Definition
 from workflow.errors import (
     AlreadyDecided,
     BadData,
+    NoSuchInstance,
     NoSuchProcess,
     NoSuchUser,
     NotAllowed,
@@ -27,16 +30,19 @@ from workflow.errors import (
 )
 from workflow.lint import Finding, lint
 from workflow.models import (
+    ActionCall,
     InstanceState,
     Process,
     ProcessVersion,
     RunningProcesses,
     RunState,
+    Signal,
     TaskRun,
     WaitingForApproval,
 )
 from workflow.models.definitions import draft
 from workflow.models.people import unknown_names
+from workflow.models.states import ENDED
 
 
 def start(process: Process | str, data: Mapping[str, Any] | None = None, *, user: Any = None) -> RunningProcesses:
@@ -122,6 +128,57 @@ def decide_all(
         for one in waiting:
             _decide(one, approved=approved, by=by, comment=comment)
     return waiting
+
+
+def signal(
+    name: str,
+    payload: Any = None,
+    *,
+    instance: int | None = None,
+    process: str = "",
+    transient: bool = False,
+) -> list[int]:
+    """Send a signal; returns the ids of the instances that it has reached.
+
+    It is delivered once: to the instance that has waited longest for it, or, where none waits, to the first that will.
+    `instance` or `process` say which may take it. A `transient` one reaches all that wait now, and is not kept.
+    Raises `BadData`, `NoSuchProcess`, `NoSuchInstance`.
+    """
+    payload = _checked_signal(name, payload, instance=instance, process=process)
+    now = timezone.now()
+    with transaction.atomic():
+        box = transitions.lock_mailboxes([name])[name]
+        listening = ActionCall.objects.filter(signal=name, ended_at=None, run__state=RunState.SUSPENDED)
+        if instance is not None:
+            listening = listening.filter(run__instance=instance)
+        if process:
+            listening = listening.filter(run__instance__process_name=process)
+        calls = listening.select_related("run").order_by("pk")
+        reached = [call.run.instance_id for call in (calls if transient else calls[:1]) if _deliver(call, payload, now)]
+        if not reached and not transient:
+            Signal.objects.create(mailbox=box, payload=payload, instance_id=instance, process_name=process, sent_at=now)
+    return reached
+
+
+def _deliver(call: ActionCall, payload: Any, now: datetime) -> bool:
+    instance = transitions.locked(call.run.instance_id)
+    if not transitions.answer_call(call.run, payload, now=now):
+        return False
+    transitions.wake(instance, now=now)
+    return True
+
+
+def _checked_signal(name: str, payload: Any, *, instance: int | None, process: str) -> Any:
+    if not 0 < len(name.strip()) <= MAX_SIGNAL:
+        raise BadData(f"A signal's name is text of 1 to {MAX_SIGNAL} characters.")
+    if process:
+        _process(process)
+    if instance is not None and not RunningProcesses.objects.filter(pk=instance).exclude(state__in=ENDED).exists():
+        raise NoSuchInstance(instance)
+    try:
+        return values.check(payload, "payload")
+    except values.ValueProblem as problem:
+        raise BadData(str(problem)) from problem
 
 
 def may_decide(user: Any, waiting: WaitingForApproval) -> bool:
@@ -229,19 +286,26 @@ def _decide(waiting: WaitingForApproval, *, approved: bool, by: Any, comment: st
     now = timezone.now()
     with transaction.atomic():
         instance = transitions.locked(waiting.rpid_id)
-        decided = transitions.decide_run(
-            waiting.task_run,
-            state=RunState.FINISHED if approved else RunState.REJECTED,
-            result={"approved": approved, "user": by.get_username() if by else None, "comment": comment},
-            by=by,
-            comment=comment,
-            now=now,
-        )
-        if not decided:
+        result = {"approved": approved, "user": by.get_username() if by else None, "comment": comment}
+        if not _write_decision(waiting, result, by=by, now=now):
             raise AlreadyDecided(_who_was_quicker(waiting))
         _close_step(instance, now)
         transitions.wake(instance, now=now)
     return TaskRun.objects.get(pk=waiting.task_run_id)
+
+
+def _write_decision(waiting: WaitingForApproval, result: dict[str, Any], *, by: Any, now: datetime) -> bool:
+    """Whether it still waited: as a manual task, or as code that stands at `approval()`."""
+    if waiting.question:
+        return transitions.answer_call(waiting.task_run, {**result, "data": {}}, now=now)
+    return transitions.decide_run(
+        waiting.task_run,
+        state=RunState.FINISHED if result["approved"] else RunState.REJECTED,
+        result=result,
+        by=by,
+        comment=result["comment"],
+        now=now,
+    )
 
 
 def _close_step(instance: RunningProcesses, now: Any) -> None:

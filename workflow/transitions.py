@@ -13,10 +13,19 @@ from enum import Enum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 
-from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
-from workflow.models.states import ENDED, OPEN
+from workflow.models import (
+    ActionCall,
+    InstanceState,
+    Mailbox,
+    RunningProcesses,
+    RunState,
+    Signal,
+    TaskRun,
+    WaitingForApproval,
+)
+from workflow.models.states import DUE, ENDED, OPEN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +116,14 @@ def apply(lease: Lease, turn: Turn) -> Applied:
         pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
     )
     let_go = {} if turn.state == InstanceState.RUNNING else {"owner": "", "due_at": turn.due_at}
+    listening = [call for call in turn.calls if call.signal and call.ended_at is None]
     with transaction.atomic():
+        # Before the instance, as whoever sends a signal does: two that lock in one order don't wait for each other.
+        lock_mailboxes(call.signal for call in listening)
         written = held.filter(events=lease.events).update(state=turn.state, **let_go, **turn.fields)
         if written:
             _write_runs(turn)
+            _take_kept_signals(listening)
             return Applied.DONE
     return Applied.OUTDATED if held.exists() else Applied.LOST
 
@@ -150,6 +163,38 @@ def hold(lease: Lease) -> None:
     )
     if held.order_by().values_list("pk", flat=True).first() is None:
         raise LeaseLost(f"The lease of instance {lease.instance} was lost.")
+
+
+def lock_mailboxes(names: Iterable[str]) -> dict[str, Mailbox]:
+    """The mailboxes of these signals, held until the transaction ends."""
+    wanted = sorted(set(names))
+    for name in wanted:
+        Mailbox.objects.get_or_create(name=name)
+    return {box.name: box for box in Mailbox.objects.select_for_update().filter(name__in=wanted).order_by("name")}
+
+
+def _take_kept_signals(listening: Iterable[ActionCall]) -> None:
+    """Give calls that begin to wait what was sent before. Their mailboxes must be locked."""
+    for call in listening:
+        instance = call.run.instance
+        for_it = Q(instance=instance) | Q(instance=None, process_name__in=("", instance.process_name))
+        kept = Signal.objects.filter(for_it, mailbox__name=call.signal).order_by("pk").first()
+        if kept is not None:
+            answer_call(call.run, kept.payload, now=call.started_at)
+            wake(instance, now=call.started_at)
+            kept.delete()
+
+
+def answer_call(run: TaskRun, result: Any, *, now: datetime) -> bool:
+    """Give the call at which a suspended run stands its result, and let the run go on; `False` where it stands at none.
+
+    The instance must be locked, and woken.
+    """
+    if not TaskRun.objects.filter(pk=run.pk, state=RunState.SUSPENDED).update(state=RunState.RUNNING, due_at=None):
+        return False
+    ActionCall.objects.filter(run=run, ended_at=None).update(result=result, ended_at=now)
+    WaitingForApproval.objects.filter(task_run=run).delete()
+    return True
 
 
 def refresh(lease: Lease) -> tuple[Lease, RunningProcesses] | None:
@@ -196,3 +241,36 @@ def wake(instance: RunningProcesses, *, now: datetime) -> None:
         state=Case(When(state=InstanceState.WAITING, then=Value(InstanceState.READY)), default=F("state")),
         due_at=Case(When(state=InstanceState.WAITING, then=Value(now)), default=F("due_at")),
     )
+
+
+def redirect(instance: RunningProcesses, state: InstanceState, *, now: datetime, **fields: Any) -> None:
+    """Put an instance into another state at an operator's word, whoever holds it. The instance must be locked.
+
+    The fence is counted up, so that an engine that holds it writes nothing any more.
+    """
+    RunningProcesses.objects.filter(pk=instance.pk).update(
+        state=state,
+        due_at=now if state in DUE else None,
+        ended_at=now if state in ENDED else None,
+        error=None,
+        owner="",
+        fence=F("fence") + 1,
+        events=F("events") + 1,
+        **fields,
+    )
+
+
+def reopen(run: TaskRun, *, restart: bool = False, finish_with: tuple[Any, ...] = ()) -> None:
+    """Have a task run begin again, or be taken for finished. The instance must be locked.
+
+    A run that failed gets another attempt, which goes on at the call that failed; `restart` begins at its start, and makes
+    its calls again.
+    """
+    fields: dict[str, Any] = {"state": RunState.PENDING, "ended_at": None, "due_at": None}
+    if finish_with:
+        fields = {"state": RunState.FINISHED, "result": finish_with[0], "changes": None}
+    elif run.state == RunState.FAILED:
+        fields["attempt"] = run.attempt + 1
+    if restart:
+        fields |= {"snapshot": b"", "call_number": 0, "first_attempt": run.attempt + 1}
+    TaskRun.objects.filter(pk=run.pk).update(error=None, **fields)

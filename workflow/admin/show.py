@@ -17,6 +17,7 @@ from workflow.diagram import Mark, render
 from workflow.models import RunState
 
 MARKS = {
+    RunState.PENDING: Mark.RUNNING,
     RunState.RUNNING: Mark.RUNNING,
     RunState.RETRYING: Mark.WAITING,
     RunState.WAITING: Mark.WAITING,

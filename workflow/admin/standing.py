@@ -8,7 +8,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from workflow.models import InstanceState, RunningProcesses, RunState
+from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState
 
 UNTIL = {
     RunState.RETRYING: gettext_lazy("until %(time)s to try “%(task)s” again"),
@@ -69,6 +69,9 @@ def _reasons(instance: RunningProcesses) -> Iterator[str]:
             "who": waiting.approver or _("a member of staff"),
             "task": waiting.task_name,
         }
+    waiting_calls = ActionCall.objects.filter(run__instance=instance, run__state=RunState.SUSPENDED, ended_at=None)
+    for call in waiting_calls.exclude(signal="").order_by("pk"):
+        yield _("for the signal “%(signal)s”") % {"signal": call.signal}
     runs = instance.task_runs.filter(visit=instance.visit, due_at__isnull=False).defer("snapshot")
     for run in runs.filter(state__in=UNTIL).order_by("row"):
         yield UNTIL[RunState(run.state)] % {"time": _time(run.due_at), "task": run.task_name}

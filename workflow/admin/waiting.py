@@ -21,15 +21,15 @@ from workflow.models import WaitingForApproval
 
 @admin.register(WaitingForApproval)
 class WaitingForApprovalAdmin(ReadOnlyAdmin):
-    list_display = ("task_name", "process_name", "instance_link", "who", "queued")
+    list_display = ("task_name", "question", "process_name", "instance_link", "who", "queued")
     list_filter = (ProcessNameFilter,)
-    search_fields = ("process_name", "task_name", "approver")
+    search_fields = ("process_name", "task_name", "question", "approver")
     search_help_text = _("The number of an instance, or a part of a process's, a task's or an approver's name.")
     number_field = "rpid"
     actions = ("approve_selected", "reject_selected")
     empty_list_text = _("Nothing waits for anybody.")
     fieldsets = (
-        (None, {"fields": ("instance_link", "who", "queued_at")}),
+        (None, {"fields": ("question", "instance_link", "who", "queued_at")}),
         (_("What it is about"), {"fields": ("data_shown", "results_shown")}),
     )
     readonly_fields = ("instance_link", "who", "data_shown", "results_shown")

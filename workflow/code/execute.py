@@ -9,7 +9,6 @@ import logging
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from inspect import BoundArguments
 from typing import Any
 
@@ -22,7 +21,7 @@ from workflow.code.failure import failure
 from workflow.code.job import Answer, Call, Errored, Job, Outcome, Raised, Returned, SnapshotRefused, Suspended
 from workflow.code.ledger import Ledger, MemoryLedger, Record, arguments_of, difference, error_from_json, error_to_json
 from workflow.code.runner import Runner
-from workflow.code.waits import WAITS, due_at
+from workflow.code.waits import WAITS, ForPeople, Wait, wait_of
 from workflow.values import ValueProblem
 
 logger = logging.getLogger(__name__)
@@ -34,8 +33,8 @@ DISAGREES = "LedgerDisagrees"
 class _Waits(Exception):
     """The code stands at a call that has no answer yet."""
 
-    def __init__(self, due_at: datetime | None) -> None:
-        self.due_at = due_at
+    def __init__(self, wait: Wait) -> None:
+        self.wait = wait
 
 
 class _Disagrees(Exception):
@@ -84,7 +83,7 @@ class _Calls:
                 outcome: Outcome = end.value
                 return outcome
             except _Waits as waits:
-                return Suspended(due_at=waits.due_at, log=log)
+                return Suspended(wait=waits.wait, log=log)
             except _Disagrees as disagrees:
                 return Errored(error=failure(DISAGREES, str(disagrees)), log=log)
 
@@ -105,8 +104,8 @@ class _Calls:
             return self._new(number, call, bound, arguments)
         if different := difference(record, call, arguments):
             raise _Disagrees(different)
-        if record.answer is None:
-            raise _Waits(record.due_at)
+        if record.answer is None:  # taken up too early: nothing has come yet
+            raise _Waits(wait_of(call.name, call.args, call.kwargs, now=record.started_at))
         return record.answer
 
     def _bound(self, call: Call) -> BoundArguments | None:
@@ -127,12 +126,18 @@ class _Calls:
     def _wait(self, number: int, call: Call, arguments: dict[str, Any]) -> Answer:
         now = self.ledger.clock()
         try:
-            due = due_at(call.name, call.args, call.kwargs, now=now)
+            wait = wait_of(call.name, call.args, call.kwargs, now=now)
+            if isinstance(wait, ForPeople):
+                self._refuse_unknown(wait.names)
         except (TypeError, ValueError) as error:
             return Raised(error)
         self.ledger.pause(number, call)
-        self.ledger.add(Record(number=number, name=call.name, arguments=arguments, started_at=now, due_at=due))
-        raise _Waits(due)
+        self.ledger.add(Record(number=number, name=call.name, arguments=arguments, started_at=now, wait=wait))
+        raise _Waits(wait)
+
+    def _refuse_unknown(self, names: tuple[str, ...]) -> None:
+        if unknown := self.ledger.unknown(names):
+            raise ValueError(f"approval(): no active user or group is named {', '.join(map(repr, unknown))}")
 
     def _made(self, number: int, action: Action, bound: BoundArguments, arguments: dict[str, Any]) -> Answer:
         started = self.ledger.clock()

@@ -1,6 +1,7 @@
 """What Monty raises, as a `CodeError`."""
 
 import re
+import signal
 from collections.abc import Collection
 from typing import Final
 
@@ -9,12 +10,18 @@ from pydantic_monty import MontyCrashedError, MontyError, MontyRuntimeError, Mon
 from workflow.code.failure import failure
 from workflow.code.job import CodeError, Job
 
+_STOPPED: Final = re.compile(rf"\(signal: ({signal.SIGINT:d}|{signal.SIGTERM:d})\b")
 _SCRIPT: Final = re.compile(r'File "(?:<python-input-\d+>|main\.py)"')
 _STAND_IN: Final = re.compile(r"<action (\w+)>")
 _EXCEPTION_TYPE: Final = re.compile(r"[\w.]+")
 _OUT_OF_TIME: Final = re.compile(r"(?:feed|turn) time limit exceeded: ")
 _OUT_OF_MEMORY: Final = re.compile(r"memory limit exceeded: |the worker exceeded its memory limit")
 _OUT_OF_CALLS: Final = re.compile(r"suspension limit \d+ exceeded")
+
+
+def was_stopped(error: MontyError) -> bool:
+    """Whether the worker died because it was told to, with all processes of its terminal or service."""
+    return isinstance(error, MontyCrashedError) and bool(_STOPPED.search(str(error)))
 
 
 def code_error(error: MontyError, *, job: Job, names: Collection[str]) -> CodeError:

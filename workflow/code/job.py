@@ -5,8 +5,9 @@ Pure: no Django, no database, and no interpreter.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any, NamedTuple, Self
+
+from workflow.code.waits import Wait
 
 
 class RunInfo(NamedTuple):
@@ -41,6 +42,13 @@ class Job:
 
 class SnapshotRefused(Exception):
     """A snapshot can't be loaded: it was made by another version of the interpreter, or is not what was saved."""
+
+
+class WorkerStopped(Exception):
+    """The process that ran the code was told to end from outside: by Ctrl-C, or by a service manager.
+
+    The code had no part in that. It is to be run again, from where it was saved last.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +130,9 @@ class Errored:
 
 @dataclass(frozen=True, kw_only=True)
 class Suspended:
-    """The code stands at a call that waits, until `due_at` or for an event alone; it needs no worker meanwhile."""
+    """The code stands at a call that waits; it needs no worker meanwhile."""
 
-    due_at: datetime | None
+    wait: Wait
     log: str = ""
 
 

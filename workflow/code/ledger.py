@@ -1,7 +1,7 @@
 """The ledger of a run's calls: what has happened, so that it does not happen again."""
 
 import builtins
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from workflow import values
 from workflow.code.crossing import is_known, named
 from workflow.code.failure import storable
 from workflow.code.job import Answer, Call, Raised
+from workflow.code.waits import Wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Record:
     started_at: datetime
     ended_at: datetime | None = None
     answer: Answer | None = None
-    due_at: datetime | None = None
+    wait: Wait | None = None
 
 
 class Ledger(Protocol):
@@ -60,6 +61,10 @@ class Ledger(Protocol):
 
     def key(self, number: int) -> str:
         """What names this very call, however often it is made."""
+        ...
+
+    def unknown(self, names: Sequence[str]) -> Sequence[str]:
+        """Those of the names that are neither an active user's nor a group's."""
         ...
 
     def now(self) -> datetime:
@@ -99,6 +104,10 @@ class MemoryLedger:
 
     def key(self, number: int) -> str:
         return f"0-{number}"
+
+    def unknown(self, names: Sequence[str]) -> Sequence[str]:
+        """Whoever is named would be there."""
+        return ()
 
     def now(self) -> datetime:
         return self._last

@@ -13,8 +13,11 @@ from django.utils.timezone import now
 from workflow import conf
 from workflow.code.actions import actions
 from workflow.code.job import Answer, Call, Completed, Errored, Job, Outcome, Problem
+from workflow.code.waits import WAITS
 
-SPARE_WORKERS = 2  # for checks while somebody saves a definition; workers are only started when needed
+# More than any process has threads that run code. Workers are only started when needed; were there too few, actions that
+# start processes, whose code is checked in a worker, could wait for the workers of their own callers.
+MAX_WORKERS = 1_000
 
 
 class Runner(Protocol):
@@ -26,7 +29,8 @@ class Runner(Protocol):
         """Yields the calls that the code makes, is sent their answers, and returns the outcome.
 
         With a `snapshot` it goes on from there, and first yields the call at which that was taken. `clock` is the
-        time that the code is told. Never raises for a fault of the code; raises `SnapshotRefused` at its first step.
+        time that the code is told. Never raises for a fault of the code; raises `SnapshotRefused` at its first step,
+        and `WorkerStopped` at any.
         Closing the generator abandons the job and frees its worker.
         """
         ...
@@ -58,6 +62,10 @@ def get_runner() -> Runner:
     Raises `RuntimeError` in a process that was forked from one whose sandbox was in use: see `_Runners`.
     """
     return _runners.get(conf.get("RUNNER"))
+
+
+def _callable_names() -> list[str]:
+    return [*actions(), *WAITS]
 
 
 class _Runners:
@@ -96,15 +104,15 @@ class _Runners:
 
         log_limit = conf.get("MAX_LOG_CHARACTERS")
         if kind == "trusted":
-            return TrustedRunner(names=actions, log_limit=log_limit)
+            return TrustedRunner(names=_callable_names, log_limit=log_limit)
         if any(isinstance(runner, SandboxRunner) for runner in self._inherited):
             raise RuntimeError(
                 f"Process {os.getpid()} was forked from one that had already run code, and the sandbox can't follow. "
                 "Fork before the first code runs, or start processes with the 'spawn' method."
             )
         return SandboxRunner(
-            workers=2 * conf.get("CONCURRENCY") + SPARE_WORKERS,
-            names=actions,
+            workers=MAX_WORKERS,
+            names=_callable_names,
             log_limit=log_limit,
             timezone=settings.TIME_ZONE or "UTC",
         )

@@ -30,8 +30,19 @@ from workflow.code import typecheck
 from workflow.code.crossing import as_reply, exported
 from workflow.code.expression import expression_job, without_calls
 from workflow.code.failure import failure
-from workflow.code.faults import code_error
-from workflow.code.job import Answer, Call, CodeError, Completed, Errored, Job, Outcome, Problem, SnapshotRefused
+from workflow.code.faults import code_error, was_stopped
+from workflow.code.job import (
+    Answer,
+    Call,
+    CodeError,
+    Completed,
+    Errored,
+    Job,
+    Outcome,
+    Problem,
+    SnapshotRefused,
+    WorkerStopped,
+)
 from workflow.code.log import Log
 from workflow.values import ValueProblem
 
@@ -90,7 +101,9 @@ class SandboxRunner:
             time_limit=time_limit,
             memory_limit=memory_limit,
         )
-        return _without_parenthesis(without_calls(self._run(job, {"data": data, "results": results})))
+        while True:
+            with suppress(WorkerStopped):  # it has no effects: it can simply be done again
+                return _without_parenthesis(without_calls(self._run(job, {"data": data, "results": results})))
 
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """See `Runner.check`."""
@@ -124,6 +137,8 @@ class SandboxRunner:
         except ValueProblem as problem:
             return Errored(error=failure("BadValue", str(problem)), log=str(log))
         except MontyError as error:
+            if was_stopped(error):
+                raise WorkerStopped(str(error)) from error
             return Errored(error=code_error(error, job=job, names=self._names()), log=str(log))
 
     def _begin(

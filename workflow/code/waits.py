@@ -1,51 +1,125 @@
-"""The built-in functions at which code stands still until a time has come."""
+"""The built-in functions at which code stands still: until a time, for people, or for a signal."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from workflow import approvers
 
 LONGEST = timedelta(days=3660)
 
 
-def sleep(now: datetime, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
-    """When `sleep(…)`, called at `now`, is over. Raises `ValueError` for a time that is no time to wait."""
+@dataclass(frozen=True, kw_only=True)
+class ForTime:
+    """Until `due_at`; the call then returns `None`."""
+
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForPeople:
+    """Until one of those named decides; the call returns the decision."""
+
+    names: tuple[str, ...]
+    question: str
+    due_at: None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForSignal:
+    """Until a signal of that name comes; the call returns its payload, or `None` once `due_at` is over."""
+
+    signal: str
+    due_at: datetime | None
+
+
+Wait = ForTime | ForPeople | ForSignal
+
+
+def sleep(now: datetime, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> ForTime:
+    """`sleep(…)`, called at `now`. Raises `TypeError` or `ValueError` for a time that is no time to wait."""
     for name, number in {"days": days, "hours": hours, "minutes": minutes, "seconds": seconds}.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise TypeError(f"sleep(): {name} must be a number, not {type(number).__name__}")
-    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if not timedelta(0) <= span <= LONGEST:
-        raise ValueError(f"sleep() takes up to ten years, and no negative time; this is {span}")
-    return now + span
+    return ForTime(due_at=now + _span("sleep", timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)))
 
 
-def sleep_until(now: datetime, when: datetime) -> datetime:
-    """When `sleep_until(when)` is over: at `when`, or at once where that has been."""
+def sleep_until(now: datetime, when: datetime) -> ForTime:
+    """`sleep_until(when)`: at once where that has been."""
     if not isinstance(when, datetime):
         raise TypeError(f"sleep_until() takes a datetime, not {type(when).__name__}")
     if when.tzinfo is None:
         raise ValueError("sleep_until() takes a datetime with a time zone, such as datetime.timezone.utc")
     if when - now > LONGEST:
         raise ValueError(f"sleep_until() waits up to ten years; {when} is later")
-    return when.astimezone(UTC)
+    return ForTime(due_at=when.astimezone(UTC))
 
 
-WAITS: Mapping[str, Callable[..., datetime]] = {"sleep": sleep, "sleep_until": sleep_until}
+def approval(_now: datetime, approver: Any, question: Any) -> ForPeople:
+    """`approval(approver, question)`: names of users and groups, as a text with commas or as a list."""
+    if not isinstance(question, str) or not question.strip():
+        raise ValueError("approval() takes a question, as text, that the approver can decide")
+    return ForPeople(names=approvers.names_from_value(approver), question=question)
+
+
+def wait_for(now: datetime, signal: Any, timeout: Any = None) -> ForSignal:
+    """`wait_for(signal, timeout=…)`: a time-out is in seconds, or a timedelta."""
+    if not isinstance(signal, str) or not 0 < len(signal.strip()) <= MAX_SIGNAL:
+        raise ValueError(f"wait_for() takes the name of a signal: text of up to {MAX_SIGNAL} characters")
+    if timeout is None:
+        return ForSignal(signal=signal, due_at=None)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float | timedelta):
+        raise TypeError(f"wait_for(): timeout must be seconds or a timedelta, not {type(timeout).__name__}")
+    span = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
+    return ForSignal(signal=signal, due_at=now + _span("wait_for", span))
+
+
+MAX_SIGNAL = 200
+
+WAITS: Mapping[str, Callable[..., Wait]] = {
+    "sleep": sleep,
+    "sleep_until": sleep_until,
+    "approval": approval,
+    "wait_for": wait_for,
+}
 
 STUBS = """
+class _Decision(TypedDict):
+    approved: bool
+    user: str | None
+    comment: str
+    data: dict[str, Any]
+
 def sleep(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None: ...
 
 def sleep_until(when: datetime) -> None: ...
+
+def approval(approver: str | list[str], question: str) -> _Decision: ...
+
+def wait_for(signal: str, timeout: float | timedelta | None = None) -> Any: ...
 """
 
 
-def due_at(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, now: datetime) -> datetime:
-    """Until when a call of a function in `WAITS` waits. Raises `TypeError` or `ValueError` for wrong arguments."""
+def wait_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, now: datetime) -> Wait:
+    """What a call of a function in `WAITS` waits for. Raises `TypeError` or `ValueError` for wrong arguments."""
     try:
         return WAITS[name](now, *args, **kwargs)
     except TypeError as error:
         # Python counts our own first argument; the caller must not.
         if "positional argument" in str(error):
-            raise TypeError(f"{name}() takes its times by name, such as {name}(days=2)") from error
+            raise TypeError(f"{name}() was called with the wrong arguments; it is{_declared(name)}") from error
         raise
     except OverflowError as error:
         raise ValueError(f"{name}(): the time is out of range") from error
+
+
+def _declared(name: str) -> str:
+    line = next(line for line in STUBS.splitlines() if line.startswith(f"def {name}("))
+    return line.removeprefix("def").removesuffix(": ...")
+
+
+def _span(name: str, span: timedelta) -> timedelta:
+    if not timedelta(0) <= span <= LONGEST:
+        raise ValueError(f"{name}() takes up to ten years, and no negative time; this is {span}")
+    return span

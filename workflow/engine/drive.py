@@ -8,7 +8,8 @@ from threading import Event
 from workflow import transitions
 from workflow.code.execute import execute
 from workflow.code.failure import failure
-from workflow.code.job import Errored
+from workflow.code.job import Errored, Job, Suspended, WorkerStopped
+from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
 from workflow.definition import Definition
 from workflow.engine.held import Held, Report
@@ -90,7 +91,7 @@ class Drive:
         """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own."""
         ledger = DatabaseLedger(held.lease, run, clock=self.planner.clock)
         try:
-            outcome = execute(held.job(run), self.runner, ledger)
+            outcome = self._outcome(held.job(run), ledger)
         except SnapshotTampered as error:
             outcome = Errored(error=failure("SnapshotTampered", str(error)))
         return Report(
@@ -100,3 +101,12 @@ class Drive:
             call_number=ledger.number,
             calls=ledger.unwritten,
         )
+
+    def _outcome(self, job: Job, ledger: DatabaseLedger) -> CodeOutcome | Suspended:
+        while True:
+            try:
+                return execute(job, self.runner, ledger)
+            except WorkerStopped as stopped:
+                # Ctrl-C and service managers signal the sandbox's processes too; what they ran still has to end.
+                logger.info("Instance %s, task %r goes on in a new process: %s", job.run.id, job.run.task, stopped)
+                ledger.again()

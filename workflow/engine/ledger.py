@@ -1,7 +1,7 @@
 """A run's ledger in the database: each pause of its code is one commit, under the engine's lease."""
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
@@ -14,7 +14,9 @@ from django.utils.crypto import salted_hmac
 from workflow import transitions
 from workflow.code.job import Call, Raised, Returned
 from workflow.code.ledger import Record, error_from_json, error_to_json
+from workflow.code.waits import ForSignal
 from workflow.models import ActionCall, TaskRun
+from workflow.models.people import unknown_names
 from workflow.transitions import Lease
 
 SALT = "workflow.snapshot"
@@ -51,6 +53,10 @@ class DatabaseLedger:
         """As the database keeps it."""
         return bytes(self._run.snapshot)
 
+    def again(self) -> None:
+        """Another execution begins, from where the code was saved last."""
+        self._before = self._run.log
+
     def log(self, printed: str) -> str:
         """The run's whole log, given what was printed since this execution began."""
         return self._before + printed
@@ -78,7 +84,13 @@ class DatabaseLedger:
             self._write()
 
     def key(self, number: int) -> str:
-        return f"{self._run.pk}-{number}"
+        run = self._run
+        # What an operator restarts is meant to happen again: as another call, not as the same one.
+        again = f".{run.first_attempt}" if run.first_attempt > 1 else ""
+        return f"{run.pk}{again}-{number}"
+
+    def unknown(self, names: Sequence[str]) -> list[str]:
+        return unknown_names(names)
 
     def now(self) -> datetime:
         return self._last
@@ -91,7 +103,8 @@ class DatabaseLedger:
 def _recorded(run: TaskRun) -> dict[int, Record]:
     """The last record of each call. One that raised, and that the task failed with, is to be made again by a retry."""
     records = {}
-    for call in ActionCall.objects.filter(run=run).order_by("number", "attempt"):
+    calls = ActionCall.objects.filter(run=run, attempt__gte=run.first_attempt)
+    for call in calls.order_by("number", "attempt"):
         again = call.error is not None and call.attempt < run.attempt and call.number == run.call_number
         if not again:
             records[call.number] = _record(call)
@@ -126,6 +139,7 @@ def _row(run: TaskRun, record: Record) -> ActionCall:
         error=error_to_json(answer.exception) if isinstance(answer, Raised) else None,
         started_at=record.started_at,
         ended_at=record.ended_at,
+        signal=record.wait.signal if isinstance(record.wait, ForSignal) else "",
     )
 
 

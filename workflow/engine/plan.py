@@ -10,6 +10,7 @@ from workflow import conf, flow, history
 from workflow.code.execute import DISAGREES
 from workflow.code.job import Completed, Errored, Suspended
 from workflow.code.runner import Runner
+from workflow.code.waits import ForPeople
 from workflow.definition import TaskDefinition
 from workflow.engine.entry import verdicts
 from workflow.engine.held import Held, Report
@@ -34,12 +35,20 @@ class Planner:
         now = self.clock()
         # In this order, a run that has just failed is written as waiting for its retry, however short the delay.
         woken = _wake(held, now)
-        changed = [*woken, *self._take_reports(held, now)]
+        begun, asked = self._begin_pending(held, now)
+        changed = [*woken, *begun, *self._take_reports(held, now)]
         turn = self._decided(held, changed, now)
         if turn is None:
             return None
-        calls = [call for run in changed if run.pk in held.reports for call in held.reports[run.pk].calls]
-        return replace(turn, calls=calls, woken=woken, at=now)
+        turn = replace(turn, waiting=[*turn.waiting, *asked])
+        reported = [(run, held.reports[run.pk]) for run in changed if run.pk in held.reports]
+        return replace(
+            turn,
+            calls=[call for _, report in reported for call in report.calls],
+            waiting=[*turn.waiting, *(one for run, report in reported if (one := _asked(held, run, report, now)))],
+            woken=woken,
+            at=now,
+        )
 
     def _decided(self, held: Held, changed: list[TaskRun], now: datetime) -> Turn | None:
         position = held.position
@@ -65,8 +74,8 @@ class Planner:
     def _report(self, held: Held, run: TaskRun, report: Report, now: datetime) -> None:
         run.log, run.snapshot, run.call_number = _log(report.log), report.snapshot, report.call_number
         match report.outcome:
-            case Suspended(due_at=due_at):
-                run.state, run.due_at = RunState.SUSPENDED, due_at
+            case Suspended(wait=wait):
+                run.state, run.due_at = RunState.SUSPENDED, wait.due_at
             case Completed() as outcome:
                 run.snapshot = b""
                 changes = flow.Changes.between(held.instance.data, outcome.data)
@@ -84,10 +93,21 @@ class Planner:
         run.due_at = retry_at(run.attempt, delay=task.retry_delay, now=now, jitter=self.jitter())
         run.log = _log(f"{run.log}[attempt {run.attempt} of {task.max_attempts} failed: {outcome.error}]\n")
 
+    def _begin_pending(self, held: Held, now: datetime) -> tuple[list[TaskRun], list[WaitingForApproval]]:
+        """Begin what an operator has reopened, as on entering its step."""
+        pending = [run for run in held.runs.values() if run.state == RunState.PENDING]
+        if not pending:
+            return [], []
+        starts, deciders = verdicts(held.definition, held.position, self.runner)
+        for run in pending:
+            _begin(run, starts[run.row], manual=held.definition.task_of(run.row).manual, now=now)
+        waiting = [run for run in pending if run.state == RunState.WAITING]
+        return pending, [_waiting(held, run, deciders[run.row], now) for run in waiting]
+
     def _enter(self, held: Held, position: flow.Position, *, changed: Sequence[TaskRun], now: datetime) -> Turn:
         starts, deciders = verdicts(held.definition, position, self.runner)
         entered = flow.enter(held.definition, position, starts)
-        created = [_new_run(held, entered, row, now) for row in entered.rows]
+        created = [_new_run(held, entered, row, starts=starts[row], now=now) for row in entered.rows]
         stays = isinstance(flow.decide(held.definition, entered, conf.limits()), flow.Stay)
         state, due_at = _rest(created) if stays else (InstanceState.RUNNING, None)
         return Turn(
@@ -145,7 +165,7 @@ def _cursor(position: flow.Position) -> dict[str, Any]:
     }
 
 
-def _new_run(held: Held, position: flow.Position, row: int, now: datetime) -> TaskRun:
+def _new_run(held: Held, position: flow.Position, row: int, *, starts: bool | flow.Failed, now: datetime) -> TaskRun:
     run = TaskRun(
         instance=held.instance,
         task_name=held.definition.rows[row].task,
@@ -154,19 +174,30 @@ def _new_run(held: Held, position: flow.Position, row: int, now: datetime) -> Ta
         sequence=position.sequence,
         started_at=now,
     )
-    match position.rows[row].outcome:
-        case None if held.definition.task_of(row).manual:
-            run.state = RunState.WAITING
-        case None:
-            run.state = RunState.RUNNING
-        case flow.Failed(error=error):
-            run.state, run.error, run.ended_at = RunState.FAILED, dict(error), now
-        case _:
-            run.state, run.ended_at = RunState.SKIPPED, now
+    _begin(run, starts, manual=held.definition.task_of(row).manual, now=now)
     return run
 
 
-def _waiting(held: Held, run: TaskRun, approver: str, now: datetime) -> WaitingForApproval:
+def _begin(run: TaskRun, starts: bool | flow.Failed, *, manual: bool, now: datetime) -> None:  # noqa: FBT001 - a verdict
+    """Put a task run into the state that it begins with."""
+    match starts:
+        case flow.Failed(error=error):
+            run.state, run.error, run.ended_at = RunState.FAILED, dict(error), now
+        case False:
+            run.state, run.ended_at = RunState.SKIPPED, now
+        case _:
+            run.state = RunState.WAITING if manual else RunState.RUNNING
+
+
+def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> WaitingForApproval | None:
+    """What people are asked by code that stands at `approval()`."""
+    match report.outcome:
+        case Suspended(wait=ForPeople(names=names, question=question)) if run.state == RunState.SUSPENDED:
+            return _waiting(held, run, ", ".join(names), now, question=question)
+    return None
+
+
+def _waiting(held: Held, run: TaskRun, approver: str, now: datetime, *, question: str = "") -> WaitingForApproval:
     instance = held.instance
     return WaitingForApproval(
         process_id=instance.process_id,
@@ -176,6 +207,7 @@ def _waiting(held: Held, run: TaskRun, approver: str, now: datetime) -> WaitingF
         process_name=instance.process_name,
         task_name=run.task_name,
         approver=approver,
+        question=question,
         queued_at=now,
     )
 

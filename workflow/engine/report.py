@@ -38,7 +38,8 @@ def _report_run(held: Held, run: TaskRun) -> None:
         case RunState.WAITING:
             logger.info("%s task %s waits for approval (instance %s)", name, task, instance)
         case RunState.SUSPENDED:
-            logger.info("%s task %s waits until %s (instance %s)", name, task, run.due_at, instance)
+            until = f"until {run.due_at}" if run.due_at else "for an event"
+            logger.info("%s task %s waits %s (instance %s)", name, task, until, instance)
         case RunState.SKIPPED | RunState.CANCELLED:
             logger.info("%s task %s is %s (instance %s)", name, task, run.state.lower(), instance)
 

@@ -7,7 +7,12 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, ProgrammingError
 
+from workflow import values
 from workflow.errors import WorkflowError
+
+UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
+MOST = 1_000_000
+LARGEST_ID = 2**63 - 1
 
 
 class WorkflowCommand(BaseCommand):
@@ -35,23 +40,48 @@ class WorkflowCommand(BaseCommand):
             raise CommandError(str(error)) from error
         except (OperationalError, ProgrammingError) as error:
             raise CommandError(_about_database(error)) from error
+        except UnicodeEncodeError as error:
+            raise CommandError(f"{error.object!r} is not text in UTF-8.") from error
 
 
 def _about_database(error: Exception) -> str:
     text = str(error).strip()
-    if "no such table" in text or "does not exist" in text:
-        return f"The database lacks a table ({text.splitlines()[0]}). Run manage.py migrate first."
+    if _lacks_migrations(error, text):
+        return f"The database is not up to date ({text.splitlines()[0]}). Run manage.py migrate first."
     return f"The database can't be used: {text}"
 
 
+def json_argument(text: str) -> Any:
+    """An argument that is a value, as JSON."""
+    try:
+        return values.loads(text)
+    except values.ValueProblem as problem:
+        raise ArgumentTypeError(str(problem)) from problem
+
+
+def _lacks_migrations(error: Exception, text: str) -> bool:
+    # PostgreSQL writes its errors in the language of the server; only their codes are the same everywhere.
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in {UNDEFINED_TABLE, UNDEFINED_COLUMN} or text.startswith(("no such table", "no such column"))
+
+
 def positive(text: str) -> int:
-    """An argument that counts something: 1 or more."""
+    """An argument that counts something: 1 to a million."""
+    return _whole(text, most=MOST)
+
+
+def instance_id(text: str) -> int:
+    """An argument that is the id of an instance."""
+    return _whole(text, most=LARGEST_ID)
+
+
+def _whole(text: str, *, most: int) -> int:
     try:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    if not 1 <= number <= most:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
     return number
 
 

@@ -1,17 +1,28 @@
 """Rows: definitions (drafts and frozen versions) and instances (with their history)."""
 
 from workflow.models.definitions import Process, ProcessVersion, Task, TaskTransitions
-from workflow.models.instances import ActionCall, RunningProcesses, TaskRun, WaitingForApproval
+from workflow.models.instances import (
+    ActionCall,
+    Intervention,
+    Mailbox,
+    RunningProcesses,
+    Signal,
+    TaskRun,
+    WaitingForApproval,
+)
 from workflow.models.states import MOVES, InstanceState, RunState
 
 __all__ = [
     "MOVES",
     "ActionCall",
     "InstanceState",
+    "Intervention",
+    "Mailbox",
     "Process",
     "ProcessVersion",
     "RunState",
     "RunningProcesses",
+    "Signal",
     "Task",
     "TaskRun",
     "TaskTransitions",

@@ -60,6 +60,7 @@ class RunningProcesses(models.Model):
         verbose_name = _("running process")
         verbose_name_plural = _("running processes")
         ordering: ClassVar = ["-pk"]
+        permissions: ClassVar = [("operate_instances", _("Can cancel, pause, resume, retry and redirect instances"))]
         indexes: ClassVar = [
             models.Index(fields=["due_at"], name="workflow_instance_due", condition=Q(due_at__isnull=False)),
             models.Index(fields=["process_name", "state"], name="workflow_instance_process"),
@@ -101,6 +102,11 @@ class TaskRun(models.Model):
     changes = ValuesField(_("changes"), null=True, help_text=_("What it changed in the data."))
     log = models.TextField(_("log"), blank=True)
     snapshot = models.BinaryField(_("snapshot"), default=b"", help_text=_("The interpreter, as it stands at a call."))
+    first_attempt = models.PositiveIntegerField(
+        _("first attempt"),
+        default=1,
+        help_text=_("Since an operator restarted it: calls of earlier attempts don't count."),
+    )
     call_number = models.PositiveIntegerField(_("call"), default=0, help_text=_("Which call the snapshot stands at."))
     error = models.JSONField(_("error"), null=True)
     decided_by = models.ForeignKey(
@@ -134,6 +140,7 @@ class ActionCall(models.Model):
     error = models.JSONField(_("error"), null=True)
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, help_text=_("Empty while it waits."))
+    signal = models.CharField(_("signal"), max_length=200, blank=True, help_text=_("What it waits, or waited, for."))
 
     class Meta:
         verbose_name = _("action call")
@@ -141,6 +148,13 @@ class ActionCall(models.Model):
         ordering: ClassVar = ["run", "number", "attempt"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "number", "attempt"], name="workflow_call_unique")
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["signal", "id"],
+                name="workflow_call_listens",
+                condition=Q(ended_at__isnull=True) & ~Q(signal=""),
+            )
         ]
 
     def __str__(self) -> str:
@@ -166,6 +180,7 @@ class WaitingForApproval(models.Model):
     approver = models.TextField(
         _("approver"), blank=True, help_text=_("Names of users and groups who may decide; blank: any member of staff.")
     )
+    question = models.TextField(_("question"), blank=True, help_text=_("What code asks, by approval()."))
     queued_at = models.DateTimeField(_("waiting since"))
 
     class Meta:
@@ -176,3 +191,57 @@ class WaitingForApproval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.process_name}: {self.task_name}"
+
+
+class Mailbox(models.Model):
+    """The name of a signal. Who sends one and who begins to wait for one lock it, so that they can't miss each other."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+
+    class Meta:
+        verbose_name = _("mailbox")
+        verbose_name_plural = _("mailboxes")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Signal(models.Model):
+    """A signal that nobody waited for when it was sent; kept until an instance takes it."""
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="signals", verbose_name=_("signal"))
+    payload = ValuesField(_("payload"), null=True)
+    instance = models.ForeignKey(
+        RunningProcesses, models.CASCADE, null=True, related_name="signals", verbose_name=_("for the instance")
+    )
+    process_name = models.CharField(_("for the process"), max_length=200, blank=True)
+    sent_at = models.DateTimeField(_("sent at"))
+
+    class Meta:
+        verbose_name = _("kept signal")
+        verbose_name_plural = _("kept signals")
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.mailbox.name
+
+
+class Intervention(models.Model):
+    """What an operator did to an instance: who, why, and what it was."""
+
+    instance = models.ForeignKey(
+        RunningProcesses, models.CASCADE, related_name="interventions", verbose_name=_("instance")
+    )
+    action = models.CharField(_("action"), max_length=20)
+    details = models.CharField(_("details"), max_length=500, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
+    reason = models.TextField(_("reason"), blank=True)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("intervention")
+        verbose_name_plural = _("interventions")
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.details}".strip()

@@ -45,6 +45,7 @@ MOVES: Mapping[InstanceState, frozenset[InstanceState]] = {
 class RunState(TextChoices):
     """Where one execution of one task stands."""
 
+    PENDING = "PENDING", _("Pending")  # an operator has reopened it; an engine begins it
     RUNNING = "RUNNING", _("Running")  # an engine runs it, or will as soon as it can
     RETRYING = "RETRYING", _("Retrying")  # it failed, and will be tried again at its time
     WAITING = "WAITING", _("Waiting")  # for people
@@ -56,5 +57,5 @@ class RunState(TextChoices):
     CANCELLED = "CANCELLED", _("Cancelled")  # its step ended without it
 
 
-OPEN = frozenset({RunState.RUNNING, RunState.RETRYING, RunState.WAITING, RunState.SUSPENDED})
+OPEN = frozenset({RunState.PENDING, RunState.RUNNING, RunState.RETRYING, RunState.WAITING, RunState.SUSPENDED})
 """The step may still wait for these."""

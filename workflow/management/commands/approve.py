@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from workflow import operations
-from workflow.management.base import WorkflowCommand
+from workflow.management.base import WorkflowCommand, instance_id
 
 
 class Command(WorkflowCommand):
@@ -22,7 +22,7 @@ class Command(WorkflowCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("process", metavar="PROCESS", help="the name of the process")
         parser.add_argument("task", metavar="TASK", help="the name of the manual task")
-        parser.add_argument("--id", type=int, metavar="INSTANCE", help="decide for this instance alone")
+        parser.add_argument("--id", type=instance_id, metavar="INSTANCE", help="decide for this instance alone")
         parser.add_argument("--user", metavar="NAME", help="who decides; must be among those it waits for")
         parser.add_argument("--comment", default="", metavar="TEXT", help="why, for the history")
         parser.add_argument("--reject", action="store_true", help="reject instead of approving")
@@ -33,7 +33,7 @@ class Command(WorkflowCommand):
             options["task"],
             approved=not options["reject"],
             instance=options["id"],
-            by=operations.user_named(options["user"]) if options["user"] else None,
+            by=operations.user_named(options["user"]) if options["user"] is not None else None,
             comment=options["comment"],
         )
         did = "Rejected" if options["reject"] else "Approved"

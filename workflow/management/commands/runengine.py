@@ -2,7 +2,8 @@
 
 import os
 import signal
-from types import FrameType
+import socket
+from threading import Thread
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
@@ -12,6 +13,8 @@ from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
 from workflow.management.base import WorkflowCommand, positive, seconds
 from workflow.models import RunningProcesses
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Command(WorkflowCommand):
@@ -68,8 +71,7 @@ class Command(WorkflowCommand):
             batch=options["batch"],
             lease=options["lease"],
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _stopper(engine))
+        _stop_on_signals(engine)
         engine.run(_mode(options))
 
 
@@ -79,10 +81,28 @@ def _mode(options: dict[str, Any]) -> Mode:
     return Mode.ONCE if options["once"] else Mode.FOREVER
 
 
-def _stopper(engine: Engine) -> Any:
-    def stop(number: int, frame: FrameType | None) -> None:
-        if engine.stopping.is_set():
-            os._exit(128 + number)  # threads that run an action can't be stopped otherwise
-        engine.stop()
+def _stop_on_signals(engine: Engine) -> None:
+    """Have SIGTERM and SIGINT stop the engine: the first cleanly, the second at once.
 
-    return stop
+    A thread hears of them. A handler would run in the middle of the engine's own waiting, and might wait there for a
+    lock that the engine, which it interrupts, holds itself.
+    """
+    heard, told = socket.socketpair()
+    told.settimeout(0)
+    signal.set_wakeup_fd(told.fileno())
+    for number in STOPS:
+        signal.signal(number, lambda *_: None)
+    # The sockets live as long as this thread.
+    Thread(target=_obey, args=(heard, told, engine), name="signals", daemon=True).start()
+
+
+def _obey(heard: socket.socket, told: socket.socket, engine: Engine) -> None:
+    _next_stop(heard)
+    engine.stop()
+    os._exit(128 + _next_stop(heard))  # threads that run an action can't be stopped otherwise
+
+
+def _next_stop(heard: socket.socket) -> int:
+    while (number := heard.recv(1)[0]) not in STOPS:
+        """Some library listens to a signal of its own."""
+    return number

@@ -23,7 +23,7 @@ class Command(WorkflowCommand):
         parser.add_argument("--user", metavar="NAME", help="who starts them")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = operations.user_named(options["user"]) if options["user"] else None
+        user = operations.user_named(options["user"]) if options["user"] is not None else None
         data = _data(options["data"])
         for instance in operations.start_many(options["names"], data, user=user, count=options["count"]):
             self.stdout.write(str(instance.pk))

@@ -1,0 +1,183 @@
+"""What operators do to instances: cancel, pause, resume, retry, restart, skip and go to a step.
+
+Each says first what it would do (`plan`), checks that the instance's state permits it, takes the instance from an engine
+that holds it, and records who did it and why. They raise a `WorkflowError`, and then nothing was changed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from workflow import transitions, values
+from workflow.code.ledger import written
+from workflow.errors import BadData, NoSuchInstance, NotPermitted
+from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
+from workflow.models.states import OPEN
+
+
+class Action(StrEnum):
+    """What an operator can do."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    RESTART = "restart"
+    SKIP = "skip"
+    GOTO = "goto"
+
+
+TARGETS = {
+    Action.CANCEL: InstanceState.CANCELLED,
+    Action.PAUSE: InstanceState.PAUSED,
+}
+"""The state that an action leads to; the others make the instance READY."""
+
+FROM = {
+    Action.RESUME: {InstanceState.PAUSED},
+    Action.RETRY: {InstanceState.FAILED},
+    Action.RESTART: {InstanceState.FAILED},
+    Action.SKIP: {InstanceState.FAILED},
+}
+"""The states in which an action makes sense; the others are permitted wherever the table of moves permits them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an action would do: the effects that have happened, and those that would happen again."""
+
+    instance: RunningProcesses
+    action: Action
+    happened: Sequence[str]
+    again: Sequence[str]
+
+
+def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
+    """What the action would do to the instance, without doing it. Raises as `perform` does."""
+    instance = _instance(instance_id)
+    _check(instance, action, to)
+    calls = list(ActionCall.objects.filter(run__instance=instance, ended_at__isnull=False).order_by("pk"))
+    failed = {run.pk: run for run in _failed_runs(instance)}
+    if action == Action.RESTART:
+        again = [call for call in calls if call.run_id in failed and call.attempt >= failed[call.run_id].first_attempt]
+    elif action == Action.RETRY:
+        again = [
+            call
+            for call in calls
+            if call.run_id in failed and call.error and call.number == failed[call.run_id].call_number
+        ]
+    else:
+        again = []
+    return Plan(instance=instance, action=action, happened=_told(calls), again=_told(again))
+
+
+def perform(
+    instance_id: int, action: Action, *, by: Any = None, reason: str = "", to: int | None = None, result: Any = None
+) -> RunningProcesses:
+    """Do it. `to` is the step of a `goto`, `result` what a task that is skipped is taken to have returned.
+
+    Raises `NoSuchInstance`, `NotPermitted` or `BadData`.
+    """
+    result = _checked_result(result)
+    now = timezone.now()
+    with transaction.atomic():
+        instance = _locked(instance_id)
+        _check(instance, action, to)
+        _change_runs(instance, action, result=result, now=now)
+        fields = {"step": to, "visit": instance.visit + 1} if action == Action.GOTO else {}
+        transitions.redirect(instance, TARGETS.get(action, InstanceState.READY), now=now, **fields)
+        Intervention.objects.create(
+            instance=instance, action=action, details=_details(action, to, result), by=by, reason=reason, at=now
+        )
+    return _instance(instance_id)
+
+
+def perform_all(instance_ids: Sequence[int], action: Action, **options: Any) -> list[RunningProcesses]:
+    """Do it to each of the instances, or to none. Takes and raises what `perform` does."""
+    with transaction.atomic():
+        # One order for all operators: two that name the same instances can't wait for each other.
+        changed = {key: perform(key, action, **options) for key in sorted(set(instance_ids))}
+    return [changed[key] for key in dict.fromkeys(instance_ids)]
+
+
+def _instance(instance_id: int) -> RunningProcesses:
+    instance = RunningProcesses.objects.filter(pk=instance_id).first()
+    if instance is None:
+        raise NoSuchInstance(instance_id)
+    return instance
+
+
+def _locked(instance_id: int) -> RunningProcesses:
+    try:
+        return transitions.locked(instance_id)
+    except RunningProcesses.DoesNotExist:
+        raise NoSuchInstance(instance_id) from None
+
+
+def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:
+    state = InstanceState(instance.state)
+    target = TARGETS.get(action, InstanceState.READY)
+    if state not in FROM.get(action, {state}) or not (target in MOVES[state] or _stays_ready(state, action)):
+        able = sorted(FROM.get(action, {before for before, after in MOVES.items() if target in after}))
+        raise NotPermitted(f"Instance {instance.pk} is {state}; {action} takes one that is {' or '.join(able)}.")
+    steps = instance.version.frozen.sequences
+    if action == Action.GOTO and to not in steps:
+        known = ", ".join(map(str, steps))
+        raise BadData(f"goto needs one of the steps of {instance.version}: {known}; not {to}.")
+
+
+def _stays_ready(state: InstanceState, action: Action) -> bool:
+    return action == Action.GOTO and state == InstanceState.READY
+
+
+def _change_runs(instance: RunningProcesses, action: Action, *, result: Any, now: datetime) -> None:
+    rows = TaskRun.objects.filter(instance=instance, visit=instance.visit)
+    match action:
+        case Action.CANCEL | Action.GOTO:
+            transitions.cancel_runs(instance, rows.filter(state__in=OPEN).values_list("row", flat=True), now=now)
+        case Action.RETRY | Action.RESTART | Action.SKIP:
+            for run in _failed_runs(instance):
+                transitions.reopen(
+                    run, restart=action == Action.RESTART, finish_with=(result,) if action == Action.SKIP else ()
+                )
+            for run in rows.filter(state=RunState.CANCELLED):
+                transitions.reopen(run)
+
+
+def _failed_runs(instance: RunningProcesses) -> list[TaskRun]:
+    return list(TaskRun.objects.filter(instance=instance, visit=instance.visit, state=RunState.FAILED))
+
+
+def _checked_result(result: Any) -> Any:
+    try:
+        return values.check(result, "result")
+    except values.ValueProblem as problem:
+        raise BadData(str(problem)) from problem
+
+
+def _details(action: Action, to: int | None, result: Any) -> str:
+    match action:
+        case Action.GOTO:
+            return f"step {to}"
+        case Action.SKIP:
+            return f"with {values.dumps(result)}"[:500]
+    return ""
+
+
+def _told(calls: Sequence[ActionCall]) -> list[str]:
+    return [
+        f"{written(call.name, call.arguments)} -> {_outcome(call)} ({timezone.localtime(call.ended_at):%Y-%m-%d %H:%M:%S})"
+        for call in calls
+        if call.ended_at
+    ]
+
+
+def _outcome(call: ActionCall) -> str:
+    if call.error:
+        return f"{call.error['type']}: {call.error['message']}"
+    return values.dumps(call.result)
