@@ -7,7 +7,9 @@ from django.test import Client
 
 from tests.admin.conftest import OWNER, Login
 from tests.admin.pages import process_url
-from tests.build import code, manual, process
+from tests.build import code, manual, process, run_until_idle
+from workflow import operations
+from workflow.models import TaskRun, WaitingForApproval
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -145,3 +147,22 @@ def test_a_narrow_screen_is_not_left_sideways(visit: Any, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page = visit(f"/admin/workflow/{path.format(key=made.pk)}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_narrow_screen_shows_an_instance_and_what_it_waits_for(visit: Any) -> None:
+    process("Holiday", {"Ask": code("x" * 300 + " = 1\n'y' * 300"), "Sign": manual()}, (10, "Ask"), (20, "Sign"))
+    instance = operations.start("Holiday", {"word": "z" * 300})
+    run_until_idle()
+    waiting = WaitingForApproval.objects.get()
+    page = visit("/admin/")
+    page.set_viewport_size({"width": 360, "height": 800})
+    for path in (
+        f"runningprocesses/{instance.pk}/change/",
+        "runningprocesses/",
+        f"waitingforapproval/{waiting.pk}/change/",
+        f"waitingforapproval/approve/?run={waiting.task_run_id}",
+        f"processversion/{instance.version_id}/change/",
+        f"taskrun/{TaskRun.objects.get(task_name='Ask').pk}/change/",
+    ):
+        page = visit(f"/admin/workflow/{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
