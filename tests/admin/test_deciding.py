@@ -8,7 +8,7 @@ from django.test import Client
 
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import messages, text
-from tests.build import manual, process, run_until_idle
+from tests.build import code, manual, process, run_until_idle
 from workflow import operations
 from workflow.models import RunState, TaskRun, WaitingForApproval
 
@@ -29,6 +29,11 @@ def runs() -> list[int]:
 
 def address(verb: str, runs: list[int]) -> str:
     return f"{LIST}{verb}/?" + "&".join(f"run={run}" for run in runs)
+
+
+def sent(comment: str = "") -> dict[str, Any]:
+    """What the page sends that shows all that waits now."""
+    return {"comment": comment, "waiting": list(WaitingForApproval.objects.values_list("pk", flat=True))}
 
 
 def states() -> list[str]:
@@ -57,7 +62,7 @@ def test_all_are_decided_with_the_comment(
     client: Client, login: Login, runs: list[int], verb: str, state: str, told: str
 ) -> None:
     user = login(*VIEW)
-    response = client.post(address(verb, runs), {"comment": "fine"}, follow=True)
+    response = client.post(address(verb, runs), sent("fine"), follow=True)
     assert messages(response) == [told]
     assert {(run.state, run.decided_by, run.comment) for run in TaskRun.objects.all()} == {(state, user, "fine")}
 
@@ -67,7 +72,7 @@ def test_who_may_not_decide_is_told_and_nothing_changes(client: Client, login: L
     page = text(client.get(address("approve", runs)))
     assert "These wait for others, and you can't decide them" in page
     assert "Nothing was chosen that you can decide." in page
-    response = client.post(address("approve", runs), {"comment": ""}, follow=True)
+    response = client.post(address("approve", runs), sent(), follow=True)
     assert len(messages(response)) == 3
     assert messages(response)[0].startswith("paul may not decide 'Sign' of instance")
     assert states() == [RunState.WAITING] * 3
@@ -79,7 +84,7 @@ def test_what_somebody_else_was_quicker_with_holds_up_nothing(client: Client, lo
     assert client.get(address("approve", runs)).status_code == 200
     operations.reject(WaitingForApproval.objects.get(task_run=runs[1]), by=quicker)
     assert "anna rejected 'Sign' of instance" in text(client.get(address("approve", runs)))
-    response = client.post(address("approve", runs), {"comment": ""}, follow=True)
+    response = client.post(address("approve", runs), sent(), follow=True)
     told = messages(response)
     assert told[0].startswith("anna rejected 'Sign' of instance")
     assert told[1] == "2 tasks were approved."
@@ -95,19 +100,19 @@ def test_a_member_of_the_group_decides(client: Client, login: Login) -> None:
     runs = [TaskRun.objects.get().pk]
     assert "Nothing was chosen that you can decide." in text(client.get(address("approve", runs)))
     user.groups.add(Group.objects.get(name="managers"))
-    client.post(address("approve", runs), {"comment": ""})
+    client.post(address("approve", runs), sent())
     assert TaskRun.objects.get().decided_by == user
 
 
 def test_who_may_not_see_what_waits_may_not_decide_it_here(client: Client, login: Login, runs: list[int]) -> None:
     login()
     assert client.get(address("approve", runs)).status_code == 403
-    assert client.post(address("approve", runs), {"comment": ""}).status_code == 403
+    assert client.post(address("approve", runs), sent()).status_code == 403
     assert states() == [RunState.WAITING] * 3
 
 
 def test_nobody_decides_without_logging_in(client: Client, runs: list[int]) -> None:
-    response = client.post(address("approve", runs), {"comment": ""})
+    response = client.post(address("approve", runs), sent())
     assert response.status_code == 302
     assert response.url.startswith("/admin/login/")
     assert states() == [RunState.WAITING] * 3
@@ -117,7 +122,7 @@ def test_nobody_decides_without_logging_in(client: Client, runs: list[int]) -> N
 def test_nonsense_decides_nothing(client: Client, login: Login, runs: list[int], query: str) -> None:
     login(*VIEW)
     assert "Nothing was chosen that you can decide." in text(client.get(f"{LIST}approve/?{query}"))
-    assert client.post(f"{LIST}approve/?{query}", {"comment": ""}).status_code == 302
+    assert client.post(f"{LIST}approve/?{query}", sent()).status_code == 302
     assert states() == [RunState.WAITING] * 3
 
 
@@ -139,6 +144,26 @@ def test_instance_and_waiting_pages_offer_the_decision_to_whom_it_is_for(
 
 def test_a_comment_that_is_too_long_is_told_and_kept(client: Client, login: Login, runs: list[int]) -> None:
     login(*VIEW)
-    response: Any = client.post(address("approve", runs), {"comment": "x" * 2001})
+    response: Any = client.post(address("approve", runs), sent("x" * 2001))
     assert "Ensure this value has at most 2000 characters" in text(response)
     assert states() == [RunState.WAITING] * 3
+
+
+def test_a_question_that_was_not_shown_is_not_decided(client: Client, login: Login) -> None:
+    login(*VIEW)
+    process("Ask", {"Ask": code('approval("olga", "One?")\napproval("olga", "Two?")')}, (10, "Ask"))
+    operations.start("Ask")
+    run_until_idle()
+    runs = [TaskRun.objects.get().pk]
+    page = client.get(address("approve", runs))
+    assert "“One?”" in text(page)
+    first = sent()
+    assert f'name="waiting" value="{first["waiting"][0]}"' in page.content.decode()
+    operations.reject(WaitingForApproval.objects.get())
+    run_until_idle()
+    assert WaitingForApproval.objects.get().question == "Two?"
+    response = client.post(address("approve", runs), first, follow=True)
+    assert messages(response) == ["Ask: Ask asks something else now: look at that first."]
+    assert WaitingForApproval.objects.get().question == "Two?"
+    client.post(address("approve", runs), sent())
+    assert not WaitingForApproval.objects.exists()

@@ -1,7 +1,8 @@
 """The page that approves or rejects what waits: it shows what is decided, and asks for a comment.
 
 Each task is decided by itself, and what can't be decided holds up nothing else: it is said, and the others go on.
-Tasks are named by their task runs, which stay when they have been decided: so it can be told who was quicker.
+Tasks are named by their task runs, which stay when they have been decided: so it can be told who was quicker. Code can
+ask one question after the other in one run; so what the page has shown is sent along, and nothing else is decided.
 """
 
 from collections.abc import Iterable
@@ -95,6 +96,7 @@ def _sorted_out(request: HttpRequest, runs: list[TaskRun]) -> dict[str, Any]:
     open_runs = [one for one in waiting if one is not None]
     mine = [one for one in open_runs if operations.may_decide(request.user, one)]
     return {
+        "shown": open_runs,
         "mine": mine,
         "others": [one for one in open_runs if one not in mine],
         "gone": [operations.who_was_quicker(run) for run in runs if _waiting(run) is None],
@@ -108,10 +110,14 @@ def _waiting(run: TaskRun) -> WaitingForApproval | None:
 def _decide(request: HttpRequest, runs: list[TaskRun], decision: Decision, comment: str) -> None:
     decide = operations.approve if decision.approved else operations.reject
     decided = 0
+    shown = set(request.POST.getlist("waiting"))
     for run in runs:
         waiting = _waiting(run)
         if waiting is None:
             messages.error(request, operations.who_was_quicker(run))
+            continue
+        if str(waiting.pk) not in shown:
+            messages.error(request, _("%(what)s asks something else now: look at that first.") % {"what": waiting})
             continue
         try:
             decide(waiting, by=request.user, comment=comment)

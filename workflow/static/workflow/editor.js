@@ -28,6 +28,8 @@
             useSoftTabs: true,
             tabSize: 4,
             useWorker: false,
+            wrap: true,
+            indentedSoftWrap: false,
             minLines: 6,
             maxLines: 30,
             fontSize: 13,
