@@ -329,13 +329,20 @@ def _waiting(process: str, task: str, instance: int | None) -> QuerySet[WaitingF
 
 def _why_nothing_waits(process: str, task: str, instance: int | None) -> str:
     if instance is not None:
-        if not RunningProcesses.objects.filter(pk=instance).exists():
-            return f"There is no instance {instance}."
-        of = f" of instance {instance}"
-    else:
-        of = ""
+        return _why_it_does_not_wait(process, task, instance)
     known = WaitingForApproval.objects.order_by().values_list("process_name", "task_name").distinct()[:100]
     pairs = [f"{known_process} / {known_task}" for known_process, known_task in known]
     if not pairs:
-        return f"Nothing waits for {process!r} {task!r}{of}; nothing waits at all."
-    return f"Nothing waits for {process!r} {task!r}{of}.{suggestion(f'{process} / {task}', pairs)}"
+        return f"Nothing waits for {process!r} {task!r}; nothing waits at all."
+    return f"Nothing waits for {process!r} {task!r}.{suggestion(f'{process} / {task}', pairs)}"
+
+
+def _why_it_does_not_wait(process: str, task: str, key: int) -> str:
+    instance = RunningProcesses.objects.filter(pk=key).first()
+    if instance is None:
+        return f"There is no instance {key}."
+    if instance.process_name != process:
+        return f"Instance {key} is of {instance.process_name!r}, not of {process!r}."
+    waiting = ", ".join(repr(name) for name in instance.waiting.order_by("pk").values_list("task_name", flat=True))
+    so = f"there waits {waiting}" if waiting else f"the instance is {instance.state}"
+    return f"{task!r} of instance {key} does not wait; {so}."

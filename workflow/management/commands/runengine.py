@@ -1,5 +1,6 @@
 """Run an engine."""
 
+import logging
 import os
 import signal
 import socket
@@ -71,6 +72,7 @@ class Command(WorkflowCommand):
             batch=options["batch"],
             lease=options["lease"],
         )
+        _show_log()
         _stop_on_signals(engine)
         engine.run(_mode(options))
 
@@ -79,6 +81,17 @@ def _mode(options: dict[str, Any]) -> Mode:
     if options["until_idle"]:
         return Mode.UNTIL_IDLE
     return Mode.ONCE if options["once"] else Mode.FOREVER
+
+
+def _show_log() -> None:
+    """Have the log on the console also in a project that has not configured it."""
+    ours = logging.getLogger("workflow")
+    if ours.level == logging.NOTSET:
+        ours.setLevel(logging.INFO)
+    if not ours.hasHandlers():
+        console = logging.StreamHandler()
+        console.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        ours.addHandler(console)
 
 
 def _stop_on_signals(engine: Engine) -> None:

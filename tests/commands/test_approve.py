@@ -1,0 +1,106 @@
+"""`approve`, as a shell runs it."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+
+from tests.build import code, manual, process, run_until_idle
+from tests.commands.outcome import printed, refused
+from tests.conftest import Manage
+from workflow import operations
+from workflow.models import RunningProcesses, TaskRun, WaitingForApproval
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def _people(django_user_model: Any, transactional_db: None) -> None:
+    Group.objects.create(name="managers").user_set.add(django_user_model.objects.create_user("mark"))
+    django_user_model.objects.create_user("anna")
+
+
+@pytest.fixture
+def claims() -> list[RunningProcesses]:
+    """Three instances that wait for managers, and one, the last, of another process that waits for nobody."""
+    process("Expense claim", {"Sign": manual("managers"), "Pay": code("'paid'")}, (1, "Sign"), (2, "Pay"))
+    process("Order", {"Ship": code("1")}, (1, "Ship"))
+    instances = operations.start_many(["Expense claim"], count=3)
+    instances.append(operations.start("Order"))
+    run_until_idle()
+    return instances
+
+
+def states() -> list[str]:
+    return list(RunningProcesses.objects.order_by("pk").values_list("state", flat=True))
+
+
+def test_it_decides_all_that_waits_and_says_so(manage: Manage, claims: list[RunningProcesses]) -> None:
+    assert printed(manage("approve", "Expense claim", "Sign")) == [
+        f"Approved Expense claim task Sign (instance {instance.pk})" for instance in claims[:3]
+    ]
+    assert states() == ["READY", "READY", "READY", "FINISHED"]
+    assert not WaitingForApproval.objects.exists()
+    run_until_idle()
+    assert set(states()) == {"FINISHED"}
+
+
+def test_one_instance_is_rejected_in_the_name_of_who_may(manage: Manage, claims: list[RunningProcesses]) -> None:
+    one = str(claims[1].pk)
+    arguments = [
+        "approve",
+        "Expense claim",
+        "Sign",
+        "--id",
+        one,
+        "--user",
+        "mark",
+        "--comment",
+        "no receipt",
+        "--reject",
+    ]
+    assert printed(manage(*arguments)) == [f"Rejected Expense claim task Sign (instance {one})"]
+    assert states() == ["WAITING", "READY", "WAITING", "FINISHED"]
+    run = TaskRun.objects.get(instance=one)
+    assert (run.state, str(run.decided_by), run.comment) == ("REJECTED", "mark", "no receipt")
+
+
+def test_the_command_line_itself_is_nobody(manage: Manage, claims: list[RunningProcesses]) -> None:
+    printed(manage("approve", "Expense claim", "Sign", "--id", str(claims[0].pk)))
+    run = TaskRun.objects.get(instance=claims[0])
+    assert (run.decided_by, run.result) == (None, {"approved": True, "user": None, "comment": ""})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Expense claim", "Sing"], "Nothing waits for 'Expense claim' 'Sing'. Did you mean 'Expense claim / Sign'?"),
+        (["Expense claim", "Sign", "--user", "anna"], "anna may not decide 'Sign' of instance {first}: it waits for managers."),
+        (["Expense claim", "Sign", "--user", "marc"], "There is no active user 'marc'. Did you mean 'mark'?"),
+        (["Expense claim", "Sign", "--user", ""], "There is no active user ''. There are: 'anna', 'mark'."),
+        (["Expense claim", "Sign", "--id", "4711"], "There is no instance 4711."),
+        (["Expense claim", "Sign", "--id", "{last}"], "Instance {last} is of 'Order', not of 'Expense claim'."),
+        (["Expense claim", "Pay", "--id", "{first}"], "'Pay' of instance {first} does not wait; there waits 'Sign'."),
+        (["Order", "Ship", "--id", "{last}"], "'Ship' of instance {last} does not wait; the instance is FINISHED."),
+        (["Expense claim", "Sign", "--id", "x"], "argument --id: 'x' is not a whole number from 1 to 9,223,372,036,854,775,807"),
+        (["Expense claim", "Sign", "--id", "9" * 30], f"argument --id: '{'9' * 30}' is not a whole number from 1 to 9,223,372,036,854,775,807"),
+        (["Expense claim"], "the following arguments are required: TASK"),
+    ],
+)  # fmt: skip
+def test_bad_input_decides_nothing_and_says_why(
+    arguments: list[str], message: str, manage: Manage, claims: list[RunningProcesses]
+) -> None:
+    keys = {"first": claims[0].pk, "last": claims[-1].pk}
+    done = manage("approve", *[argument.format(**keys) for argument in arguments])
+    assert refused(done) == message.format(**keys)
+    assert WaitingForApproval.objects.count() == 3
+
+
+def test_when_nothing_waits_at_all_it_says_so(manage: Manage) -> None:
+    assert refused(manage("approve", "P", "A")) == "Nothing waits for 'P' 'A'; nothing waits at all."
+
+
+def test_what_was_decided_can_not_be_decided_again(manage: Manage, claims: list[RunningProcesses]) -> None:
+    arguments = ["approve", "Expense claim", "Sign", "--id", str(claims[0].pk)]
+    printed(manage(*arguments))
+    assert refused(manage(*arguments)) == f"'Sign' of instance {claims[0].pk} does not wait; the instance is READY."

@@ -1,0 +1,74 @@
+"""What all commands share: examples that are right, and errors that tell what to do, whatever is wrong around them."""
+
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from tests.commands.outcome import refused
+from tests.conftest import Manage
+
+pytestmark = pytest.mark.slow
+
+ARGUMENTS = {
+    "startprocess": ["P"],
+    "approve": ["P", "A"],
+    "runengine": ["--once"],
+    "checkprocess": [],
+    "signalprocess": ["S"],
+    "manageprocess": ["cancel", "1"],
+}
+
+
+def test_every_command_is_tried_here() -> None:
+    assert set(ARGUMENTS) == {name for name, app in get_commands().items() if app == "workflow"}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_the_examples_of_its_help_can_be_given(name: str, manage: Manage) -> None:
+    done = manage(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    examples = done.stdout.partition("\nexamples:\n")[2].splitlines()
+    assert examples
+    parser = load_command_class("workflow", name).create_parser("manage.py", name)
+    for example in examples:
+        program, command, *arguments = shlex.split(example, comments=True)
+        assert (program, command) == ("manage.py", name)
+        parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_database_without_our_tables_is_to_be_migrated(name: str, manage: Manage) -> None:
+    # The tests' own database has another name; under this one, nothing was ever made.
+    message = refused(manage(name, *ARGUMENTS[name], DATABASE_URL=os.environ["DATABASE_URL"]))
+    assert message.startswith("The database is not up to date (")
+    assert message.endswith("). Run manage.py migrate first.")
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_database_that_is_not_there_is_told(name: str, manage: Manage) -> None:
+    message = refused(manage(name, *ARGUMENTS[name], DATABASE_URL="postgres://nobody@127.0.0.1:1/nothing"))
+    assert message.startswith("The database can't be used: ")
+
+
+def test_a_database_file_that_can_not_be_opened_is_told(manage: Manage, tmp_path: Path) -> None:
+    message = refused(manage("checkprocess", DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder/db.sqlite3"))
+    assert message == "The database can't be used: unable to open database file"
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [('{"RUNNER": "monty"}', "Make it 'sandbox' or 'trusted'."), ('{"LEAS": 4}', "Did you mean 'LEASE'?")],
+)
+def test_wrong_settings_are_told_before_anything_is_done(given: str, hint: str, manage: Manage) -> None:
+    done = manage("runengine", "--once", WORKFLOW=given)
+    assert done.returncode == 1
+    assert f"HINT: {hint}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "started" not in done.stderr
+
+
+def test_text_that_is_none_is_told(manage: Manage) -> None:
+    assert refused(manage("startprocess", "caf\udce9")) == r"'caf\udce9' is not text in UTF-8."

@@ -1,0 +1,112 @@
+"""`runengine`, as a shell runs it: what it takes, what it logs, and when it ends by itself."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.build import code, manual, process
+from tests.commands.outcome import refused
+from tests.conftest import Manage
+from workflow import operations
+from workflow.models import RunningProcesses, TaskRun
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", re.MULTILINE)
+
+
+def lines(text: str) -> list[str]:
+    """A log's lines without their times, and without the name of the engine."""
+    return re.sub(r"Engine \S+ ", "Engine ", TIME.sub("", text)).splitlines()
+
+
+def test_it_logs_each_finished_task_and_each_change_of_state(manage: Manage) -> None:
+    tasks = {"Add": code("data['a'] + 1"), "Sign": manual(), "Never": code("1")}
+    process("Expense claim", tasks, (1, "Add"), (2, "Sign"), (2, "Never", {"condition": "False"}))
+    key = operations.start("Expense claim", {"a": 41}).pk
+    done = manage("runengine", "--until-idle")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert lines(done.stderr) == [
+        "INFO Engine started.",
+        f"INFO Expense claim instance {key} is RUNNING at step 1",
+        f"INFO Result of Expense claim task Add is 42 (instance {key})",
+        f"INFO Expense claim task Sign waits for approval (instance {key})",
+        f"INFO Expense claim task Never is skipped (instance {key})",
+        f"INFO Expense claim instance {key} is WAITING at step 2",
+        "INFO Engine stopped; it holds nothing.",
+    ]
+
+
+def test_it_logs_failures_and_what_is_tried_again(manage: Manage) -> None:
+    process("Bad", {"A": code("1 / 0", max_attempts=2, retry_delay=0)}, (1, "A"))
+    key = operations.start("Bad").pk
+    told = lines(manage("runengine", "--until-idle").stderr)
+    why = "ZeroDivisionError: division by zero"
+    assert f"WARNING Bad task A is retrying: {why} (instance {key})" in told
+    assert f"ERROR Bad task A is failed: {why} (instance {key})" in told
+    assert f"ERROR Bad instance {key} is FAILED at step 1: {why}" in told
+
+
+def test_it_logs_also_where_the_project_has_not_configured_logging(manage: Manage, tmp_path: Path) -> None:
+    (tmp_path / "plain_settings.py").write_text("from tests.settings import *\n\nLOGGING = {}\n")
+    process("P", {"A": code("1")}, (1, "A"))
+    key = operations.start("P").pk
+    done = manage("runengine", "--once", DJANGO_SETTINGS_MODULE="plain_settings", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0
+    assert f"INFO Result of P task A is 1 (instance {key})" in lines(done.stderr)
+
+
+def test_a_project_that_wants_less_gets_less(manage: Manage) -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    operations.start("P")
+    assert manage("runengine", "--once", LOG_LEVEL="WARNING").stderr == ""
+
+
+def test_until_idle_ends_at_once_where_there_is_nothing(manage: Manage) -> None:
+    done = manage("runengine", "--until-idle", "--poll-interval", "30", timeout=20)
+    assert (done.returncode, lines(done.stderr)) == (
+        0,
+        ["INFO Engine started.", "INFO Engine stopped; it holds nothing."],
+    )
+
+
+def test_until_idle_does_not_wait_for_people_nor_for_later_times(manage: Manage) -> None:
+    process("Sign", {"A": manual()}, (1, "A"))
+    process("Retry", {"A": code("1 / 0", max_attempts=2, retry_delay=3600)}, (1, "A"))
+    process("Sleep", {"A": code("sleep(days=1)")}, (1, "A"))
+    operations.start_many(["Sign", "Retry", "Sleep"])
+    assert manage("runengine", "--until-idle", timeout=20).returncode == 0
+    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"WAITING"}
+    assert sorted(TaskRun.objects.values_list("state", flat=True)) == ["RETRYING", "SUSPENDED", "WAITING"]
+
+
+def test_until_idle_waits_for_what_is_due_soon_only_if_it_is_due(manage: Manage) -> None:
+    process("P", {"A": code("1 / 0", max_attempts=3, retry_delay=0)}, (1, "A"))
+    operations.start("P")
+    assert manage("runengine", "--until-idle").returncode == 0
+    assert TaskRun.objects.get().attempt == 3
+
+
+def test_once_makes_one_pass(manage: Manage) -> None:
+    process("P", {"A": code("1"), "B": code("2")}, (1, "A"), (2, "B"))
+    operations.start_many(["P"], count=3)
+    assert manage("runengine", "--once", "--batch", "2").returncode == 0
+    assert sorted(RunningProcesses.objects.values_list("state", flat=True)) == ["FINISHED", "FINISHED", "READY"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--poll-interval", "0"], "argument --poll-interval: '0' is not a number of seconds above 0"),
+        (["--poll-interval", "nan"], "argument --poll-interval: 'nan' is not a number of seconds above 0"),
+        (["--lease", "-1"], "argument --lease: '-1' is not a number of seconds above 0"),
+        (["--lease", "soon"], "argument --lease: 'soon' is not a number of seconds above 0"),
+        (["--concurrency", "0"], "argument --concurrency: '0' is not a whole number from 1 to 1,000,000"),
+        (["--batch", "1.5"], "argument --batch: '1.5' is not a whole number from 1 to 1,000,000"),
+        (["--once", "--until-idle"], "argument --until-idle: not allowed with argument --once"),
+        (["Order"], "unrecognized arguments: Order"),
+    ],
+)
+def test_bad_options_are_told(arguments: list[str], message: str, manage: Manage) -> None:
+    assert refused(manage("runengine", *arguments)) == message
