@@ -78,6 +78,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "TIME_LIMIT": _SECONDS,
     "MEMORY_LIMIT": (_is_count, "a whole number of MiB above 0"),
     "MAX_STEPS": _COUNT,
+    "MAX_DEPTH": _COUNT,
     "MAX_DATA_BYTES": _COUNT,
     "MAX_LOG_CHARACTERS": _COUNT,
     "POLL_INTERVAL": _SECONDS,

@@ -15,6 +15,8 @@ DEFAULTS: dict[str, Any] = {
     "MEMORY_LIMIT": 64,
     # Steps that an instance may enter before it is taken for a runaway.
     "MAX_STEPS": 10_000,
+    # Instances that may stand above one another, by run_process().
+    "MAX_DEPTH": 20,
     # Bytes of JSON that an instance's data and results may take, each.
     "MAX_DATA_BYTES": 1_000_000,
     # Characters of `print` output kept of a task run.

@@ -9,40 +9,46 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from workflow import approvers, conf, flow, history, transitions, values
-from workflow.code.check import check_code
+from workflow import approvers, conf, flow, history, starting, transitions, values
 from workflow.code.waits import MAX_SIGNAL
-from workflow.definition import Definition
 from workflow.errors import (
     AlreadyDecided,
     BadData,
     NoSuchInstance,
-    NoSuchProcess,
     NoSuchUser,
     NotAllowed,
     NothingWaits,
-    NotStartable,
     suggestion,
 )
-from workflow.lint import Finding, lint
 from workflow.models import (
     ActionCall,
-    InstanceState,
     Process,
-    ProcessVersion,
     RunningProcesses,
     RunState,
     Signal,
     TaskRun,
     WaitingForApproval,
 )
-from workflow.models.definitions import draft
-from workflow.models.people import unknown_names
 from workflow.models.states import ENDED
+from workflow.starting import findings, processes_named
+
+__all__ = [
+    "approve",
+    "decide_all",
+    "findings",
+    "may_decide",
+    "processes_named",
+    "reject",
+    "signal",
+    "start",
+    "start_many",
+    "user_named",
+    "who_was_quicker",
+]
 
 
 def start(process: Process | str, data: Mapping[str, Any] | None = None, *, user: Any = None) -> RunningProcesses:
@@ -62,26 +68,9 @@ def start_many(
 
     Raises as `start` does.
     """
-    checked = _checked_data(data)
-    processes = processes_named(names)
-    definitions = [_startable(process) for process in processes]
+    starts = [one for one in starting.prepare([(name, data) for name in names]) for _ in range(count)]
     with transaction.atomic():
-        return transitions.create(
-            _new_instance(process, _freeze(process, definition), definition, checked, user)
-            for process, definition in zip(processes, definitions, strict=True)
-            for _ in range(count)
-        )
-
-
-def processes_named(names: Sequence[str]) -> list[Process]:
-    """The processes of these names, in that order. Raises `NoSuchProcess`."""
-    return [_process(name) for name in names]
-
-
-def findings(of: Process | Definition) -> list[Finding]:
-    """What is wrong with a definition, or with the draft of a process, in reading order."""
-    definition = draft(of) if isinstance(of, Process) else of
-    return lint(definition, check_code=check_code, unknown_approvers=unknown_names)
+        return starting.begin(starts, user=user, now=timezone.now())
 
 
 def who_was_quicker(run: TaskRun) -> str:
@@ -172,7 +161,7 @@ def _checked_signal(name: str, payload: Any, *, instance: int | None, process: s
     if not 0 < len(name.strip()) <= MAX_SIGNAL:
         raise BadData(f"A signal's name is text of 1 to {MAX_SIGNAL} characters.")
     if process:
-        _process(process)
+        processes_named([process])
     if instance is not None and not RunningProcesses.objects.filter(pk=instance).exclude(state__in=ENDED).exists():
         raise NoSuchInstance(instance)
     try:
@@ -201,80 +190,6 @@ def user_named(name: str) -> Any:
     if found is None:
         raise NoSuchUser(name, users.values_list(model.USERNAME_FIELD, flat=True)[:1000])
     return found
-
-
-def _checked_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
-    if data is not None and not isinstance(data, Mapping):
-        raise BadData(f'The data must be an object, such as {{"amount": 12}}, not {type(data).__name__}.')
-    try:
-        checked: dict[str, Any] = values.check(dict(data or {}), "data")
-    except values.ValueProblem as problem:
-        raise BadData(str(problem)) from problem
-    size, limit = len(values.dumps(checked).encode()), conf.get("MAX_DATA_BYTES")
-    if size > limit:
-        raise BadData(f"The data takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
-    return checked
-
-
-def _process(name: str) -> Process:
-    process = Process.objects.filter(name=name).first()
-    if process is None:
-        raise NoSuchProcess(name, Process.objects.values_list("name", flat=True))
-    return process
-
-
-def _startable(process: Process) -> Definition:
-    definition = draft(process)
-    newest = _newest(process.name)
-    if newest is None or newest.digest != definition.digest:  # what is frozen was found good then
-        mistakes = [str(finding) for finding in findings(definition) if finding.level == "error"]
-        if mistakes:
-            raise NotStartable(process.name, mistakes)
-    return definition
-
-
-def _newest(name: str) -> ProcessVersion | None:
-    return ProcessVersion.objects.filter(name=name).order_by("-number").first()
-
-
-def _freeze(process: Process, definition: Definition) -> ProcessVersion:
-    """The version of this very definition: the newest one if it is the same, or a new one."""
-    while True:
-        newest = _newest(definition.name)
-        if newest is not None and newest.digest == definition.digest:
-            return newest
-        try:
-            with transaction.atomic():
-                return ProcessVersion.objects.create(
-                    process=process,
-                    name=definition.name,
-                    number=newest.number + 1 if newest else 1,
-                    definition=definition.to_json(),
-                    digest=definition.digest,
-                    created_at=timezone.now(),
-                )
-        except IntegrityError:
-            # Another start froze a version at the same time: look at that one.
-            if _newest(definition.name) == newest:
-                raise
-
-
-def _new_instance(
-    process: Process, version: ProcessVersion, definition: Definition, data: dict[str, Any], user: Any
-) -> RunningProcesses:
-    position, now = flow.first(definition, data), timezone.now()
-    return RunningProcesses(
-        process=process,
-        process_name=process.name,
-        version=version,
-        state=InstanceState.READY,
-        step=position.sequence,
-        visit=position.visit,
-        data=position.data,
-        started_by=user,
-        started_at=now,
-        due_at=now,
-    )
 
 
 def _decide(waiting: WaitingForApproval, *, approved: bool, by: Any, comment: str) -> TaskRun:

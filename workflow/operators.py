@@ -85,7 +85,10 @@ def perform(
     """
     result = _checked_result(result)
     now = timezone.now()
+    parent = _instance(instance_id).parent
     with transaction.atomic():
+        # Parents before their children, as engines lock them.
+        above = transitions.locked(parent.run.instance_id) if parent else None
         instance = _locked(instance_id)
         _check(instance, action, to)
         _change_runs(instance, action, result=result, now=now)
@@ -94,6 +97,8 @@ def perform(
         Intervention.objects.create(
             instance=instance, action=action, details=_details(action, to, result), by=by, reason=reason, at=now
         )
+        if parent and above and action == Action.CANCEL:
+            transitions.settle(parent, above, now=now)
     return _instance(instance_id)
 
 
@@ -139,7 +144,7 @@ def _change_runs(instance: RunningProcesses, action: Action, *, result: Any, now
     rows = TaskRun.objects.filter(instance=instance, visit=instance.visit)
     match action:
         case Action.CANCEL | Action.GOTO:
-            transitions.cancel_runs(instance, rows.filter(state__in=OPEN).values_list("row", flat=True), now=now)
+            transitions.cancel_runs(instance, list(rows.filter(state__in=OPEN).values_list("row", flat=True)), now=now)
         case Action.RETRY | Action.RESTART | Action.SKIP:
             for run in _failed_runs(instance):
                 transitions.reopen(

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
+from workflow import starting
 from workflow.models import (
     ActionCall,
     InstanceState,
@@ -26,6 +27,7 @@ from workflow.models import (
     WaitingForApproval,
 )
 from workflow.models.states import DUE, ENDED, OPEN
+from workflow.starting import Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,8 @@ class Turn:
     """What an engine wants written at once: the instance's new fields, and its task runs' outcomes and beginnings.
 
     `due_at` is when to take the instance next if nothing comes from outside before; while RUNNING it is the lease's.
-    `calls` are ledger entries; `woken` are runs whose call has waited long enough, `at` this time.
+    `calls` are ledger entries; `woken` are runs whose call has waited long enough, `at` this time. `children` are what
+    calls among them start, and `parent` is the call that waits for this instance's end.
     """
 
     state: InstanceState
@@ -62,6 +65,8 @@ class Turn:
     woken: Sequence[TaskRun] = ()
     created: Sequence[TaskRun] = ()
     waiting: Sequence[WaitingForApproval] = ()
+    children: Sequence[tuple[ActionCall, Sequence[Start]]] = ()
+    parent: ActionCall | None = None
     at: datetime | None = None
 
 
@@ -70,11 +75,6 @@ RUN_FIELDS = ["state", "attempt", "ended_at", "due_at", "result", "changes", "lo
 
 class LeaseLost(Exception):
     """Another engine, or an operator, has the instance: what this engine does to it has no effect any more."""
-
-
-def create(instances: Iterable[RunningProcesses]) -> list[RunningProcesses]:
-    """New instances, READY at once."""
-    return RunningProcesses.objects.bulk_create(instances)
 
 
 def claim(owner: str, *, now: datetime, until: datetime, limit: int) -> list[RunningProcesses]:
@@ -118,12 +118,16 @@ def apply(lease: Lease, turn: Turn) -> Applied:
     let_go = {} if turn.state == InstanceState.RUNNING else {"owner": "", "due_at": turn.due_at}
     listening = [call for call in turn.calls if call.signal and call.ended_at is None]
     with transaction.atomic():
-        # Before the instance, as whoever sends a signal does: two that lock in one order don't wait for each other.
+        # Before the instance, as others do: two that lock in one order don't wait for each other.
         lock_mailboxes(call.signal for call in listening)
+        above = locked(turn.parent.run.instance_id) if turn.parent and turn.state in ENDED else None
         written = held.filter(events=lease.events).update(state=turn.state, **let_go, **turn.fields)
         if written:
             _write_runs(turn)
             _take_kept_signals(listening)
+            _begin_children(turn)
+            if turn.parent and above:
+                settle(turn.parent, above, now=turn.fields["ended_at"])
             return Applied.DONE
     return Applied.OUTDATED if held.exists() else Applied.LOST
 
@@ -134,6 +138,7 @@ def _write_runs(turn: Turn) -> None:
     cancelled = [run.pk for run in turn.changed if run.state == RunState.CANCELLED]
     if cancelled:
         WaitingForApproval.objects.filter(task_run__in=cancelled).delete()
+        cancel_children(cancelled, now=turn.at)
     if turn.woken:
         ActionCall.objects.filter(run__in=turn.woken, ended_at=None).update(ended_at=turn.at)
     if turn.calls:
@@ -185,14 +190,49 @@ def _take_kept_signals(listening: Iterable[ActionCall]) -> None:
             kept.delete()
 
 
-def answer_call(run: TaskRun, result: Any, *, now: datetime) -> bool:
+def _begin_children(turn: Turn) -> None:
+    for call, starts in turn.children:
+        above = call.run.instance
+        starting.begin(starts, user=above.started_by, now=call.started_at, parent=call, depth=above.depth + 1)
+
+
+def settle(call: ActionCall, above: RunningProcesses, *, now: datetime) -> None:
+    """Answer a call that waits for its children, once all of them have ended. Its instance, `above`, must be locked."""
+    children = list(call.children.order_by("place"))
+    if not ActionCall.objects.filter(pk=call.pk, ended_at=None).exists() or any(
+        child.state not in ENDED for child in children
+    ):
+        return
+    bad = next((child for child in children if child.state != InstanceState.FINISHED), None)
+    results = [child.data for child in children]
+    result = results[0] if call.name == "run_process" else results
+    if answer_call(call.run, None if bad else result, now=now, error=_about(bad) if bad else None):
+        wake(above, now=now)
+
+
+def _about(child: RunningProcesses) -> dict[str, str]:
+    why = f": {child.error.get('message')}" if child.error else ""
+    return {"type": "RuntimeError", "message": f"{child.process_name} (instance {child.pk}) has {child.state}{why}"}
+
+
+def cancel_children(runs: Collection[int], *, now: datetime | None) -> None:
+    """Cancel what these task runs have started, and what that has started. Their instance must be locked."""
+    begun = RunningProcesses.objects.select_for_update().filter(parent__run__in=runs).exclude(state__in=ENDED)
+    for child in begun.order_by("pk"):
+        moment = now or child.started_at
+        rows = TaskRun.objects.filter(instance=child, visit=child.visit, state__in=OPEN)
+        cancel_runs(child, list(rows.values_list("row", flat=True)), now=moment)
+        redirect(child, InstanceState.CANCELLED, now=moment)
+
+
+def answer_call(run: TaskRun, result: Any, *, now: datetime, error: dict[str, str] | None = None) -> bool:
     """Give the call at which a suspended run stands its result, and let the run go on; `False` where it stands at none.
 
     The instance must be locked, and woken.
     """
     if not TaskRun.objects.filter(pk=run.pk, state=RunState.SUSPENDED).update(state=RunState.RUNNING, due_at=None):
         return False
-    ActionCall.objects.filter(run=run, ended_at=None).update(result=result, ended_at=now)
+    ActionCall.objects.filter(run=run, ended_at=None).update(result=result, error=error, ended_at=now)
     WaitingForApproval.objects.filter(task_run=run).delete()
     return True
 
@@ -227,6 +267,7 @@ def cancel_runs(instance: RunningProcesses, rows: Collection[int], *, now: datet
         return
     runs = TaskRun.objects.filter(instance=instance, visit=instance.visit, row__in=rows, state__in=OPEN)
     WaitingForApproval.objects.filter(task_run__in=runs.values("pk")).delete()
+    cancel_children(list(runs.values_list("pk", flat=True)), now=now)
     runs.update(state=RunState.CANCELLED, ended_at=now, due_at=None)
 
 

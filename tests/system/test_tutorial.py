@@ -39,18 +39,18 @@ def add_step(page: Any, sequence: int, task: str) -> None:
     page.fill(f"#id_transitions-{number}-task_name", task)
 
 
-def test_a_process_is_defined_in_the_admin_and_runs_from_start_to_end(
-    page: Any, live_server: Any, manage: Callable[..., CompletedProcess[str]]
-) -> None:
+def log_in(page: Any, site: str) -> None:
     User.objects.create_superuser("boss", password="secret")
     page.set_viewport_size({"width": 1280, "height": 900})
-    page.goto(f"{live_server.url}/admin/")
+    page.goto(f"{site}/admin/")
     page.fill("#id_username", "boss")
     page.fill("#id_password", "secret")
     page.press("#id_password", "Enter")
     page.wait_for_selector("#user-tools")
 
-    page.goto(f"{live_server.url}/admin/workflow/process/add/")
+
+def define(page: Any, site: str) -> None:
+    page.goto(f"{site}/admin/workflow/process/add/")
     page.fill("#id_name", "Tutorial")
     add_code_task(page, "Prepare", "data['n'] = 20\ndata['n'] + 1")
     add_manual_task(page, "Sign", "boss")
@@ -61,6 +61,13 @@ def test_a_process_is_defined_in_the_admin_and_runs_from_start_to_end(
     page.wait_for_selector(".messagelist .success")
     assert page.locator("svg").first.is_visible()
     assert page.locator(".errorlist").count() == 0
+
+
+def test_a_process_is_defined_in_the_admin_and_runs_from_start_to_end(
+    page: Any, live_server: Any, manage: Callable[..., CompletedProcess[str]]
+) -> None:
+    log_in(page, live_server.url)
+    define(page, live_server.url)
 
     started = manage("startprocess", "Tutorial", "--user", "boss")
     assert started.returncode == 0, started.stderr
@@ -75,12 +82,8 @@ def test_a_process_is_defined_in_the_admin_and_runs_from_start_to_end(
     assert f"Result of Tutorial task Send is 42 (instance {instance})" in second.stderr
 
     ended = RunningProcesses.objects.get(pk=instance)
-    assert ended.state == "FINISHED"
-    assert ended.results == {
-        "Prepare": 21,
-        "Sign": {"approved": True, "user": "boss", "comment": "well done"},
-        "Send": 42,
-    }
+    signed = {"approved": True, "user": "boss", "comment": "well done"}
+    assert (ended.state, ended.results) == ("FINISHED", {"Prepare": 21, "Sign": signed, "Send": 42})
     page.goto(f"{live_server.url}/admin/workflow/runningprocesses/{instance}/change/")
     assert "well done" in page.content()
     assert "It has come to its end." in page.content()

@@ -21,7 +21,7 @@ from workflow.code.failure import failure
 from workflow.code.job import Answer, Call, Errored, Job, Outcome, Raised, Returned, SnapshotRefused, Suspended
 from workflow.code.ledger import Ledger, MemoryLedger, Record, arguments_of, difference, error_from_json, error_to_json
 from workflow.code.runner import Runner
-from workflow.code.waits import WAITS, ForPeople, Wait, wait_of
+from workflow.code.waits import WAITS, ForChildren, ForPeople, Wait, wait_of
 from workflow.values import ValueProblem
 
 logger = logging.getLogger(__name__)
@@ -129,6 +129,8 @@ class _Calls:
             wait = wait_of(call.name, call.args, call.kwargs, now=now)
             if isinstance(wait, ForPeople):
                 self._refuse_unknown(wait.names)
+            if isinstance(wait, ForChildren):
+                self.ledger.refuse(wait)
         except (TypeError, ValueError) as error:
             return Raised(error)
         self.ledger.pause(number, call)

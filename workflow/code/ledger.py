@@ -14,7 +14,7 @@ from workflow import values
 from workflow.code.crossing import is_known, named
 from workflow.code.failure import storable
 from workflow.code.job import Answer, Call, Raised
-from workflow.code.waits import Wait
+from workflow.code.waits import ForChildren, Wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,10 @@ class Ledger(Protocol):
         """Those of the names that are neither an active user's nor a group's."""
         ...
 
+    def refuse(self, children: ForChildren) -> None:
+        """Raises `ValueError` where one of these processes can't be started."""
+        ...
+
     def now(self) -> datetime:
         """The code's clock: the time at which the last call ended. It stands still between calls, so that a replay
         sees the same times.
@@ -108,6 +112,9 @@ class MemoryLedger:
     def unknown(self, names: Sequence[str]) -> Sequence[str]:
         """Whoever is named would be there."""
         return ()
+
+    def refuse(self, children: ForChildren) -> None:
+        """Whatever is named could be started."""
 
     def now(self) -> datetime:
         return self._last

@@ -34,7 +34,18 @@ class ForSignal:
     due_at: datetime | None
 
 
-Wait = ForTime | ForPeople | ForSignal
+@dataclass(frozen=True, kw_only=True)
+class ForChildren:
+    """Until all these processes, by name and data, have ended; the call returns their final data, in that order, or,
+    where `alone`, that of the only one.
+    """
+
+    items: tuple[tuple[str, Mapping[str, Any]], ...]
+    alone: bool
+    due_at: None = None
+
+
+Wait = ForTime | ForPeople | ForSignal | ForChildren
 
 
 def sleep(now: datetime, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> ForTime:
@@ -75,13 +86,38 @@ def wait_for(now: datetime, signal: Any, timeout: Any = None) -> ForSignal:
     return ForSignal(signal=signal, due_at=now + _span("wait_for", span))
 
 
+def run_process(_now: datetime, name: Any, **data: Any) -> ForChildren:
+    """`run_process(name, key=value, …)`."""
+    return ForChildren(items=(_item("run_process", name, data),), alone=True)
+
+
+def run_all(_now: datetime, items: Any) -> ForChildren:
+    """`run_all([(name, data), …])`."""
+    if not isinstance(items, list | tuple) or not all(isinstance(one, list | tuple) and len(one) == 2 for one in items):
+        raise TypeError("run_all() takes a list of pairs of a process's name and its data")
+    if not 0 < len(items) <= MAX_CHILDREN:
+        raise ValueError(f"run_all() starts 1 to {MAX_CHILDREN} processes, not {len(items)}")
+    return ForChildren(items=tuple(_item("run_all", name, data) for name, data in items), alone=False)
+
+
+def _item(function: str, name: Any, data: Any) -> tuple[str, Mapping[str, Any]]:
+    if not isinstance(name, str):
+        raise TypeError(f"{function}() takes the name of a process as text, not {type(name).__name__}")
+    if not isinstance(data, Mapping):
+        raise TypeError(f"{function}() takes the data of {name!r} as a dict, not {type(data).__name__}")
+    return name, data
+
+
 MAX_SIGNAL = 200
+MAX_CHILDREN = 1_000
 
 WAITS: Mapping[str, Callable[..., Wait]] = {
     "sleep": sleep,
     "sleep_until": sleep_until,
     "approval": approval,
     "wait_for": wait_for,
+    "run_process": run_process,
+    "run_all": run_all,
 }
 
 STUBS = """
@@ -98,6 +134,10 @@ def sleep_until(when: datetime) -> None: ...
 def approval(approver: str | list[str], question: str) -> _Decision: ...
 
 def wait_for(signal: str, timeout: float | timedelta | None = None) -> Any: ...
+
+def run_process(name: str, /, **data: Any) -> dict[str, Any]: ...
+
+def run_all(items: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]: ...
 """
 
 

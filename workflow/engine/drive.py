@@ -89,7 +89,7 @@ class Drive:
 
     def _execute(self, held: Held, run: TaskRun) -> Report:
         """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own."""
-        ledger = DatabaseLedger(held.lease, run, clock=self.planner.clock)
+        ledger = DatabaseLedger(held.lease, run, depth=held.instance.depth, clock=self.planner.clock)
         try:
             outcome = self._outcome(held.job(run), ledger)
         except SnapshotTampered as error:

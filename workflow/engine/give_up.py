@@ -19,7 +19,9 @@ def give_up(instance: RunningProcesses, error: Exception, *, now: datetime) -> N
     what = {"type": type(error).__name__, "message": f"The engine failed: {error}"[:2000].replace("\x00", "")}
     changed = [_closed(run, what, now) for run in held.runs.values() if run.state in OPEN]
     fields = {"error": what, "ended_at": now}
-    transitions.apply(lease, Turn(state=InstanceState.FAILED, fields=fields, changed=changed))
+    transitions.apply(
+        lease, Turn(state=InstanceState.FAILED, fields=fields, changed=changed, parent=fresh.parent, at=now)
+    )
 
 
 def _closed(run: TaskRun, error: dict[str, str], now: datetime) -> TaskRun:

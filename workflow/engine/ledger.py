@@ -11,10 +11,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from workflow import transitions
+from workflow import conf, starting, transitions
 from workflow.code.job import Call, Raised, Returned
 from workflow.code.ledger import Record, error_from_json, error_to_json
-from workflow.code.waits import ForSignal
+from workflow.code.waits import ForChildren, ForSignal
+from workflow.errors import WorkflowError
 from workflow.models import ActionCall, TaskRun
 from workflow.models.people import unknown_names
 from workflow.transitions import Lease
@@ -30,7 +31,8 @@ class SnapshotTampered(Exception):
 class DatabaseLedger:
     """The calls of one task run. `unwritten` are those that are to be saved with its outcome."""
 
-    def __init__(self, lease: Lease, run: TaskRun, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, lease: Lease, run: TaskRun, *, depth: int, clock: Callable[[], datetime]) -> None:
+        self._depth = depth
         self._lease = lease
         self._run = copy(run)  # the drive goes on with its own while the code runs
         self._before = run.log
@@ -91,6 +93,17 @@ class DatabaseLedger:
 
     def unknown(self, names: Sequence[str]) -> list[str]:
         return unknown_names(names)
+
+    def refuse(self, children: ForChildren) -> None:
+        limit = conf.get("MAX_DEPTH")
+        if self._depth >= limit:
+            raise ValueError(
+                f"{limit} instances stand above one another already (MAX_DEPTH): is this endless recursion?"
+            )
+        try:
+            starting.prepare(children.items)
+        except WorkflowError as error:
+            raise ValueError(str(error)) from error
 
     def now(self) -> datetime:
         return self._last

@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from workflow import conf, flow, history
+from workflow import conf, flow, history, starting
 from workflow.code.execute import DISAGREES
 from workflow.code.job import Completed, Errored, Suspended
 from workflow.code.runner import Runner
-from workflow.code.waits import ForPeople
+from workflow.code.waits import ForChildren, ForPeople
 from workflow.definition import TaskDefinition
 from workflow.engine.entry import verdicts
 from workflow.engine.held import Held, Report
 from workflow.engine.retry import retry_at
-from workflow.models import InstanceState, RunState, Task, TaskRun, WaitingForApproval
+from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval
+from workflow.starting import Start
 from workflow.transitions import Turn
 
 FINAL = frozenset({DISAGREES, "SnapshotTampered"})
@@ -46,6 +47,8 @@ class Planner:
             turn,
             calls=[call for _, report in reported for call in report.calls],
             waiting=[*turn.waiting, *(one for run, report in reported if (one := _asked(held, run, report, now)))],
+            children=[family for run, report in reported if (family := _begun(run, report))],
+            parent=held.instance.parent,
             woken=woken,
             at=now,
         )
@@ -187,6 +190,14 @@ def _begin(run: TaskRun, starts: bool | flow.Failed, *, manual: bool, now: datet
             run.state, run.ended_at = RunState.SKIPPED, now
         case _:
             run.state = RunState.WAITING if manual else RunState.RUNNING
+
+
+def _begun(run: TaskRun, report: Report) -> tuple[ActionCall, list[Start]] | None:
+    """What code starts that stands at `run_process()` or `run_all()`, with its call."""
+    match report.outcome:
+        case Suspended(wait=ForChildren(items=items)) if run.state == RunState.SUSPENDED:
+            return report.calls[-1], starting.prepare(items)
+    return None
 
 
 def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> WaitingForApproval | None:

@@ -41,6 +41,18 @@ class RunningProcesses(models.Model):
     )
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
+    parent = models.ForeignKey(
+        "ActionCall",
+        models.SET_NULL,
+        null=True,
+        related_name="children",
+        verbose_name=_("parent"),
+        help_text=_("The call of run_process() or run_all() that waits for its end."),
+    )
+    place = models.PositiveIntegerField(
+        _("place"), default=0, help_text=_("Among the instances that the call started.")
+    )
+    depth = models.PositiveSmallIntegerField(_("depth"), default=0, help_text=_("How many parents it has above it."))
     visit = models.PositiveIntegerField(_("visit"), default=1, help_text=_("How many steps it has entered."))
 
     # One column and one index answer "what may be taken now?": READY since then, WAITING until then,
