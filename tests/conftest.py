@@ -101,6 +101,7 @@ def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
+                process_group=0,  # so that a test can signal it with all that it has started
             )
         child.log = log  # type: ignore[attr-defined]
         children.append(child)

@@ -1,0 +1,78 @@
+"""Engines that are processes of their own, and what they do to the world."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Spawn
+
+PATIENCE = 60.0  # seconds
+
+
+@pytest.fixture
+def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file outside the database, to which `note` appends a line at each call."""
+    path = tmp_path / "effects"
+    path.touch()
+    monkeypatch.setenv("EFFECTS", str(path))
+    return path
+
+
+@pytest.fixture
+def start_engine(spawn: Spawn, effects: Path) -> Callable[..., "EngineProcess"]:
+    """Starts an engine as a process."""
+
+    def start(*options: str) -> EngineProcess:
+        return EngineProcess(spawn("runengine", "--poll-interval", "0.05", *options, EFFECTS=str(effects)))
+
+    return start
+
+
+class EngineProcess:
+    """An engine that runs, or has run."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    @property
+    def log(self) -> str:
+        path: Path = self.process.log  # type: ignore[attr-defined]
+        return path.read_text()
+
+    def told(self, text: str) -> None:
+        """Wait until it has logged this."""
+        eventually(lambda: text in self.log, lambda: f"{text!r} is not in the log:\n{self.log}")
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Send a signal to it, or, as a terminal does, to all processes of its group."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+
+    def ended(self) -> int:
+        """Its exit code, once it has ended."""
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"The engine does not end:\n{self.log}") from None
+
+    def workers(self) -> list[int]:
+        """The processes in which it runs code."""
+        return [pid for pid, parent in parents() if parent == self.process.pid]
+
+
+def parents() -> list[tuple[int, int]]:
+    """Each process of this machine, with the one that started it."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    return [(int(pid), int(parent)) for pid, parent in map(str.split, listed.splitlines())]
+
+
+def eventually(is_so: Callable[[], Any], told: Callable[[], str] = lambda: "It does not come to pass.") -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.02)
