@@ -76,7 +76,8 @@ def start_many(
 def who_was_quicker(run: TaskRun) -> str:
     """Who decided a task run that waits no more, what, and when."""
     what = f"{run.task_name!r} of instance {run.instance_id}"
-    if run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
+    asked_by_code = run.call_number > 0
+    if asked_by_code or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return f"{what} waits no more: the instance has moved on. Nothing was changed."
     who = run.decided_by.get_username() if run.decided_by else "The command line"
     did = "approved" if run.state == RunState.FINISHED else "rejected"

@@ -4,6 +4,8 @@ import pytest
 
 from tests.code.granted import GRANTED
 from tests.code.test_runners import PROGRAMS
+from workflow.code.actions import Action, _actions
+from workflow.code.check import _checked, check_code
 from workflow.code.job import Problem
 from workflow.code.sandbox import SandboxRunner
 from workflow.code.stubs import stubs
@@ -130,3 +132,17 @@ def test_trusted_python_is_checked_for_its_syntax(trusted: TrustedRunner) -> Non
     assert problems(trusted, "import numpy\nx = = 1") == [Problem(line=2, column=5, message="Invalid syntax.")]
     assert problems(trusted, "import numpy\nnumpy.array(1)") == []
     assert len(problems(trusted, "x\x00")) == 1
+
+
+def test_what_was_checked_is_remembered_until_what_is_granted_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "remembered_or_not(1)"
+    (problem,) = check_code(code)
+    assert problem.message.startswith("There is no 'remembered_or_not' here")
+    before = _checked.cache_info().hits
+    check_code(code)
+    assert _checked.cache_info().hits == before + 1
+
+    def remembered_or_not(number: int) -> None: ...
+
+    monkeypatch.setitem(_actions, "remembered_or_not", Action("remembered_or_not", remembered_or_not))
+    assert check_code(code) == []

@@ -139,6 +139,10 @@ class Suspended:
 Outcome = Completed | Errored
 
 
+UNCHECKED = "The code could not be checked"
+"""How the message of a problem begins that is the checker's, and not the code's."""
+
+
 @dataclass(frozen=True, kw_only=True, order=True)
 class Problem:
     """What the checker finds wrong with code, before it runs. Line and column are 1-based."""

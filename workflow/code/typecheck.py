@@ -21,7 +21,7 @@ from pydantic_monty import (
 
 from workflow.code.failure import suggestion
 from workflow.code.faults import place
-from workflow.code.job import Problem
+from workflow.code.job import UNCHECKED, Problem
 
 LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20}
 NOT_AN_EXPRESSION: Final = 'This must be one expression, such as data["amount"] > 100, not statements.'
@@ -70,7 +70,7 @@ def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:
         message = str(error.exception()).replace(_UNSUPPORTED, "The sandbox does not support")
         return [_problem(line or 1, column or 1, f"{_first_up(message)}.")]
     except MontyError as error:
-        return [_problem(1, 1, f"The code could not be checked: {error}")]
+        return [_problem(1, 1, f"{UNCHECKED}: {error}")]
     return []
 
 
