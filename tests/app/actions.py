@@ -59,6 +59,18 @@ def look_up(text: str) -> str:
     return text.upper()
 
 
+@action(checkpoint=False)
+def engine_pid() -> int:
+    """The OS process that runs this."""
+    return os.getpid()
+
+
+@action(checkpoint=False)
+def attempt() -> int:
+    """Which attempt of its task this is. Code that goes on from a snapshot has the `run` of the attempt that made it."""
+    return current_run().info.attempt
+
+
 @action(atomic=True)
 def book_and_fail() -> None:
     """Write a row, and raise."""
