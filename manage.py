@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from config.demo import environment
@@ -14,7 +15,10 @@ def main() -> None:
     if sys.argv[1:2] == ["demo"]:
         # The demo needs no settings of anybody's, so that it runs on a fresh clone; they must stand before Django reads them.
         environment.prepare(os.environ)
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Error in the settings: {error}")
 
 
 if __name__ == "__main__":

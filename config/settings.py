@@ -119,7 +119,7 @@ if env.switch("BEHIND_PROXY", default=False):
 
 WORKFLOW = env.object("WORKFLOW")
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -26,6 +26,13 @@ class Variables(environ.Env):
             raise ImproperlyConfigured(f"{name} is {text!r}. It must be on or off.")
         return SWITCH[text.lower()]
 
+    def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
+        """One of the choices, in whatever case it is written. Raises `ImproperlyConfigured` for anything else."""
+        text: str = self.str(name, default=default)
+        if text.upper() not in choices:
+            raise ImproperlyConfigured(f"{name} is {text!r}. It must be one of {', '.join(choices)}.")
+        return text.upper()
+
     def words(self, name: str) -> list[str]:
         """What stands between commas; blanks around it do not count."""
         return [word.strip() for word in self.str(name, default="").split(",") if word.strip()]

@@ -144,6 +144,11 @@ class TestDecisions:
         assert run.result == {"approved": True, "user": "anna", "comment": "fine"}
         assert run.ended_at is not None
 
+    def test_a_comment_has_its_limit_by_whatever_way_it_comes(self) -> None:
+        with pytest.raises(BadData, match=r"The comment has 2,001 characters; the most is 2,000\."):
+            operations.approve(waiting_for(), comment="x" * 2001)
+        assert WaitingForApproval.objects.exists()
+
     def test_a_rejection_without_on_reject_ends_the_instance(self) -> None:
         waiting = waiting_for()
         operations.reject(waiting, comment="no")

@@ -246,3 +246,16 @@ class TestPages:
         response = client.get("/static/admin/css/base.css")
         assert response.headers["Content-Type"] == 'text/css; charset="utf-8"'
         assert b"DJANGO Admin styles" in b"".join(response.streaming_content)
+
+
+def test_commands_say_what_is_wrong_with_the_settings_in_one_line() -> None:
+    done = run("manage.py", "migrate", "--help")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error in the settings: SECRET_KEY is not set.")
+
+
+def test_a_log_level_that_is_none_is_refused() -> None:
+    said = refusal(**PRODUCTION, LOG_LEVEL="foo")
+    assert said.endswith("LOG_LEVEL is 'foo'. It must be one of DEBUG, INFO, WARNING, ERROR.")
+    assert setting("LOG_LEVEL", **PRODUCTION, LOG_LEVEL="warning") == "WARNING"

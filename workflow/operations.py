@@ -51,6 +51,10 @@ __all__ = [
 ]
 
 
+MAX_COMMENT = 2_000
+"""Characters of a comment on a decision."""
+
+
 def start(process: Process | str, data: Mapping[str, Any] | None = None, *, user: Any = None) -> RunningProcesses:
     """Start one instance of a process with `data`; `user` is who asked for it.
 
@@ -199,6 +203,8 @@ def _decide(waiting: WaitingForApproval, *, approved: bool, by: Any, comment: st
             f"{by.get_username()} may not decide {waiting.task_name!r} of instance {waiting.rpid_id}: "
             f"it waits for {waiting.approver or 'a member of staff'}."
         )
+    if len(comment) > MAX_COMMENT:
+        raise BadData(f"The comment has {len(comment):,} characters; the most is {MAX_COMMENT:,}.")
     now = timezone.now()
     with transaction.atomic():
         instance = transitions.locked(waiting.rpid_id)

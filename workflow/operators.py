@@ -57,6 +57,14 @@ class Plan:
     again: Sequence[str]
 
 
+def is_possible(instance: RunningProcesses, action: Action) -> bool:
+    """Whether the instance's state permits the action."""
+    state = InstanceState(instance.state)
+    target = TARGETS.get(action, InstanceState.READY)
+    permitted = target in MOVES[state] or (action == Action.GOTO and state == InstanceState.READY)
+    return permitted and state in FROM.get(action, {state})
+
+
 def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
     """What the action would do to the instance, without doing it. Raises as `perform` does."""
     instance = _instance(instance_id)
@@ -125,19 +133,16 @@ def _locked(instance_id: int) -> RunningProcesses:
 
 
 def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:
-    state = InstanceState(instance.state)
-    target = TARGETS.get(action, InstanceState.READY)
-    if state not in FROM.get(action, {state}) or not (target in MOVES[state] or _stays_ready(state, action)):
+    if not is_possible(instance, action):
+        target = TARGETS.get(action, InstanceState.READY)
         able = sorted(FROM.get(action, {before for before, after in MOVES.items() if target in after}))
-        raise NotPermitted(f"Instance {instance.pk} is {state}; {action} takes one that is {' or '.join(able)}.")
+        raise NotPermitted(
+            f"Instance {instance.pk} is {instance.state}; {action} takes one that is {' or '.join(able)}."
+        )
     steps = instance.version.frozen.sequences
     if action == Action.GOTO and to not in steps:
         known = ", ".join(map(str, steps))
         raise BadData(f"goto needs one of the steps of {instance.version}: {known}; not {to}.")
-
-
-def _stays_ready(state: InstanceState, action: Action) -> bool:
-    return action == Action.GOTO and state == InstanceState.READY
 
 
 def _change_runs(instance: RunningProcesses, action: Action, *, result: Any, now: datetime) -> None:

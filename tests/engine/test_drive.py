@@ -94,6 +94,27 @@ def test_on_error_leads_on_with_the_error_in_data() -> None:
     assert instance.error is None
 
 
+def test_more_than_may_be_kept_fails_the_task_so_that_on_error_applies(settings: Any) -> None:
+    settings.WORKFLOW = {"MAX_DATA_BYTES": 500}
+    process("Big", {"Big": code("data['x'] = 'y' * 600"), "Tell": code("1")}, (1, "Big", {"on_error": 2}), (2, "Tell"))
+    instance = started("Big")
+    assert instance.state == InstanceState.FINISHED
+    assert instance.data["error"]["message"].startswith("The data takes 609 bytes; the limit (MAX_DATA_BYTES) is 500.")
+    assert TaskRun.objects.get(task_name="Big").state == RunState.FAILED
+
+
+def test_what_people_decided_is_logged_as_a_result_too(caplog: pytest.LogCaptureFixture) -> None:
+    process("Sign", {"Sign": manual(), "End": code("1")}, (1, "Sign"), (2, "End"))
+    instance = started("Sign")
+    operations.approve(WaitingForApproval.objects.get(), comment="fine")
+    with caplog.at_level("INFO", "workflow"):
+        run_until_idle()
+    said = "Result of Sign task Sign is {'approved': True, 'user': None, 'comment': 'fine'} "
+    assert [record.message for record in caplog.records if "task Sign" in record.message] == [
+        f"{said}(instance {instance.pk})"
+    ]
+
+
 def test_a_retry_waits_for_its_time_and_then_succeeds() -> None:
     text = "if run.attempt < 3:\n    raise ValueError('not yet')\nrun.attempt"
     process("Flaky", {"Flaky": code(text, max_attempts=3, retry_delay=0)}, (1, "Flaky"))

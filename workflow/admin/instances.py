@@ -1,17 +1,19 @@
 """Running processes: where each stands, and what it has done."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from workflow import operations
-from workflow.admin import decide, show
+from workflow import operations, operators
+from workflow.admin import decide, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.admin.standing import standing
 from workflow.models import RunningProcesses, RunState, TaskRun
@@ -51,7 +53,14 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         instance = context["original"]
         context.update(_history(instance), waiting=_waiting(request, instance))
         context["standing"] = standing(instance, now=timezone.now())
+        context["interventions"] = instance.interventions.select_related("by")[:RUNS_SHOWN]
+        if step_in.may(request) and any(operators.is_possible(instance, action) for action in operators.Action):
+            context["step_in"] = reverse("admin:workflow_runningprocesses_step_in", args=[instance.pk])
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(partial(step_in.view, self))
+        return [path("<int:key>/step-in/", page, name="workflow_runningprocesses_step_in"), *super().get_urls()]
 
     @admin.display(description=_("started"), ordering="started_at")
     def started(self, instance: RunningProcesses) -> str:

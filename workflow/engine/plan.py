@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from workflow import conf, flow, history, starting
+from workflow import conf, flow, history, starting, values
 from workflow.code.execute import DISAGREES
+from workflow.code.failure import failure
 from workflow.code.job import Completed, Errored, Suspended
+from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
 from workflow.code.waits import ForChildren, ForPeople
 from workflow.definition import TaskDefinition
@@ -76,7 +78,7 @@ class Planner:
 
     def _report(self, held: Held, run: TaskRun, report: Report, now: datetime) -> None:
         run.log, run.snapshot, run.call_number = _log(report.log), report.snapshot, report.call_number
-        match report.outcome:
+        match _within_limit(report.outcome):
             case Suspended(wait=wait):
                 run.state, run.due_at = RunState.SUSPENDED, wait.due_at
             case Completed() as outcome:
@@ -121,6 +123,19 @@ class Planner:
             created=created,
             waiting=[_waiting(held, run, deciders[run.row], now) for run in created if run.row in deciders],
         )
+
+
+def _within_limit(outcome: CodeOutcome | Suspended) -> CodeOutcome | Suspended:
+    """The outcome, or the failure of the task that would leave more than an instance may keep (rule 7)."""
+    limit = conf.get("MAX_DATA_BYTES")
+    match outcome:
+        case Completed(result=result, data=data):
+            for name, content in (("result", result), ("data", data)):
+                size = len(values.dumps(content).encode())
+                if size > limit:
+                    message = f"The {name} takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}."
+                    return Errored(error=failure("TooMuchData", message), log=outcome.log)
+    return outcome
 
 
 def _wake(held: Held, now: datetime) -> list[TaskRun]:

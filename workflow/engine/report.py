@@ -9,6 +9,7 @@ from workflow.transitions import Turn
 logger = logging.getLogger("workflow.engine")
 
 LEVELS = {RunState.RETRYING: logging.WARNING, RunState.FAILED: logging.ERROR}
+DECIDED = {RunState.FINISHED, RunState.REJECTED}
 LONGEST_RESULT = 200
 
 
@@ -19,16 +20,23 @@ def report_claim(instance: RunningProcesses) -> None:
 
 def report(held: Held, turn: Turn) -> None:
     """Log what a turn has written."""
-    for run in (*turn.changed, *turn.created):
+    for run in (*_decided(held, turn), *turn.changed, *turn.created):
         _report_run(held, run)
     if turn.state != held.instance.state:
         _report_state(held, turn)
 
 
+def _decided(held: Held, turn: Turn) -> list[TaskRun]:
+    """The task runs that people have finished, once their step is left: their results take effect now."""
+    if not turn.fields or (turn.fields["visit"] == held.instance.visit and "ended_at" not in turn.fields):
+        return []
+    return [run for run in held.runs.values() if run.state in DECIDED and run not in turn.changed]
+
+
 def _report_run(held: Held, run: TaskRun) -> None:
     name, task, instance = held.instance.process_name, run.task_name, held.instance.pk
     match run.state:
-        case RunState.FINISHED:
+        case RunState.FINISHED | RunState.REJECTED:
             logger.info("Result of %s task %s is %s (instance %s)", name, task, _short(run.result), instance)
         case RunState.RETRYING | RunState.FAILED:
             error = run.error or {}

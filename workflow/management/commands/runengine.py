@@ -57,7 +57,7 @@ class Command(WorkflowCommand):
             type=seconds,
             default=conf.get("LEASE"),
             metavar="SECONDS",
-            help="silence after which other engines take over its work (default: %(default)s)",
+            help="silence after which others take over this engine's work; a dead one's own lease counts (default: %(default)s)",
         )
         ends = parser.add_mutually_exclusive_group()
         ends.add_argument("--until-idle", action="store_true", help="end when nothing is ready, running or due")

@@ -33,6 +33,9 @@ def _data(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return values.loads(text)
+        data = values.loads(text)
     except values.ValueProblem as problem:
         raise CommandError(f"--data: {problem}") from problem
+    if data is None:
+        raise CommandError('--data: null is no object; write {}, or such as {"amount": 12}.')
+    return data

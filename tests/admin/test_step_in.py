@@ -1,0 +1,84 @@
+"""The page on which operators step in."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.build import code, process, run_until_idle
+from workflow import operations
+from workflow.models import Intervention, RunningProcesses
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def failed() -> RunningProcesses:
+    process("P", {"A": code("look_up('x')\nfail_first(1)\n1")}, (10, "A"))
+    operations.start("P")
+    run_until_idle()
+    return RunningProcesses.objects.get()
+
+
+def address(instance: RunningProcesses) -> str:
+    return f"/admin/workflow/runningprocesses/{instance.pk}/step-in/"
+
+
+@pytest.fixture
+def operator(client: Client, django_user_model: Any) -> Any:
+    user = django_user_model.objects.create_superuser("olga")
+    client.force_login(user)
+    return user
+
+
+@pytest.mark.usefixtures("operator")
+def test_it_shows_what_has_happened_and_offers_what_is_possible(client: Client, failed: RunningProcesses) -> None:
+    assert address(failed) in client.get(f"/admin/workflow/runningprocesses/{failed.pk}/change/").content.decode()
+    response = client.get(address(failed))
+    assert [value for value, _ in response.context["form"].fields["action"].choices] == [
+        "retry",
+        "restart",
+        "skip",
+        "goto",
+    ]
+    assert response.content.decode().count("fail_first(1) -&gt; OSError: ConnectionError: not yet") == 3
+    failed.refresh_from_db()
+    assert failed.state == "FAILED", "a GET changes nothing"
+
+
+def test_it_does_it_and_keeps_who_and_why(client: Client, operator: Any, failed: RunningProcesses) -> None:
+    response = client.post(address(failed), {"action": "skip", "result": '{"ok": 1}', "reason": "by hand"})
+    assert response.status_code == 302
+    kept = Intervention.objects.get()
+    assert (kept.action, kept.by, kept.reason) == ("skip", operator, "by hand")
+    run_until_idle()
+    failed.refresh_from_db()
+    assert (failed.state, failed.results) == ("FINISHED", {"A": {"ok": 1}})
+    page = client.get(response.url).content.decode()
+    assert "by hand" in page
+    assert "Step in" not in page
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"action": "goto"}, "goto needs one of the steps of P v1: 10; not None."),
+        ({"action": "cancel"}, "Select a valid choice"),
+        ({"action": "skip", "result": "{"}, "This is not JSON"),
+        ({}, "This field is required"),
+    ],
+)
+def test_what_is_not_right_is_said_and_changes_nothing(
+    client: Client, failed: RunningProcesses, fields: dict[str, str], message: str
+) -> None:
+    response = client.post(address(failed), fields)
+    assert message in response.content.decode()
+    failed.refresh_from_db()
+    assert failed.state == "FAILED"
+
+
+def test_it_takes_its_permission(client: Client, login: Any, failed: RunningProcesses) -> None:
+    login("view_runningprocesses")
+    assert client.post(address(failed), {"action": "retry"}).status_code == 403
+    assert address(failed) not in client.get(f"/admin/workflow/runningprocesses/{failed.pk}/change/").content.decode()

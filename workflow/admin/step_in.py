@@ -1,0 +1,115 @@
+"""The page on which an operator steps in: cancel, pause, resume, retry, restart, skip, or go to a step."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from workflow import operators, values
+from workflow.errors import WorkflowError
+from workflow.models import RunningProcesses
+from workflow.operators import Action
+
+if TYPE_CHECKING:
+    from workflow.admin.instances import RunningProcessesAdmin
+
+WORDS = {
+    Action.CANCEL: _("Cancel: end it, and take back what waits for people"),
+    Action.PAUSE: _("Pause: hold it until it is resumed"),
+    Action.RESUME: _("Resume: let it go on"),
+    Action.RETRY: _("Retry: try the failed task again, from the call that failed"),
+    Action.RESTART: _("Restart: try the failed task again from its start, with all its calls"),
+    Action.SKIP: _("Skip: take the failed task for done, with the result below"),
+    Action.GOTO: _("Go to the step below"),
+}
+
+
+class StepInForm(forms.Form):
+    """What to do, and why."""
+
+    action = forms.ChoiceField(label=_("What to do"), widget=forms.RadioSelect)
+    step = forms.TypedChoiceField(label=_("Step"), coerce=int, required=False, empty_value=None)
+    result = forms.CharField(
+        label=_("Result"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "spellcheck": "false", "class": "workflow-code"}),
+        help_text=_("JSON; what a skipped task is taken to have returned. Blank: nothing."),
+    )
+    reason = forms.CharField(
+        label=_("Why"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2, "cols": 60})
+    )
+
+    def __init__(self, *args: Any, possible: list[Action], steps: tuple[int, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        actions, numbers = self.fields["action"], self.fields["step"]
+        assert isinstance(actions, forms.ChoiceField)
+        assert isinstance(numbers, forms.ChoiceField)
+        actions.choices = [(action.value, WORDS[action]) for action in possible]
+        numbers.choices = [("", "-"), *((step, str(step)) for step in steps)]
+
+    def clean_result(self) -> Any:
+        text = self.cleaned_data["result"]
+        try:
+            return values.loads(text) if text else None
+        except values.ValueProblem as problem:
+            raise forms.ValidationError(str(problem)) from problem
+
+
+def may(request: HttpRequest) -> bool:
+    """Whether the user is an operator."""
+    user: Any = request.user
+    return user.has_perm("workflow.operate_instances")
+
+
+def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> HttpResponse:
+    """Show what has happened, ask what to do, and do it on a POST."""
+    if not may(request):
+        raise PermissionDenied
+    instance = RunningProcesses.objects.filter(pk=key).first()
+    if instance is None:
+        raise Http404
+    possible = [action for action in Action if operators.is_possible(instance, action)]
+    steps = instance.version.frozen.sequences
+    form = StepInForm(request.POST if request.method == "POST" else None, possible=possible, steps=steps)
+    if form.is_valid() and _performed(request, instance, form):
+        return redirect("admin:workflow_runningprocesses_change", key)
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": say("Step in: %(instance)s") % {"instance": instance},
+        "instance": instance,
+        "possible": possible,
+        "form": form,
+        "plans": [
+            (WORDS[action], operators.plan(key, action))
+            for action in (Action.RETRY, Action.RESTART)
+            if action in possible
+        ],
+        "opts": admin.opts,
+        "media": admin.media,
+    }
+    return TemplateResponse(request, "admin/workflow/step_in.html", context)
+
+
+def _performed(request: HttpRequest, instance: RunningProcesses, form: StepInForm) -> bool:
+    given = form.cleaned_data
+    action = Action(given["action"])
+    try:
+        changed = operators.perform(
+            instance.pk,
+            action,
+            by=request.user,
+            reason=given["reason"],
+            to=given["step"] if action == Action.GOTO else None,
+            result=given["result"],
+        )
+    except WorkflowError as error:
+        form.add_error(None, str(error))
+        return False
+    messages.success(request, say("It is %(state)s.") % {"state": changed.get_state_display()})
+    return True
