@@ -115,6 +115,15 @@ def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
         child.wait(timeout=20)
 
 
+@pytest.fixture
+def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file outside the database, to which the action `note` appends."""
+    path = tmp_path / "effects"
+    path.touch()
+    monkeypatch.setenv("EFFECTS", str(path))
+    return path
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A headless Chromium."""

@@ -16,15 +16,6 @@ from workflow.operators import Action
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file outside the database, to which `note` appends."""
-    path = tmp_path / "effects"
-    path.touch()
-    monkeypatch.setenv("EFFECTS", str(path))
-    return path
-
-
 def started(*rows: Any, **tasks: Any) -> RunningProcesses:
     process("P", tasks, *rows)
     return goes_on(operations.start("P"))

@@ -21,15 +21,6 @@ from workflow.models import ActionCall, InstanceState, ProcessVersion, RunningPr
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file outside the database, to which `note` appends."""
-    path = tmp_path / "effects"
-    path.touch()
-    monkeypatch.setenv("EFFECTS", str(path))
-    return path
-
-
 def started(text: str, *, retries: int = 0, **data: Any) -> RunningProcesses:
     """An instance of a process whose one task is this code; what the data holds, the checker takes for anything."""
     process("P", {"A": code(text, max_attempts=1 + retries, retry_delay=0)}, (1, "A"))
