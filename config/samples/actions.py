@@ -3,8 +3,7 @@
 import logging
 from zlib import crc32
 
-from workflow.code.actions import action
-from workflow.code.current import current_run
+from workflow import action, current_run
 
 logger = logging.getLogger(__name__)
 
