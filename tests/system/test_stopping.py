@@ -38,8 +38,8 @@ def test_under_load_everything_is_ended_or_handed_back(
     assert engine.ended() == 0, engine.log
     assert engine.log.endswith("stopped; it holds nothing.\n")
     assert group or "in a new process" not in engine.log
-    assert "READY" in states()
-    assert states() <= {"READY", "FINISHED"}
+    assert "READY" in states(), engine.log
+    assert states() <= {"READY", "FINISHED"}, engine.log
     assert set(RunningProcesses.objects.values_list("owner", flat=True)) == {""}
 
     run_until_idle()

@@ -165,13 +165,13 @@ class SandboxRunner:
             },
             os_policy=self._policy_of(job),
         ) as session:
-            worker = session.worker_pid
-            assert worker is not None  # no turn has begun
-            self._busy.add(worker)
+            # None for one that has died since it last worked: the first turn tells of that.
+            worker = {pid} if (pid := session.worker_pid) is not None else set()
+            self._busy |= worker
             try:
                 yield session
             finally:
-                self._busy.discard(worker)
+                self._busy -= worker
 
     def _policy_of(self, job: Job) -> OSPolicy:
         policy: OSPolicy = {"timezone": self._timezone, "datetime": "call_host"}

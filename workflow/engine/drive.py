@@ -105,8 +105,10 @@ class Drive:
     def _outcome(self, job: Job, ledger: DatabaseLedger) -> CodeOutcome | Suspended:
         while True:
             try:
-                return execute(job, self.runner, ledger)
+                outcome = execute(job, self.runner, ledger)
             except WorkerStopped as stopped:
                 # Ctrl-C and service managers signal the sandbox's processes too; what they ran still has to end.
                 logger.info("Instance %s, task %r goes on in a new process: %s", job.run.id, job.run.task, stopped)
                 ledger.again()
+            else:
+                return outcome

@@ -24,6 +24,13 @@ def give_up(instance: RunningProcesses, error: Exception, *, now: datetime) -> N
     )
 
 
+def hand_back(instance: RunningProcesses, *, now: datetime) -> None:
+    """Let another engine go on from the last write, if this engine holds the instance still."""
+    found = transitions.refresh(transitions.lease_of(instance))
+    if found is not None:
+        transitions.apply(found[0], Turn(state=InstanceState.READY, due_at=now))
+
+
 def _closed(run: TaskRun, error: dict[str, str], now: datetime) -> TaskRun:
     if run.state == RunState.RUNNING:
         run.state, run.error = RunState.FAILED, error

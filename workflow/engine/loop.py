@@ -20,7 +20,7 @@ from workflow.code.runner import Runner
 from workflow.definition import Definition
 from workflow.engine.crew import Crew
 from workflow.engine.drive import Drive
-from workflow.engine.give_up import give_up
+from workflow.engine.give_up import give_up, hand_back
 from workflow.engine.heartbeat import Heartbeat
 from workflow.engine.plan import Planner
 from workflow.engine.report import report_claim
@@ -135,9 +135,13 @@ class Engine:
             connection.close()
             raise
         except Exception as error:
-            # Our own mistake, or an action's: it must not stop the others, and must be seen where people look.
             logger.exception("Instance %s can't be driven.", instance.pk)
-            give_up(instance, error, now=self.clock())
+            if self.stopping.is_set():
+                # What stops the engine may have stopped what it relies on first: the next one shows who is to blame.
+                hand_back(instance, now=self.clock())
+            else:
+                # Our own mistake, or an action's: it must not stop the others, and must be seen where people look.
+                give_up(instance, error, now=self.clock())
 
     def _definition(self, version: int) -> Definition:
         # Versions never change, so each is read once.
