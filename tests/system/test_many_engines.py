@@ -1,11 +1,13 @@
 """Several engines, and people, at work on one database at the same time."""
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError, connection, transaction
 
 from tests.build import code, manual, process
 from tests.system.conftest import EngineProcess, eventually
@@ -95,6 +97,32 @@ def test_a_rejection_beside_code_that_runs_ends_the_instance_when_the_code_has_e
     assert states == {"Sign": "REJECTED", "Slow": "CANCELLED"}
 
 
+def freeze(engine: EngineProcess) -> None:
+    """Stop the engine between two transactions: one that stands still within one keeps its locks, and all wait for it."""
+    for _ in range(100):
+        engine.signal(signal.SIGSTOP)
+        if _nothing_is_locked():
+            return
+        engine.signal(signal.SIGCONT)
+        time.sleep(0.01)
+    raise AssertionError("The engine is always within a transaction.")
+
+
+def _nothing_is_locked() -> bool:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA busy_timeout = 100")
+        try:
+            with transaction.atomic():
+                RunningProcesses.objects.select_for_update(nowait=True).get()
+        except OperationalError:
+            return False
+        finally:
+            if connection.vendor == "sqlite":
+                cursor.execute("PRAGMA busy_timeout = 30000")
+    return True
+
+
 def test_an_engine_that_stood_still_beyond_its_lease_changes_nothing_any_more(
     start_engine: Callable[..., EngineProcess], effects: Path
 ) -> None:
@@ -103,7 +131,7 @@ def test_an_engine_that_stood_still_beyond_its_lease_changes_nothing_any_more(
     instance = operations.start("P")
     frozen = start_engine("--lease", "1")
     eventually(effects.read_text, lambda: frozen.log)
-    frozen.signal(signal.SIGSTOP)
+    freeze(frozen)
 
     other = start_engine("--until-idle", "--lease", "1")
     assert other.ended() == 0, other.log
