@@ -29,6 +29,9 @@ BROWSER_ARGUMENTS = [
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
+# Benchmarks bring databases of their own, so that one of the two runs of the suite is enough for them.
+collect_ignore = ["test_benchmarks.py"] if os.environ.get("TEST_DATABASE") == "postgres" else []
+
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 Spawn = Callable[..., subprocess.Popen[str]]
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 SITE = {"DJANGO_SETTINGS_MODULE": "config.settings"}
 START_UP = 60.0
+GROUPS = {"managers", "hr", "it", "sales", "warehouse"}
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_it_serves_works_and_stops(demo: Callable[[], Demo]) -> None:
     settled = {InstanceState.WAITING, InstanceState.FINISHED}
     wait_until(lambda: bool(states()) and set(states()) <= settled, lambda: running.output)
     assert set(states()) == settled
-    assert set(WaitingForApproval.objects.values_list("approver", flat=True)) == {"managers", "hr", "it", "sales"}
+    assert set(WaitingForApproval.objects.values_list("approver", flat=True)) == GROUPS
     assert "Result of Expense claim task Pay out is T-" in running.output
 
     assert running.stop() == 0

@@ -1,5 +1,6 @@
 """The picture of a process: what it shows, by tables; that any draft is drawn well, by properties."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -74,13 +75,21 @@ ROWS = st.builds(
     on_error=TARGETS,
     ends_step=st.booleans(),
 )
-TASKS = st.builds(TaskDefinition, name=NAMES, manual=st.booleans(), code=st.sampled_from(["", "1"]), approver=NAMES)
+TASKS = st.builds(
+    TaskDefinition,
+    name=NAMES,
+    manual=st.booleans(),
+    code=st.sampled_from(["", "1"]),
+    approver=NAMES,
+    subprocess=st.one_of(st.just(""), NAMES),
+    timeout=st.one_of(st.none(), st.floats()),
+)
 
 
 @st.composite
 def drafts(draw: st.DrawFn) -> Definition:
     rows = sorted(draw(st.lists(ROWS, max_size=16)), key=lambda row: row.sequence)
-    known = [TaskDefinition(name=row.task, manual=draw(st.booleans())) for row in rows if draw(st.booleans())]
+    known = [replace(draw(TASKS), name=row.task) for row in rows if draw(st.booleans())]
     return Definition(name=draw(NAMES), tasks=(*draw(st.lists(TASKS, max_size=3)), *known), rows=tuple(rows))
 
 
@@ -216,6 +225,7 @@ class TestBoxes:
         [
             (TaskDefinition(name="t", manual=True), "manual", 1),
             (TaskDefinition(name="t", code="1"), "code", 1),
+            (TaskDefinition(name="t", subprocess="Other"), "subprocess", 1),
             (TaskDefinition(name="t"), "empty", 2),
             (TaskDefinition(name="another", code="1"), "unknown", 2),
         ],
@@ -232,6 +242,19 @@ class TestBoxes:
         assert people.get("d") != code.get("d")
         round_box, square_box = having(root, "box")
         assert round_box.get("rx") != square_box.get("rx")
+
+    def test_have_a_second_line_at_both_sides_for_a_process(self) -> None:
+        tasks = (TaskDefinition(name="a", subprocess="Other"), TaskDefinition(name="b", code="1"))
+        process = Definition(name="P", tasks=tasks, rows=(Row(task="a", sequence=1), Row(task="b", sequence=2)))
+        sub, code = having(picture(process, marks={0: Mark.WAITING}), "row")
+        assert len(having(sub, "sides")) == 1
+        assert not having(code, "sides")
+        assert {"runs Other", "rejected → end"} <= set(texts(sub))
+
+    @pytest.mark.parametrize(("seconds", "limit"), [(90.0, "within 1m 30s"), (None, ""), (-1.0, ""), (1e300, "")])
+    def test_say_how_long_they_may_take(self, seconds: float | None, limit: str) -> None:
+        root = picture(definition(Row(task="a", sequence=1), timeout=seconds))
+        assert [line for line in texts(root) if line.startswith("within")] == ([limit] if limit else [])
 
     def test_show_the_condition_on_the_way_in(self) -> None:
         root = picture(definition(Row(task="a", sequence=1, condition='data["amount"] > 100')))
@@ -400,6 +423,8 @@ SENTENCES = [
     (Row(task="m", sequence=1, on_reject=5), "When it is rejected, to step 5."),
     (Row(task="a", sequence=1, ends_step=True), "Once it is done, the step is over."),
     (Row(task="gone", sequence=1), "“gone”, a task that does not exist."),
+    (Row(task="s", sequence=1), "“s”, done by the process “Other <b>”. When it is rejected, the process ends."),
+    (Row(task="t", sequence=1), "“t”, done by code. It fails unless it is done within 1d 12h. After step 1"),
     (Row(task="idle", sequence=1), "“idle”, which has no work yet."),
     (Row(task="<b>\n\u202e", sequence=1), "“<b> \ufffd”, a task that does not exist."),
 ]
@@ -411,6 +436,8 @@ class TestDescribe:
         tasks = (
             TaskDefinition(name="a", code="1"),
             TaskDefinition(name="m", manual=True),
+            TaskDefinition(name="s", subprocess="Other <b>"),
+            TaskDefinition(name="t", code="1", timeout=36 * 3600.0),
             TaskDefinition(name="idle"),
         )
         process = Definition(name="P", tasks=tasks, rows=(row, Row(task="a", sequence=5)))

@@ -114,13 +114,28 @@ class TestTasks:
         assert told(with_task(TaskDefinition(name="a", code=code))) == [
             (
                 "error: Task 'a': Nobody and nothing does this task, so its step could never end. "
-                "Tick manual to have people decide it, or write its code."
+                "Tick manual to have people decide it, write its code, or choose a sub-process."
             )
         ]
 
     def test_a_task_that_is_manual_and_code(self) -> None:
         assert told(with_task(TaskDefinition(name="a", manual=True, code="1"))) == [
             "error: Task 'a': This task is manual and has code. Move its code to a task of its own, or untick manual."
+        ]
+
+    @pytest.mark.parametrize(("other", "is_other"), [({"manual": True}, "is manual"), ({"code": "1"}, "has code")])
+    def test_a_task_that_is_a_sub_process_and_something_else(self, other: dict[str, Any], is_other: str) -> None:
+        assert told(with_task(TaskDefinition(name="a", subprocess="Q", **other))) == [
+            f"error: Task 'a': This task {is_other} and is the process 'Q' as well. Make a task of its own of one of the two."
+        ]
+
+    def test_a_sub_process_can_be_rejected(self) -> None:
+        assert told(process(row(1, "a", on_reject=1), a=TaskDefinition(name="a", subprocess="Q"))) == []
+
+    @pytest.mark.parametrize("field", ["input", "output"])
+    def test_what_only_a_sub_process_has(self, field: str) -> None:
+        assert told(with_task(TaskDefinition(name="a", code="1", **{field: "{}"}))) == [
+            f"warning: Task 'a': Only a sub-process has {field}, and this task is none. Clear it, or choose a sub-process."
         ]
 
     def test_an_approver_of_code(self) -> None:

@@ -11,14 +11,39 @@ if TYPE_CHECKING:
     from workflow.code.actions import action
     from workflow.code.current import current_run
     from workflow.operations import approve, reject, signal, start, start_many
+    from workflow.operators import Action as Operation
+    from workflow.operators import perform as operate
+    from workflow.operators import perform_all as operate_all
+    from workflow.operators import plan
 
-__all__ = ["action", "approve", "current_run", "reject", "signal", "start", "start_many"]
+__all__ = [
+    "Operation",
+    "action",
+    "approve",
+    "current_run",
+    "operate",
+    "operate_all",
+    "plan",
+    "reject",
+    "signal",
+    "start",
+    "start_many",
+]
 
-_HOMES = {"action": "workflow.code.actions", "current_run": "workflow.code.current"}
+# Where each is at home, and under which name where that is another: `action` and `Action` are too easily mixed up.
+_HOMES = {
+    "Operation": "workflow.operators.Action",
+    "action": "workflow.code.actions.action",
+    "current_run": "workflow.code.current.current_run",
+    "operate": "workflow.operators.perform",
+    "operate_all": "workflow.operators.perform_all",
+    "plan": "workflow.operators.plan",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Late, because models can't be imported before Django has loaded the apps, of which this is one.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "workflow.operations")), name)
+    home, _, known_as = _HOMES.get(name, f"workflow.operations.{name}").rpartition(".")
+    return getattr(import_module(home), known_as)

@@ -6,6 +6,9 @@ Pure: whether a name is a user's or a group's is asked elsewhere.
 from collections.abc import Iterable
 from typing import Any
 
+MAX_NAMES = 500
+"""Names that code may give at once: databases limit how many one question can ask for."""
+
 
 def is_expression(text: str) -> bool:
     """Whether an approver is worked out from the instance's data: `=data["manager"]`."""
@@ -37,6 +40,8 @@ def names_from_value(value: Any) -> tuple[str, ...]:
             raise ValueError(f"The approver must be a name, or a list of names; the expression gave {_kind(value)}.")
     if not found:
         raise ValueError("The expression for the approver gave no name; it must give a user's or a group's.")
+    if len(found) > MAX_NAMES:
+        raise ValueError(f"Up to {MAX_NAMES} users and groups can be asked, not {len(found):,}; make them a group.")
     return found
 
 

@@ -14,17 +14,22 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDefinition:
-    """A unit of work: manual (people decide), or code.
+    """A unit of work: manual (people decide), code, or another process by its name (`subprocess`).
 
     `approver` names users and groups, separated by commas, or is an expression (`=data["manager"]`);
-    blank means any member of staff. `retry_delay` and `time_limit` are in seconds, `memory_limit` in
-    MiB; `None` takes the setting.
+    blank means any member of staff. `input` and `output` are expressions that say what data a sub-process
+    begins with, and what of its final data comes back; blank means all of it. `timeout`, `retry_delay` and
+    `time_limit` are in seconds, `memory_limit` in MiB; `None` takes the setting, or, for `timeout`, is no limit.
     """
 
     name: str
     manual: bool = False
     code: str = ""
     approver: str = ""
+    subprocess: str = ""
+    input: str = ""
+    output: str = ""
+    timeout: float | None = None
     max_attempts: int = 1
     retry_delay: float = 10.0
     time_limit: float | None = None

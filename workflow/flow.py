@@ -33,6 +33,10 @@ class Ending(Enum):
     FAILED = "FAILED"
 
 
+PLAIN = frozenset({str, int, bool, type(None)})
+"""Types whose values are the same where they are equal."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Changes:
     """What a task did to `data`: keys set, and keys removed."""
@@ -56,7 +60,9 @@ class Changes:
 
 def _same(one: Any, other: Any) -> bool:
     # `1 == True == 1.0` in Python, but not for whoever reads the data.
-    return values.dumps(one) == values.dumps(other)
+    if type(one) is not type(other):
+        return False
+    return bool(one == other) if type(one) in PLAIN else values.dumps(one) == values.dumps(other)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ JUMPS = {"then": "when finished", "on_reject": "when rejected", "on_error": "whe
 FIELDS_OF = {Cause.FINISHED: "then", Cause.REJECTED: "on_reject", Cause.FAILED: "on_error"}
 # In the order in which a reader meets them: first those of a task, then those of a row.
 FIELDS = (
-    *("name", "manual", "approver", "code", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
+    *("name", "manual", "approver", "code", "subprocess", "input", "output"),
+    *("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
     *("sequence", "task", "condition", *JUMPS, "ends_step"),
 )
 NUMBERS_SHOWN = 12
@@ -116,13 +117,28 @@ def _work(definition: Definition) -> Iterator[Finding]:
                 "code",
                 "This task is manual and has code. Move its code to a task of its own, or untick manual.",
             )
-        elif not task.manual and not has_code(task):
+        elif task.subprocess and (task.manual or has_code(task)):
+            other = "is manual" if task.manual else "has code"
+            yield at_task(
+                task.name,
+                "subprocess",
+                f"This task {other} and is the process {task.subprocess!r} as well. Make a task of its own of one of the two.",
+            )
+        elif not task.manual and not has_code(task) and not task.subprocess:
             yield at_task(
                 task.name,
                 "code",
                 "Nobody and nothing does this task, so its step could never end. Tick manual to have people decide it, "
-                "or write its code.",
+                "write its code, or choose a sub-process.",
             )
+        for field in ("input", "output"):
+            if getattr(task, field).strip() and not task.subprocess:
+                yield at_task(
+                    task.name,
+                    field,
+                    f"Only a sub-process has {field}, and this task is none. Clear it, or choose a sub-process.",
+                    "warning",
+                )
 
 
 def _approvers(
@@ -171,6 +187,12 @@ def _numbers(definition: Definition) -> Iterator[Finding]:
             yield at_task(
                 task.name, "retry_delay", f"A delay of {task.retry_delay:g} seconds can't be waited. Give 0 or more."
             )
+        if not _is_positive(task.timeout):
+            yield at_task(
+                task.name,
+                "timeout",
+                f"In {task.timeout:g} seconds nothing can be done. Give more than 0, or leave it blank for no time-out.",
+            )
         if not _is_positive(task.time_limit):
             yield at_task(
                 task.name,
@@ -196,6 +218,11 @@ def _expressions_of_tasks(definition: Definition, check_code: CheckCode) -> Iter
                 yield at_problem(problem, task=task.name, field="code")
         if task.manual and approvers.is_expression(task.approver):
             yield from _approver_expression(task, check_code)
+        for field in ("input", "output"):
+            expression = getattr(task, field)
+            if task.subprocess and expression.strip():
+                for problem in check_code(expression, expression=True):
+                    yield at_problem(problem, task=task.name, field=field)
 
 
 def _approver_expression(task: TaskDefinition, check_code: CheckCode) -> Iterator[Finding]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from workflow import approvers, conf, flow, history, starting, transitions, values
+from workflow import approvers, clock, conf, flow, history, starting, transitions, values
 from workflow.code.waits import MAX_SIGNAL
 from workflow.errors import (
     AlreadyDecided,
@@ -26,6 +26,7 @@ from workflow.errors import (
 )
 from workflow.models import (
     ActionCall,
+    Priority,
     Process,
     RunningProcesses,
     RunState,
@@ -55,26 +56,42 @@ MAX_COMMENT = 2_000
 """Characters of a comment on a decision."""
 
 
-def start(process: Process | str, data: Mapping[str, Any] | None = None, *, user: Any = None) -> RunningProcesses:
-    """Start one instance of a process with `data`; `user` is who asked for it.
+def start(
+    process: Process | str,
+    data: Mapping[str, Any] | None = None,
+    user: Any = None,
+    *,
+    subject: Model | None = None,
+    priority: Priority | None = None,
+) -> RunningProcesses:
+    """Start one instance of a process with `data`; `user` is who asked for it, `subject` any saved object that it is about; `priority`
+    takes the place of the process's own.
 
     Inside a transaction of the caller's, it starts only if that commits. Raises `NoSuchProcess`, `NotStartable`,
     `BadData`.
     """
     name = process.name if isinstance(process, Process) else process
-    return start_many([name], data, user=user)[0]
+    return start_many([name], data, user=user, subject=subject, priority=priority)[0]
 
 
 def start_many(
-    names: Sequence[str], data: Mapping[str, Any] | None = None, *, user: Any = None, count: int = 1
+    names: Sequence[str],
+    data: Mapping[str, Any] | None = None,
+    *,
+    user: Any = None,
+    subject: Model | None = None,
+    priority: Priority | None = None,
+    count: int = 1,
 ) -> list[RunningProcesses]:
     """Start `count` instances of each named process, each with a copy of `data`: all of them, or none.
 
     Raises as `start` does.
     """
+    if subject is not None and subject.pk is None:
+        raise BadData(f"The subject, {subject!r}, has not been saved: save it first.")
     starts = [one for one in starting.prepare([(name, data) for name in names]) for _ in range(count)]
     with transaction.atomic():
-        return starting.begin(starts, user=user, now=timezone.now())
+        return starting.begin(starts, user=user, now=clock.now(), subject=subject, priority=priority)
 
 
 def who_was_quicker(run: TaskRun) -> str:
@@ -139,7 +156,7 @@ def signal(
     Raises `BadData`, `NoSuchProcess`, `NoSuchInstance`.
     """
     payload = _checked_signal(name, payload, instance=instance, process=process)
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         box = transitions.lock_mailboxes([name])[name]
         listening = ActionCall.objects.filter(signal=name, ended_at=None, run__state=RunState.SUSPENDED)
@@ -158,7 +175,7 @@ def _deliver(call: ActionCall, payload: Any, now: datetime) -> bool:
     instance = transitions.locked(call.run.instance_id)
     if not transitions.answer_call(call.run, payload, now=now):
         return False
-    transitions.wake(instance, now=now)
+    transitions.wake(instance)
     return True
 
 
@@ -170,9 +187,13 @@ def _checked_signal(name: str, payload: Any, *, instance: int | None, process: s
     if instance is not None and not RunningProcesses.objects.filter(pk=instance).exclude(state__in=ENDED).exists():
         raise NoSuchInstance(instance)
     try:
-        return values.check(payload, "payload")
+        checked = values.check(payload, "payload")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
+    size, limit = len(values.dumps(checked).encode()), conf.get("MAX_DATA_BYTES")
+    if size > limit:
+        raise BadData(f"The payload takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
+    return checked
 
 
 def may_decide(user: Any, waiting: WaitingForApproval) -> bool:
@@ -205,14 +226,14 @@ def _decide(waiting: WaitingForApproval, *, approved: bool, by: Any, comment: st
         )
     if len(comment) > MAX_COMMENT:
         raise BadData(f"The comment has {len(comment):,} characters; the most is {MAX_COMMENT:,}.")
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         instance = transitions.locked(waiting.rpid_id)
         result = {"approved": approved, "user": by.get_username() if by else None, "comment": comment}
         if not _write_decision(waiting, result, by=by, now=now):
             raise AlreadyDecided(_who_was_quicker(waiting))
         _close_step(instance, now)
-        transitions.wake(instance, now=now)
+        transitions.wake(instance)
     return TaskRun.objects.get(pk=waiting.task_run_id)
 
 

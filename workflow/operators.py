@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from workflow import transitions, values
+from workflow import clock, transitions, values
 from workflow.code.ledger import written
 from workflow.errors import BadData, NoSuchInstance, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
@@ -92,7 +92,7 @@ def perform(
     Raises `NoSuchInstance`, `NotPermitted` or `BadData`.
     """
     result = _checked_result(result)
-    now = timezone.now()
+    now = clock.now()
     parent = _instance(instance_id).parent
     with transaction.atomic():
         # Parents before their children, as engines lock them.

@@ -73,15 +73,17 @@ def _reached(starts: Iterable[int], edges: Iterable[tuple[int, int]]) -> set[int
 
 
 def can_be_rejected(definition: Definition, row: Row) -> bool:
-    """Whether people decide the row's task; also where its task is unknown, or has no work yet."""
+    """Whether people decide the row's task, or that of a sub-process; also where it is unknown, or has no work yet."""
     task = _task(definition, row)
     return task is None or task.manual or not has_code(task)
 
 
 def can_fail(definition: Definition, row: Row) -> bool:
-    """Whether there is anything to fail: code, a condition, an approver to be worked out or found."""
+    """Whether there is anything to fail: code, another process, a condition, a deadline, an approver to be found."""
     task = _task(definition, row)
-    return task is None or not task.manual or has_code(task) or is_conditional(row) or bool(task.approver.strip())
+    if task is None or not task.manual or has_code(task):
+        return True
+    return is_conditional(row) or bool(task.approver.strip()) or task.timeout is not None
 
 
 def is_conditional(row: Row) -> bool:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
+from django.db.models import Model
 
-from workflow import conf, flow, values
+from workflow import clock, conf, flow, values
+from workflow.announce import announce
 from workflow.code.check import check_code
 from workflow.definition import Definition
 from workflow.errors import BadData, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
-from workflow.models import ActionCall, InstanceState, Process, ProcessVersion, RunningProcesses
+from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses
 from workflow.models.definitions import draft
 from workflow.models.people import unknown_names
 
@@ -39,13 +42,20 @@ def prepare(wanted: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[Star
 
 
 def begin(
-    starts: Sequence[Start], *, user: Any, now: datetime, parent: ActionCall | None = None, depth: int = 0
+    starts: Sequence[Start],
+    *,
+    user: Any,
+    now: datetime,
+    subject: Model | None = None,
+    priority: Priority | None = None,
+    above: tuple[RunningProcesses, ActionCall] | None = None,
 ) -> list[RunningProcesses]:
-    """The instances, READY at once; as children of the call `parent` of an instance that is `depth` - 1 deep itself."""
+    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that."""
+    inherited = _about(subject) if above is None else _inherited(*above)
     versions = {
         one.definition.digest: _freeze(one, now) for one in {one.definition.digest: one for one in starts}.values()
     }
-    return RunningProcesses.objects.bulk_create(
+    instances = RunningProcesses.objects.bulk_create(
         RunningProcesses(
             process=one.process,
             process_name=one.process.name,
@@ -55,13 +65,33 @@ def begin(
             data=dict(one.data),
             started_by=user,
             started_at=now,
-            due_at=now,
-            parent=parent,
+            due_at=clock.database_now(),  # by the clock that engines go by
+            priority=one.process.priority if priority is None else priority,
             place=place,
-            depth=depth,
+            **inherited,
         )
         for place, one in enumerate(starts)
     )
+    announce()
+    for instance in instances:
+        instance.due_at = now
+    return instances
+
+
+def _about(subject: Model | None) -> dict[str, Any]:
+    if subject is None:
+        return {}
+    # Of the concrete model: a proxy is another way to look at the same rows.
+    return {"subject_type": ContentType.objects.get_for_model(subject), "subject_id": str(subject.pk)}
+
+
+def _inherited(parent: RunningProcesses, call: ActionCall) -> dict[str, Any]:
+    return {
+        "parent": call,
+        "depth": parent.depth + 1,
+        "subject_type_id": parent.subject_type_id,
+        "subject_id": parent.subject_id,
+    }
 
 
 def processes_named(names: Sequence[str]) -> list[Process]:

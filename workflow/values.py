@@ -133,6 +133,9 @@ class Encoder(json.JSONEncoder):
         return super().default(o)
 
 
+_COMPACT = Encoder(ensure_ascii=False)
+
+
 class Decoder(json.JSONDecoder):
     """Reads what `Encoder` wrote; raises `ValueProblem` for a tag with a wrong value."""
 
@@ -194,7 +197,7 @@ def _refuse_number(text: str) -> float:
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """`value` as JSON text."""
-    return json.dumps(value, cls=Encoder, ensure_ascii=False, indent=indent)
+    return _COMPACT.encode(value) if indent is None else Encoder(ensure_ascii=False, indent=indent).encode(value)
 
 
 def loads(text: str) -> Any:

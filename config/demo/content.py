@@ -19,7 +19,9 @@ STARTS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "Order": [
         ("shop", {"customer": "Grace"}),
         ("shop", {"customer": "Linus", "card": "4000 0000 0000 0002", "items": [{"name": "lamp", "price": 95.5}]}),
+        ("shop", {"customer": "Ada", "items": [{"name": "chair", "price": 180.0}], "email": "ada@demo.example"}),
     ],
+    "Shipping": [],  # an order starts it
 }
 
 

@@ -41,6 +41,7 @@ PEOPLE = (
     Person(name="hr", role="signs contracts", groups=("hr",)),
     Person(name="it", role="sets up laptops", groups=("it",)),
     Person(name="shop", role="approves orders", groups=("sales",)),
+    Person(name="wanda", role="packs parcels in the warehouse", groups=("warehouse",)),
 )
 
 

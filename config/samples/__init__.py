@@ -1,1 +1,1 @@
-"""Four processes to try, with their actions: what a project's own app for its processes looks like."""
+"""Five processes to try, with their actions: what a project's own app for its processes looks like."""

@@ -8,8 +8,9 @@ from django.db import transaction
 from config.samples.processes import SAMPLES, Sample
 from workflow.definition import Definition
 from workflow.models import Process, Task, TaskTransitions
+from workflow.models.definitions import task_fields
 
-GROUPS = ("managers", "finance", "hr", "it", "sales")
+GROUPS = ("managers", "finance", "hr", "it", "sales", "warehouse")
 MARK = "Sample: "
 """How the description of a sample starts. A process of the same name without it is somebody's own, and is left alone."""
 
@@ -42,7 +43,7 @@ def _write_tasks(process: Process, definition: Definition) -> dict[str, Task]:
     """Tasks are kept where they can be: the history of what ran points at them."""
     process.tasks.exclude(name__in=[task.name for task in definition.tasks]).delete()
     return {
-        task.name: Task.objects.update_or_create(parent=process, name=task.name, defaults=asdict(task))[0]
+        task.name: Task.objects.update_or_create(parent=process, name=task.name, defaults=task_fields(task))[0]
         for task in definition.tasks
     }
 

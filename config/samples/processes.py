@@ -4,6 +4,7 @@ Each runs to its end without any data given, and takes what is given instead of 
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from textwrap import dedent
 
 from workflow.definition import Definition, Row, TaskDefinition
@@ -21,8 +22,9 @@ def _code(name: str, text: str, *, max_attempts: int = 1, retry_delay: float = 1
     return TaskDefinition(name=name, code=dedent(text).strip(), max_attempts=max_attempts, retry_delay=retry_delay)
 
 
-def _manual(name: str, approver: str) -> TaskDefinition:
-    return TaskDefinition(name=name, manual=True, approver=approver)
+def _manual(name: str, approver: str, *, timeout: timedelta | None = None) -> TaskDefinition:
+    seconds = None if timeout is None else timeout.total_seconds()
+    return TaskDefinition(name=name, manual=True, approver=approver, timeout=seconds)
 
 
 EXPENSE_CLAIM = Sample(
@@ -161,11 +163,46 @@ NIGHTLY_DATA_CHECK = Sample(
     ),
 )
 
+SHIPPING = Sample(
+    description=(
+        "Sends the parcel of an order, which starts it. The warehouse has two days to pack it, and is reminded when they "
+        'are over; what it rejects is not sent. Data: {"customer": "Grace", "items": ["desk", "lamp"]}'
+    ),
+    definition=Definition(
+        name="Shipping",
+        tasks=(
+            _code(
+                "Take items",
+                """
+                data.setdefault("customer", "Grace")
+                data.setdefault("items", ["desk", "lamp"])
+                len(data["items"])
+                """,
+            ),
+            _manual("Pack", "warehouse", timeout=timedelta(days=2)),
+            _code("Remind warehouse", """tell("warehouse", f"{data['customer']} still waits for a parcel")"""),
+            _code(
+                "Send",
+                """
+                data["parcel"] = ship(data["customer"], data["items"])
+                data["parcel"]
+                """,
+            ),
+        ),
+        rows=(
+            Row(sequence=10, task="Take items"),
+            Row(sequence=20, task="Pack", then=40, on_error=30),
+            Row(sequence=30, task="Remind warehouse", then=20),
+            Row(sequence=40, task="Send"),
+        ),
+    ),
+)
+
 ORDER = Sample(
     description=(
-        "A customer orders. Sales approve what costs more than 500; then the card is charged and the parcel sent. "
-        "What is rejected, or can't be charged, is cancelled, and either way the customer is told. "
-        'Data: {"customer": "Grace", "card": "4000 0000 0000 0002"}'
+        "A customer orders. Sales approve what costs more than 500; then the card is charged, and Shipping sends the "
+        "parcel. What is rejected, or can't be charged, is cancelled, and either way the customer is told. "
+        'Data: {"customer": "Grace", "email": "grace@example.com", "card": "4000 0000 0000 0002"}'
     ),
     definition=Definition(
         name="Order",
@@ -188,32 +225,41 @@ ORDER = Sample(
                 data["receipt"]
                 """,
             ),
-            _code(
-                "Ship",
-                """
-                data["parcel"] = ship(data["customer"], [item["name"] for item in data["items"]])
-                data["status"] = f"on its way: {data['parcel']}"
-                """,
+            TaskDefinition(
+                name="Ship",
+                subprocess="Shipping",
+                input='{"customer": data["customer"], "items": [item["name"] for item in data["items"]]}',
+                output='{"parcel": data["parcel"], "status": f"on its way: {data[\'parcel\']}"} if "parcel" in data else {}',
             ),
             _code(
                 "Cancel order",
                 """
-                # A task that failed leaves its error here; without one, sales said no.
-                reason = data["error"]["message"] if "error" in data else "sales rejected it"
+                # A task that failed leaves its error here; without one, somebody said no.
+                reason = data["error"]["message"] if "error" in data else "it was rejected"
                 data["status"] = f"cancelled: {reason}"
                 """,
             ),
-            _code("Tell customer", """tell(data["customer"], f"Your order is {data['status']}")"""),
+            _code(
+                "Tell customer",
+                """
+                message = f"Your order is {data['status']}"
+                if "email" in data:
+                    send_mail("Your order", message, data["email"])
+                else:
+                    tell(data["customer"], message)
+                """,
+            ),
         ),
         rows=(
             Row(sequence=10, task="Take order"),
             Row(sequence=20, task="Sales approval", condition='data["total"] > 500', on_reject=50),
             Row(sequence=30, task="Charge card", on_error=50),
-            Row(sequence=40, task="Ship", then=60),
+            Row(sequence=40, task="Ship", then=60, on_reject=50, on_error=50),
             Row(sequence=50, task="Cancel order"),
             Row(sequence=60, task="Tell customer"),
         ),
     ),
 )
 
-SAMPLES = (EXPENSE_CLAIM, ONBOARDING, NIGHTLY_DATA_CHECK, ORDER)
+SAMPLES = (EXPENSE_CLAIM, ONBOARDING, NIGHTLY_DATA_CHECK, SHIPPING, ORDER)
+"""A process comes before those that start it as a sub-process."""

@@ -166,3 +166,22 @@ def test_a_narrow_screen_shows_an_instance_and_what_it_waits_for(visit: Any) -> 
     ):
         page = visit(f"/admin/workflow/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_a_section_that_holds_something_is_open_and_the_heading_names_the_process(visit: Any) -> None:
+    ship = process("Ship", {"Send": code("1")}, (1, "Send"))
+    tasks = {"Go": {"subprocess": ship}, "Ask": code("1"), "Sign": manual()}
+    made = process("Order", tasks, (1, "Go"), (2, "Ask"), (3, "Sign"))
+    page = visit(process_url(made))
+    sections = "details => details.map(one => one.open)"
+    assert page.eval_on_selector_all("#tasks-0 details", sections) == [True, False]
+    assert page.eval_on_selector_all("#tasks-1 details", sections) == [False, False]
+    for number in range(3):
+        page.click(f"#tasks-{number} .workflow-fold")
+    assert page.get_attribute("#tasks-0 .inline_label", "data-kind") == "Ship"
+    assert page.is_visible("#id_tasks-0-subprocess")
+    assert page.is_hidden("#tasks-0 .field-code"), "a sub-process has no code"
+    assert page.is_visible("#tasks-1 .field-code")
+    assert page.is_hidden("#tasks-2 summary:has-text('Sub-process')"), "a manual task has no sub-process"
+    page.select_option("#id_tasks-0-subprocess", "")
+    assert page.is_visible("#tasks-0 .field-code")

@@ -50,3 +50,43 @@ def test_a_task_that_waits_is_deleted_from_the_draft(client: Client, login: Logi
     assert page.press().status_code == 302
     assert list(made.tasks.values_list("name", flat=True)) == ["A"]
     assert WaitingForApproval.objects.filter(task=None, task_name="B").count() == 3
+
+
+class TestOneThatOthersStart:
+    @pytest.fixture
+    def used(self) -> Process:
+        used = process("Used", {"A": code("1")}, (1, "A"))
+        process("First", {"Go": {"subprocess": used}, "<b>": {"subprocess": used}}, (1, "Go"), (2, "<b>"))
+        return used
+
+    @pytest.mark.parametrize("several", [False, True])
+    def test_it_is_kept_and_the_tasks_that_start_it_are_named(
+        self, client: Client, login: Login, used: Process, several: bool
+    ) -> None:
+        login(*OWNER)
+        first = Process.objects.get(name="First")
+        selected = {"action": "delete_selected", "_selected_action": used.pk}
+        url = "/admin/workflow/process/" if several else f"/admin/workflow/process/{used.pk}/delete/"
+        response = client.post(url, selected) if several else client.get(url)
+        page = text(response)
+        assert "It can't be deleted: other processes start it as a sub-process." in page
+        assert "First : the task “Go” starts “Used”." in page
+        assert "First : the task “<b>” starts “Used”." in page
+        assert f'<a href="/admin/workflow/process/{first.pk}/change/">First</a>' in response.content.decode()
+        client.post(url, {**selected, "post": "yes"})
+        assert Process.objects.filter(pk=used.pk).exists()
+
+    def test_together_with_those_that_start_it_it_goes(self, client: Client, login: Login, used: Process) -> None:
+        login(*OWNER)
+        every = list(Process.objects.values_list("pk", flat=True))
+        selected = {"action": "delete_selected", "_selected_action": every}
+        assert "Are you sure" in text(client.post("/admin/workflow/process/", selected))
+        client.post("/admin/workflow/process/", {**selected, "post": "yes"})
+        assert not Process.objects.exists()
+
+    def test_one_that_starts_itself_goes(self, client: Client, login: Login, used: Process) -> None:
+        login(*OWNER)
+        Task.objects.exclude(parent=used).delete()
+        used.tasks.update(code="", subprocess=used)
+        client.post(f"/admin/workflow/process/{used.pk}/delete/", {"post": "yes"})
+        assert not Process.objects.filter(pk=used.pk).exists()

@@ -1,5 +1,7 @@
 """Who may change code, and who may not: read-only is read-only against a forged POST too."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -124,6 +126,44 @@ def test_rows_can_be_laid_by_who_may_not_touch_tasks(client: Client, login: Logi
         response = Draft(client, made).row(40, "Q").press()
         assert "This process has no task 'Q'." in text(response)
     assert made.tasks.filter(name="A").exists()
+
+
+class TestSubProcesses:
+    @pytest.fixture
+    def parent(self, made: Process) -> Process:
+        fields = {"subprocess": made, "input": "{'a': 1}", "output": "{'b': 2}"}
+        return process("Parent", {"Go": fields}, (1, "Go"))
+
+    @pytest.mark.parametrize("forged", ["evil()", ""])
+    def test_what_goes_in_and_out_stays_as_it_is(
+        self, client: Client, login: Login, parent: Process, forged: str
+    ) -> None:
+        login(*OWNER)
+        page = Draft(client, parent).set(tasks__0__input=forged, tasks__0__output=forged, tasks__0__timeout="1d")
+        assert page.press().status_code == 302
+        task = parent.tasks.get()
+        assert (task.input, task.output, task.timeout) == ("{'a': 1}", "{'b': 2}", timedelta(days=1))
+
+    def test_a_new_one_gets_neither(self, client: Client, login: Login, made: Process) -> None:
+        login(*OWNER)
+        fields = {"subprocess": str(made.pk), "input": "evil()", "output": "evil()"}
+        Draft(client).set(name="Q").task("New", **fields).row(30, "New").press()
+        task = Task.objects.get(parent__name="Q")
+        assert (task.subprocess, task.input, task.output) == (made, "", "")
+
+    def test_both_are_shown_as_read_only(self, client: Client, login: Login, parent: Process) -> None:
+        login(*OWNER)
+        tasks, _ = (wrapped.formset for wrapped in client.get(process_url(parent)).context["inline_admin_formsets"])
+        for form in (*tasks.forms, tasks.empty_form):
+            assert form.fields["input"].disabled
+            assert form.fields["output"].disabled
+            assert not form.fields["subprocess"].disabled
+
+    def test_with_the_permission_both_can_be_changed(self, client: Client, login: Login, parent: Process) -> None:
+        login(*OWNER, "edit_code")
+        Draft(client, parent).set(tasks__0__input="{}", tasks__0__output="data").press()
+        task = parent.tasks.get()
+        assert (task.input, task.output) == ("{}", "data")
 
 
 def _owner(client: Client, login: Login) -> Client:

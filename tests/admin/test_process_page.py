@@ -1,5 +1,7 @@
 """One page on which a whole process is defined."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -222,3 +224,88 @@ def test_what_is_typed_is_escaped(boss: Client) -> None:
     )
     assert "<script>alert" not in response.content.decode()
     assert TaskTransitions.objects.get().task.name == name
+
+
+class TestTimeOut:
+    @pytest.mark.parametrize(
+        ("typed", "span"), [("3d", timedelta(days=3)), ("1d 12h", timedelta(hours=36)), (" 90M ", timedelta(hours=1.5))]
+    )
+    def test_it_is_typed_as_people_write_it(self, boss: Client, typed: str, span: timedelta) -> None:
+        process = build.process("Holiday", {"Ask": build.code("1")}, (10, "Ask"))
+        assert Draft(boss, process).set(tasks__0__timeout=typed).press().status_code == 302
+        assert process.tasks.get().timeout == span
+        assert Draft(boss, process).data["tasks-0-timeout"] in {"3d", "1d 12h", "1h 30m"}
+        Draft(boss, process).set(tasks__0__timeout="").press()
+        assert process.tasks.get().timeout is None
+
+    @pytest.mark.parametrize(
+        ("typed", "told"),
+        [
+            ("soon", "'soon' is no time span: write one such as 3d, 1d 12h or 90m."),
+            ("90", "90 of what? Write 90d for days, 90h, 90m (minutes) or 90s."),
+            ("0s", "Give 1s or more, or leave it blank."),
+            ("0.5s", "Give 1s or more, or leave it blank."),
+        ],
+    )
+    def test_what_is_wrong_is_told_and_left_as_it_was_typed(self, boss: Client, typed: str, told: str) -> None:
+        process = build.process("Holiday", {"Ask": build.code("1")}, (10, "Ask"))
+        response = Draft(boss, process).set(tasks__0__timeout=typed).press()
+        assert found(response, "id_tasks-0-timeout_error") == told
+        assert f'value="{typed}"' in response.content.decode()
+        assert process.tasks.get().timeout is None
+
+    def test_a_page_sent_back_as_it_was_changes_nothing(self, boss: Client) -> None:
+        span = timedelta(days=1, microseconds=1)
+        process = build.process("Holiday", {"Ask": build.code("1", timeout=span)}, (10, "Ask"))
+        page = Draft(boss, process)
+        assert page.data["tasks-0-timeout"] == "1d 0.000001s"
+        page.press()
+        assert process.tasks.get().timeout == span
+
+
+class TestSubProcess:
+    def test_it_is_chosen_with_what_goes_in_and_out(self, boss: Client) -> None:
+        ship = build.process("Ship", {"Send": build.code("1")}, (1, "Send"))
+        page = Draft(boss).set(name="Order").row(1, "Go")
+        page.task("Go", subprocess=str(ship.pk), input='{"a": data["b"]}', output="data")
+        assert page.press().status_code == 302
+        task = Task.objects.get(name="Go")
+        assert (task.subprocess, task.input, task.output) == (ship, '{"a": data["b"]}', "data")
+
+    def test_a_mistake_stands_at_its_field_in_a_section_that_is_open(self, boss: Client) -> None:
+        ship = build.process("Ship", {"Send": build.code("1")}, (1, "Send"))
+        fields = {"subprocess": ship, "input": "oops("}
+        process = build.process("Order", {"Go": fields, "Fine": {"subprocess": ship}}, (1, "Go"), (2, "Fine"))
+        response = boss.get(process_url(process))
+        assert "line 1, column" in found(response, "id_tasks-0-input_error")
+        parts = response.content.decode().split('id="tasks-1"')[0].split('id="tasks-0"')[1]
+        section = parts.split("Sub-process</h4>")[0].rpartition("<fieldset")[2]
+        assert "<details>" not in section
+
+    def test_a_task_can_not_be_manual_as_well(self, boss: Client) -> None:
+        ship = build.process("Ship", {"Send": build.code("1")}, (1, "Send"))
+        process = build.process("Order", {"Go": {"subprocess": ship, "manual": True}}, (1, "Go"))
+        response = boss.get(process_url(process))
+        assert "This task is manual and is the process 'Ship' as well." in found(
+            response, "id_tasks-0-subprocess_error"
+        )
+
+    def test_many_tasks_and_processes_take_no_more_queries(
+        self, boss: Client, django_assert_max_num_queries: pytest.FixtureRequest
+    ) -> None:
+        def queries(process: Process) -> int:
+            with django_assert_max_num_queries(60) as counted:  # type: ignore[operator]
+                boss.get(process_url(process))
+            return len(counted)
+
+        ship = build.process("Ship", {"Send": build.code("1")}, (1, "Send"))
+        few = build.process("Few", {"Go": {"subprocess": ship}}, (1, "Go"))
+        names = [f"Go {number}" for number in range(20)]
+        others = [build.process(name, {"A": build.code("1")}, (1, "A")) for name in names]
+        many = build.process(
+            "Many",
+            {name: {"subprocess": other} for name, other in zip(names, others, strict=True)},
+            *enumerate(names),
+        )
+        queries(few)
+        assert queries(many) == queries(few)

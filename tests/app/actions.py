@@ -85,3 +85,23 @@ def fail_first(times: int) -> int:
     if attempt <= times:
         raise ConnectionError("not yet")
     return attempt
+
+
+@action(checkpoint=False)
+def subject_name() -> str | None:
+    """What the object that the instance is about is called."""
+    subject = current_run().subject
+    return None if subject is None else str(subject)
+
+
+@action
+def say(text: str) -> str:
+    """Append a line with the key of this very call to the file EFFECTS; returns the key."""
+    note(f"{text} {current_run().key}")
+    return current_run().key
+
+
+@action
+def big(size: int) -> str:
+    """More than an instance may keep."""
+    return "x" * size

@@ -250,7 +250,7 @@ class TestLeases:
 
     def test_an_engine_that_has_not_seen_an_event_is_told(self) -> None:
         instance, lease = self.claimed()
-        transitions.wake(instance, now=timezone.now())
+        transitions.wake(instance)
         turn = transitions.Turn(state=InstanceState.WAITING)
         assert transitions.apply(lease, turn) is transitions.Applied.OUTDATED
         found = transitions.refresh(lease)

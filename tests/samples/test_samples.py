@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from django.contrib.auth.models import Group
 
 from config.samples.load import GROUPS, MARK, load
 from config.samples.processes import EXPENSE_CLAIM, SAMPLES
-from tests.build import run_until_idle
+from tests.build import engine, run_until_idle
 from workflow import operations
 from workflow.code.check import check_code
+from workflow.definition import TaskDefinition
+from workflow.engine import Mode
 from workflow.lint import lint
 from workflow.models import InstanceState, Process, ProcessVersion, RunningProcesses, Task, TaskTransitions
 from workflow.models.definitions import draft
@@ -19,7 +22,8 @@ from workflow.models.people import unknown_names
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NAMES = ["Expense claim", "Onboarding", "Nightly data check", "Order"]
+NAMES = ["Expense claim", "Onboarding", "Nightly data check", "Shipping", "Order"]
+EXPRESSIONS = ("input", "output")
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +47,11 @@ def decided(instance: RunningProcesses, task: str, *, approved: bool = True, com
 
 def waiting(instance: RunningProcesses) -> set[tuple[str, str]]:
     return set(instance.waiting.values_list("task_name", "approver"))
+
+
+def slipped_task(task: TaskDefinition) -> TaskDefinition:
+    expressions = {field: f"unheard_of({text})" for field in EXPRESSIONS if (text := getattr(task, field))}
+    return replace(task, code=task.code and f"{task.code}\nunheard_of()", **expressions)
 
 
 def walk(instance: RunningProcesses) -> list[tuple[str, str]]:
@@ -86,7 +95,7 @@ class TestLoad:
         Task.objects.filter(parent__name="Order").delete()
         other = Process.objects.create(name="Other", description=f"{MARK}but not one of these")
         Task.objects.create(parent=other, name="Mine", manual=True)
-        assert load() == ["Expense claim", "Onboarding", "Nightly data check"]
+        assert load() == ["Expense claim", "Onboarding", "Nightly data check", "Shipping"]
         assert not Process.objects.get(name="Order").tasks.exists()
         assert other.tasks.count() == 1
 
@@ -102,7 +111,7 @@ class TestFindings:
         definition = sample.definition
         slipped = replace(
             definition,
-            tasks=tuple(replace(task, code=task.code and f"{task.code}\nunheard_of()") for task in definition.tasks),
+            tasks=tuple(slipped_task(task) for task in definition.tasks),
             rows=tuple(
                 replace(row, condition=row.condition and f"unheard_of({row.condition})") for row in definition.rows
             ),
@@ -110,6 +119,9 @@ class TestFindings:
         found = lint(slipped, check_code=check_code, unknown_approvers=unknown_names)
         assert {finding.task for finding in found if finding.field == "code"} == {
             task.name for task in definition.tasks if task.code
+        }
+        assert {(finding.task, finding.field) for finding in found if finding.field in EXPRESSIONS} == {
+            (task.name, field) for task in definition.tasks for field in EXPRESSIONS if getattr(task, field)
         }
         assert {finding.row for finding in found if finding.field == "condition"} == {
             index for index, row in enumerate(definition.rows) if row.condition
@@ -219,24 +231,48 @@ class TestNightlyDataCheck:
         assert instance.data == {"sales": {"Berlin": 10, "Oslo": 0}, "total": 10}
 
 
+def packed(order: RunningProcesses, *, approved: bool = True) -> RunningProcesses:
+    """The warehouse decides about the order's parcel, and the engine goes on with both."""
+    shipping = RunningProcesses.objects.get(parent__run__instance=order)
+    assert waiting(shipping) == {("Pack", "warehouse")}
+    decided(shipping, "Pack", approved=approved)
+    order.refresh_from_db()
+    return shipping
+
+
 class TestOrder:
-    def test_a_large_one_is_approved_charged_and_shipped(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_large_one_is_approved_charged_packed_and_sent(self, caplog: pytest.LogCaptureFixture) -> None:
         instance = started("Order")
         assert waiting(instance) == {("Sales approval", "sales")}
+        decided(instance, "Sales approval")
+        assert instance.state == InstanceState.WAITING
         with caplog.at_level(logging.INFO, "config.samples"):
-            decided(instance, "Sales approval")
+            shipping = packed(instance)
+        assert shipping.data == {
+            "customer": "Grace",
+            "items": ["desk", "lamp"],
+            "parcel": instance.data["parcel"],
+        }
         assert instance.state == InstanceState.FINISHED
         assert instance.data["total"] == 515.5
         assert instance.data["status"] == f"on its way: {instance.data['parcel']}"
         assert f"To Grace: Your order is on its way: {instance.data['parcel']}" in caplog.messages
         assert ("Cancel order", "FINISHED") not in walk(instance)
 
-    def test_a_small_one_needs_no_approval(self) -> None:
+    def test_a_small_one_needs_no_approval_of_sales(self) -> None:
         instance = started("Order", {"items": [{"name": "pen", "price": 2}]})
+        packed(instance)
         assert instance.state == InstanceState.FINISHED
         assert instance.data["receipt"].startswith("R-")
 
-    def test_a_card_that_is_declined_cancels_it(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_customer_with_an_address_is_told_by_mail(self, mailoutbox: list[Any]) -> None:
+        instance = started("Order", {"items": [], "email": "grace@example.com"})
+        packed(instance)
+        (mail,) = mailoutbox
+        assert (mail.to, mail.subject) == (["grace@example.com"], "Your order")
+        assert mail.body == f"Your order is on its way: {instance.data['parcel']}"
+
+    def test_a_card_that_is_declined_cancels_it(self) -> None:
         instance = started("Order", {"card": "4000 0000 0000 0002"})
         decided(instance, "Sales approval")
         assert instance.state == InstanceState.FINISHED
@@ -257,4 +293,34 @@ class TestOrder:
         instance = started("Order")
         decided(instance, "Sales approval", approved=False)
         assert instance.state == InstanceState.FINISHED
-        assert instance.data["status"] == "cancelled: sales rejected it"
+        assert instance.data["status"] == "cancelled: it was rejected"
+
+    def test_one_that_the_warehouse_rejects_is_cancelled(self) -> None:
+        instance = started("Order", {"items": []})
+        assert packed(instance, approved=False).state == InstanceState.REJECTED
+        assert instance.state == InstanceState.FINISHED
+        assert walk(instance)[2:] == [
+            ("Ship", "REJECTED"),
+            ("Cancel order", "FINISHED"),
+            ("Tell customer", "FINISHED"),
+        ]
+        assert instance.data["status"] == "cancelled: it was rejected"
+
+
+class TestShipping:
+    def test_it_runs_by_itself_too(self) -> None:
+        instance = started("Shipping")
+        decided(instance, "Pack")
+        assert (instance.state, instance.data["parcel"]) == (InstanceState.FINISHED, instance.results["Send"])
+
+    def test_a_warehouse_that_takes_too_long_is_reminded_and_goes_on_having_to_pack(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        instance = started("Shipping")
+        later = datetime.now(UTC) + timedelta(days=2, minutes=1)
+        with caplog.at_level(logging.INFO, "config.samples"):
+            engine(clock=lambda: later).run(Mode.UNTIL_IDLE)
+        assert "To warehouse: Grace still waits for a parcel" in caplog.messages
+        assert walk(instance)[1:] == [("Pack", "FAILED"), ("Remind warehouse", "FINISHED"), ("Pack", "WAITING")]
+        decided(instance, "Pack")
+        assert instance.state == InstanceState.FINISHED

@@ -92,7 +92,7 @@ def test_a_rejection_beside_code_that_runs_ends_the_instance_when_the_code_has_e
     manage("approve", "P", "Sign", "--reject")
     assert engine.ended() == 0
     instance.refresh_from_db()
-    assert instance.state == "REJECTED"
+    assert instance.state == "REJECTED", engine.log
     states = dict(instance.task_runs.values_list("task_name", "state"))
     assert states == {"Sign": "REJECTED", "Slow": "CANCELLED"}
 

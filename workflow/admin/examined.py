@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString, mark_safe
 from workflow import operations
 from workflow.admin import show
 from workflow.admin.forms import TaskForm, TaskFormSet, TransitionForm, TransitionFormSet
-from workflow.definition import Definition, Row, TaskDefinition
+from workflow.definition import Definition, Row
 from workflow.findings import Finding
-from workflow.models import Task, TaskTransitions
+from workflow.models import TaskTransitions
+from workflow.models.definitions import task_definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ def examine(name: str, tasks: TaskFormSet, transitions: TransitionFormSet) -> Ex
     row_forms = sorted(transitions.kept(), key=lambda form: form.instance.sequence)
     definition = Definition(
         name=name,
-        tasks=tuple(_task(form.instance) for form in task_forms),
+        tasks=tuple(task_definition(form.instance) for form in task_forms),
         rows=tuple(_row(form.instance) for form in row_forms),
     )
     findings = operations.findings(definition)
@@ -66,10 +67,6 @@ def examine(name: str, tasks: TaskFormSet, transitions: TransitionFormSet) -> Ex
         places=[_put(finding, task_forms, row_forms) for finding in findings],
         row_places=[f"#{form.prefix}" for form in row_forms],
     )
-
-
-def _task(task: Task) -> TaskDefinition:
-    return TaskDefinition(**{field.name: getattr(task, field.name) for field in fields(TaskDefinition)})
 
 
 def _row(row: TaskTransitions) -> Row:

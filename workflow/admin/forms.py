@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import approvers
 from workflow.admin.editor import CodeEditor
+from workflow.admin.fields import TimeSpanField
 from workflow.errors import suggestion
 from workflow.models import Process, Task, TaskTransitions
 
@@ -20,6 +21,8 @@ CHECK = "_check"
 """The name of the button that looks for mistakes in what the page holds, and saves nothing."""
 
 NO_CODE = _("Only those with the permission “Can edit the code of tasks, and expressions” can change this.")
+EXPRESSIONS = ("input", "output")
+EXPRESSION = {"rows": 2, "cols": 80, "class": "workflow-code", "spellcheck": "false", "autocapitalize": "off"}
 NARROW = {"class": "workflow-number"}
 
 
@@ -28,7 +31,7 @@ class ProcessForm(forms.ModelForm):
 
     class Meta:
         model = Process
-        fields = ("name", "description")
+        fields = ("name", "description", "priority", "max_running")
         widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3, "cols": 80})}
 
     def is_valid(self) -> bool:
@@ -37,22 +40,28 @@ class ProcessForm(forms.ModelForm):
 
 
 class TaskForm(forms.ModelForm):
-    """A task. Without `may_edit_code`, its code is only shown, and so is an approver that is an expression."""
+    """A task. Without `may_edit_code`, its code and expressions are only shown, and so is an approver that is one."""
 
     may_edit_code = False
 
     class Meta:
         model = Task
         fields = (
-            *("name", "manual", "approver", "code"),
-            *("max_attempts", "retry_delay", "time_limit", "memory_limit"),
+            *("name", "manual", "approver", "code", "subprocess", "input", "output"),
+            *("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
         )
-        widgets: ClassVar = {"code": CodeEditor(), "approver": forms.TextInput(attrs={"class": "vTextField"})}
+        widgets: ClassVar = {
+            "code": CodeEditor(),
+            "approver": forms.TextInput(attrs={"class": "vTextField"}),
+            **{field: forms.Textarea(attrs=EXPRESSION) for field in EXPRESSIONS},
+        }
+        field_classes: ClassVar = {"timeout": TimeSpanField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.may_edit_code:
-            _only_show(self, "code")
+            for field in ("code", *EXPRESSIONS):
+                _only_show(self, field)
             if approvers.is_expression(self.instance.approver):
                 _only_show(self, "approver")
 

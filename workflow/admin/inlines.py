@@ -25,15 +25,32 @@ class _DraftInline:
 
 class TaskInline(_DraftInline, admin.StackedInline):
     model = Task
+    fk_name = "parent"
     form = TaskForm
     formset = TaskFormSet
     fieldsets = (
         (None, {"fields": ("name", "manual", "approver", "code")}),
+        (_("Sub-process"), {"classes": ("collapse",), "fields": ("subprocess", "input", "output")}),
         (
             _("Attempts and limits"),
-            {"classes": ("collapse",), "fields": ("max_attempts", "retry_delay", "time_limit", "memory_limit")},
+            {
+                "classes": ("collapse",),
+                "fields": ("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
+            },
         ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        return super().get_queryset(request).select_related("subprocess")
+
+    def get_formset(self, request: HttpRequest, obj: Process | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        processes: Any = formset.form.base_fields.get("subprocess")
+        if processes is not None:
+            processes.choices = list(processes.choices)  # read once, not for each task
+            for verb in ("add", "change", "delete"):  # from here it can be looked at, in a window of its own
+                setattr(processes.widget, f"can_{verb}_related", False)
+        return formset
 
 
 class TransitionInline(_DraftInline, admin.TabularInline):

@@ -7,14 +7,14 @@ from django.contrib import admin
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from workflow import operations, operators
-from workflow.admin import decide, show, step_in
+from workflow import clock, operations, operators
+from workflow.admin import decide, relatives, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
+from workflow.admin.relatives import AboveFilter, LevelFilter
 from workflow.admin.standing import standing
 from workflow.models import RunningProcesses, RunState, TaskRun
 
@@ -25,7 +25,7 @@ RUNS_SHOWN = 50
 class RunningProcessesAdmin(ReadOnlyAdmin):
     list_display = ("number", "process_name", "state_badge", "step", "started", "ended", "started_by")
     list_display_links = ("number", "process_name")
-    list_filter = ("state", ProcessNameFilter)
+    list_filter = ("state", ProcessNameFilter, LevelFilter, AboveFilter)
     list_select_related = ("started_by",)
     search_fields = ("process_name",)
     search_help_text = _("The number of an instance, or a part of its process's name.")
@@ -52,7 +52,12 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         instance = context["original"]
         context.update(_history(instance), waiting=_waiting(request, instance))
-        context["standing"] = standing(instance, now=timezone.now())
+        context.update(
+            relatives.below(instance),
+            subject=relatives.subject(request, instance, self.admin_site),
+            above=relatives.above(instance),
+        )
+        context["standing"] = standing(instance, now=clock.now())
         context["interventions"] = instance.interventions.select_related("by")[:RUNS_SHOWN]
         if step_in.may(request) and any(operators.is_possible(instance, action) for action in operators.Action):
             context["step_in"] = reverse("admin:workflow_runningprocesses_step_in", args=[instance.pk])
@@ -112,8 +117,20 @@ def _history(instance: RunningProcesses) -> dict[str, Any]:
             instance.version.frozen,
             marks={run.row: show.MARKS[RunState(run.state)] for run in newest},
             current=instance.step if instance.ended_at is None else None,
-            links={run.row: show.address("taskrun", run.pk) for run in newest},
+            links=_links(instance, newest),
         ),
+    }
+
+
+def _links(instance: RunningProcesses, runs: list[TaskRun]) -> dict[int, str]:
+    """Each row's newest task run; of a sub-process the instance, where one was started: that is where it goes on."""
+    definition = instance.version.frozen
+    started = relatives.newest_of_runs([run.pk for run in runs if definition.task_of(run.row).subprocess])
+    return {
+        run.row: show.address("runningprocesses", started[run.pk])
+        if run.pk in started
+        else show.address("taskrun", run.pk)
+        for run in runs
     }
 
 

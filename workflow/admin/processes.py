@@ -7,15 +7,18 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from workflow import operations
-from workflow.admin import start
+from workflow.admin import show, start
 from workflow.admin.examined import Examined, examine
 from workflow.admin.forms import CHECK, ProcessForm, TaskFormSet, join
 from workflow.admin.inlines import TaskInline, TransitionInline
-from workflow.code.actions import Action, actions
+from workflow.code.actions import BUILT_IN, Action, actions
 from workflow.models import Process, Task, TaskTransitions
 
 
@@ -24,7 +27,10 @@ class ProcessAdmin(admin.ModelAdmin):
     """Tasks and transitions are edited on the page of their process, and have none of their own."""
 
     form = ProcessForm
-    fields = ("name", "description")
+    fieldsets = (
+        (None, {"fields": ("name", "description")}),
+        (_("Where many instances are due"), {"classes": ("collapse",), "fields": ("priority", "max_running")}),
+    )
     inlines = (TaskInline, TransitionInline)
     list_display = ("name", "description", "task_count")
     search_fields = ("name", "description")
@@ -65,7 +71,9 @@ class ProcessAdmin(admin.ModelAdmin):
             context["examined"] = _examined(context)
         context.update(
             is_check=is_check,
-            granted=[(_declared(action), action.doc) for _name, action in sorted(actions().items())],
+            granted=[
+                (_declared(action), action.doc) for name, action in sorted(actions().items()) if name not in BUILT_IN
+            ],
             task_names=_task_names(context),
             start_url=start.address([process.pk]) if process is not None and self.has_start_permission(request) else "",
         )
@@ -89,6 +97,15 @@ class ProcessAdmin(admin.ModelAdmin):
         )
         messages.warning(request, text % {"count": len(errors)})
         return redirect("admin:workflow_process_change", process.pk)
+
+    # Deleting
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        *rest, protected = super().get_deleted_objects(objs, request)
+        users = Task.objects.filter(subprocess__in=objs).exclude(parent__in=objs) if protected else Task.objects.none()
+        return *rest, [
+            _use(task) for task in users.select_related("parent", "subprocess").order_by("parent__name", "pk")
+        ]
 
     # Starting
 
@@ -119,6 +136,12 @@ def _task_names(context: dict[str, Any]) -> list[str]:
 
 def _formsets(context: dict[str, Any]) -> dict[Any, Any]:
     return {wrapped.formset.model: wrapped.formset for wrapped in context["inline_admin_formsets"]}
+
+
+def _use(task: Any) -> SafeString:
+    words = say("{process}: the task “{task}” starts “{started}”.")
+    process = show.link("process", task.parent_id, task.parent)
+    return format_html(words, process=process, task=task, started=task.subprocess)
 
 
 def _declared(action: Action) -> str:

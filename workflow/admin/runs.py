@@ -1,5 +1,6 @@
 """Task runs: the history of all instances."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from workflow.admin import show
+from workflow.admin import relatives, show
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.code.ledger import written
-from workflow.models import ActionCall, TaskRun
+from workflow.models import ActionCall, RunningProcesses, TaskRun
 
 CALLS_SHOWN = 100
+CHILDREN_SHOWN = 100
+UNANSWERED = "Unanswered"
+"""The type of error of a call that its task has not waited for to the end."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class _Call:
     """One line of the ledger, which an operator reads before a retry."""
 
     call: ActionCall
+    children: Sequence[tuple[RunningProcesses, SafeString]] = ()
 
     @property
     def written(self) -> str:
@@ -31,6 +36,8 @@ class _Call:
     def outcome(self) -> SafeString | str:
         if self.call.ended_at is None:
             return say("waits")
+        if self.call.error and self.call.error["type"] == UNANSWERED:
+            return say("No answer: the task ended while this waited.")
         return show.error(self.call.error) if self.call.error else show.json(self.call.result)
 
 
@@ -51,7 +58,21 @@ class TaskRunAdmin(ReadOnlyAdmin):
     heavy = ("result", "changes", "log", "error", "snapshot", "instance__data", "instance__results", "instance__error")
     empty_list_text = _("No task has run yet. An engine (manage.py runengine) runs what has been started.")
     fieldsets = (
-        (None, {"fields": ("instance_link", "sequence", "state_badge", "attempt", "started_at", "ended_at", "due_at")}),
+        (
+            None,
+            {
+                "fields": (
+                    "instance_link",
+                    "sequence",
+                    "state_badge",
+                    "attempt",
+                    "started_at",
+                    "ended_at",
+                    "due_at",
+                    "deadline",
+                )
+            },
+        ),
         (_("What came of it"), {"fields": ("result_shown", "error_shown", "changes_shown", "log_shown")}),
         (_("Decision"), {"fields": ("decided_by", "comment")}),
     )
@@ -63,13 +84,22 @@ class TaskRunAdmin(ReadOnlyAdmin):
         run = context["original"]
         calls = run.calls.order_by("-number", "-attempt")[: CALLS_SHOWN + 1]
         shown = list(calls)
-        context.update(calls=[_Call(call) for call in shown[:CALLS_SHOWN]], has_more_calls=len(shown) > CALLS_SHOWN)
+        children = relatives.of_calls([call.pk for call in shown], most=CHILDREN_SHOWN + 1)
+        has_more_children = sum(map(len, children.values())) > CHILDREN_SHOWN
+        context.update(
+            all_children=show.list_address("runningprocesses", above=run.instance_id) if has_more_children else "",
+            calls=[_Call(call, children.get(call.pk, ())) for call in shown[:CALLS_SHOWN]],
+            has_more_calls=len(shown) > CALLS_SHOWN,
+        )
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the decision, where there was nothing to decide."""
+        """Without the decision, where there was nothing to decide, and without a deadline, where there is none."""
         is_decided = obj is not None and (obj.decided_by_id is not None or obj.comment)
-        return self.fieldsets if is_decided else self.fieldsets[:-1]
+        (head, options), *more = self.fieldsets if is_decided else self.fieldsets[:-1]
+        has_deadline = obj is not None and obj.deadline is not None
+        fields = tuple(field for field in options["fields"] if has_deadline or field != "deadline")
+        return [(head, {**options, "fields": fields}), *more]
 
     @admin.display(description=_("started"), ordering="started_at")
     def started(self, run: TaskRun) -> str:

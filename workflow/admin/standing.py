@@ -9,11 +9,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState
+from workflow.models.states import ENDED, OPEN
 
 UNTIL = {
     RunState.RETRYING: gettext_lazy("until %(time)s to try “%(task)s” again"),
     RunState.SUSPENDED: gettext_lazy("until %(time)s to go on with “%(task)s”"),
 }
+CHILDREN_NAMED = 3
 PATIENCE = timedelta(seconds=30)
 """A ready instance that nobody has taken for so long probably has no engine to take it."""
 
@@ -58,9 +60,8 @@ def _running(instance: RunningProcesses, now: datetime) -> str:
 
 def _waiting(instance: RunningProcesses) -> str:
     reasons = list(_reasons(instance))
-    if not reasons:
-        return _("It waits.")
-    return _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))}
+    waits = _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))} if reasons else _("It waits.")
+    return " ".join([waits, *_deadlines(instance)])
 
 
 def _reasons(instance: RunningProcesses) -> Iterator[str]:
@@ -72,9 +73,25 @@ def _reasons(instance: RunningProcesses) -> Iterator[str]:
     waiting_calls = ActionCall.objects.filter(run__instance=instance, run__state=RunState.SUSPENDED, ended_at=None)
     for call in waiting_calls.exclude(signal="").order_by("pk"):
         yield _("for the signal “%(signal)s”") % {"signal": call.signal}
+    yield from _children(instance)
     runs = instance.task_runs.filter(visit=instance.visit, due_at__isnull=False).defer("snapshot")
     for run in runs.filter(state__in=UNTIL).order_by("row"):
         yield UNTIL[RunState(run.state)] % {"time": _time(run.due_at), "task": run.task_name}
+
+
+def _children(instance: RunningProcesses) -> Iterator[str]:
+    running = RunningProcesses.objects.filter(parent__run__instance=instance).exclude(state__in=ENDED)
+    found = list(running.order_by("pk").values_list("process_name", "pk")[: CHILDREN_NAMED + 1])
+    for name, key in found[:CHILDREN_NAMED]:
+        yield _("for “%(child)s” to end") % {"child": f"{name} {key}"}
+    if len(found) > CHILDREN_NAMED:
+        yield _("for more that it has started")
+
+
+def _deadlines(instance: RunningProcesses) -> Iterator[str]:
+    runs = instance.task_runs.filter(visit=instance.visit, deadline__isnull=False, state__in=OPEN)
+    for task, deadline in runs.order_by("deadline", "row").values_list("task_name", "deadline"):
+        yield _("“%(task)s” fails unless it is done by %(time)s.") % {"task": task, "time": _time(deadline)}
 
 
 def _time(moment: datetime | None) -> str:

@@ -3,7 +3,8 @@
 import builtins
 import inspect
 import keyword
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -13,14 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from workflow.code.annotations import resolved, stub
 from workflow.code.arguments import bind
-
-RESERVED = frozenset(
-    ("data", "results", "run", "sleep", "sleep_until", "approval", "wait_for", "run_process", "run_all", "send_mail")
-)
-"""Names that the engine gives to code itself, now or by what DESIGN.md promises."""
+from workflow.code.mail import send_mail
+from workflow.code.waits import WAITS
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_actions: dict[str, "Action"] = {}
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,15 @@ class Action:
         return self.function(*bound.args, **bound.kwargs)
 
 
+BUILT_IN = {"send_mail": Action(name="send_mail", function=send_mail)}
+"""Functions that every project's code may call, and that work like actions."""
+
+RESERVED = frozenset({"data", "results", "run", *WAITS, *BUILT_IN})
+"""Names that the engine gives to code itself."""
+
+_actions: dict[str, Action] = dict(BUILT_IN)
+
+
 @overload
 def action(function: _Function) -> _Function: ...
 @overload
@@ -101,8 +107,24 @@ def _grant(function: _Function, *, atomic: bool, checkpoint: bool) -> _Function:
 
 
 def actions() -> Mapping[str, Action]:
-    """All granted actions, by name; they are known once the apps are loaded."""
+    """All granted actions, and the built-in ones, by name; they are known once the apps are loaded."""
     return MappingProxyType(_actions)
+
+
+@contextmanager
+def replaced() -> Iterator[None]:
+    """A context, for tests, after which the actions are those that were granted before."""
+    before = dict(_actions)
+    try:
+        yield
+    finally:
+        _actions.clear()
+        _actions.update(before)
+
+
+def replace_action(other: Action) -> None:
+    """Have another action take the place of the one of its name. Only in a `replaced` context."""
+    _actions[other.name] = other
 
 
 def _refuse_async(granted: Action) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
 
 from workflow.code.job import RunInfo
 
@@ -18,6 +21,14 @@ class CurrentRun:
 
     info: RunInfo
     key: str
+
+    @property
+    def subject(self) -> Any:
+        """The object that the instance is about, read anew; `None` where it has none, or that was deleted."""
+        if self.info.subject is None:
+            return None
+        kind, key = self.info.subject.split(":", 1)
+        return apps.get_model(kind)._base_manager.filter(pk=key).first()
 
 
 def current_run() -> CurrentRun:

@@ -6,20 +6,31 @@ way is made again, under the same key; with `atomic=True`, only if nothing of it
 """
 
 import logging
-from collections.abc import Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from inspect import BoundArguments
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, connections
+from django.db.transaction import TransactionManagementError
 
 from workflow import values
 from workflow.code.actions import Action, actions
+from workflow.code.crossing import refuse_disguised
 from workflow.code.current import CurrentRun, serving
 from workflow.code.failure import failure
 from workflow.code.job import Answer, Call, Errored, Job, Outcome, Raised, Returned, SnapshotRefused, Suspended
-from workflow.code.ledger import Ledger, MemoryLedger, Record, arguments_of, difference, error_from_json, error_to_json
+from workflow.code.ledger import (
+    Ledger,
+    MemoryLedger,
+    Record,
+    arguments_of,
+    difference,
+    error_from_json,
+    error_to_json,
+    refuse_too_large,
+)
 from workflow.code.runner import Runner
 from workflow.code.waits import WAITS, ForChildren, ForPeople, Wait, wait_of
 from workflow.values import ValueProblem
@@ -28,6 +39,10 @@ logger = logging.getLogger(__name__)
 
 DISAGREES = "LedgerDisagrees"
 """The type of the error where code and ledger tell different stories: no attempt can mend that."""
+
+
+_NOT_COMMITTED = (IntegrityError, InternalError, TransactionManagementError)
+"""What an atomic action makes of its transaction that breaks what holds at its end, or hides a failed query."""
 
 
 class _Waits(Exception):
@@ -42,16 +57,22 @@ class _Disagrees(Exception):
 
 
 def execute(
-    job: Job, runner: Runner, ledger: Ledger | None = None, *, granted: Mapping[str, Action] | None = None
+    job: Job,
+    runner: Runner,
+    ledger: Ledger | None = None,
+    *,
+    granted: Mapping[str, Action] | None = None,
+    away: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Outcome | Suspended:
-    """The outcome of the job, whose code may call what is `granted`: by default all actions.
+    """The outcome of the job, whose code may call what is `granted`: by default all actions. While an action works,
+    `away` is entered: this thread computes nothing then.
 
     Blocks; to be called outside any transaction. What an action raises reaches the code; only what is no
     `Exception` (`KeyboardInterrupt`, `SystemExit`) and what the ledger raises goes through to the caller, and
     abandons the job. Without a `ledger`, nothing is saved.
     """
     ledger = ledger or MemoryLedger()
-    calls = _Calls(job=job, ledger=ledger, granted=actions() if granted is None else granted)
+    calls = _Calls(job=job, ledger=ledger, granted=actions() if granted is None else granted, away=away)
     try:
         if snapshot := ledger.snapshot:
             return calls.follow(runner.run(job, snapshot=snapshot, clock=ledger.now), first=ledger.number)
@@ -67,6 +88,7 @@ class _Calls:
     job: Job
     ledger: Ledger
     granted: Mapping[str, Action]
+    away: Callable[[], AbstractContextManager[Any]]
 
     def follow(self, running: Generator[Call, Answer, Outcome], *, first: int) -> Outcome | Suspended:
         """The outcome of a run whose next numbered call is `first`."""
@@ -94,11 +116,15 @@ class _Calls:
         try:
             bound = self._bound(call)
             arguments = arguments_of(call)
+            refuse_disguised(call.name, arguments, given=self.job.given)
+            if self._is_numbered(call):
+                refuse_too_large(f"What {call.name}() was called with", arguments)
         except (TypeError, NameError, ValueProblem) as error:
             # The same in every replay: it needs no record.
             return Raised(TypeError(str(error)) if isinstance(error, ValueProblem) else error)
         if bound and not self.granted[call.name].checkpoint:
-            return self._called(self.granted[call.name], bound, number=0)
+            with self.away():
+                return self._called(self.granted[call.name], bound, number=0)
         record = self.ledger.find(number)
         if record is None:
             return self._new(number, call, bound, arguments)
@@ -120,7 +146,8 @@ class _Calls:
         """Make a call that is not in the ledger, and add it there."""
         if bound is None:
             return self._wait(number, call, arguments)
-        self.ledger.pause(number, call)
+        self.ledger.stand(number, call)
+        self.ledger.save()
         return self._made(number, self.granted[call.name], bound, arguments)
 
     def _wait(self, number: int, call: Call, arguments: dict[str, Any]) -> Answer:
@@ -133,7 +160,7 @@ class _Calls:
                 self.ledger.refuse(wait)
         except (TypeError, ValueError) as error:
             return Raised(error)
-        self.ledger.pause(number, call)
+        self.ledger.stand(number, call)
         self.ledger.add(Record(number=number, name=call.name, arguments=arguments, started_at=now, wait=wait))
         raise _Waits(wait)
 
@@ -158,28 +185,51 @@ class _Calls:
             return answer
 
         if not action.atomic:
-            return record(self._called(action, bound, number))
+            with self.away():
+                answer = self._called(action, bound, number)
+            return record(answer)
         try:
-            with self.ledger.transaction():
+            # To wait for one's turn to compute inside the transaction, with locks held, could be to wait for oneself.
+            with self.away(), self.ledger.transaction():
                 return record(_returned(self._called(action, bound, number)))
         except _RolledBack as rolled_back:
             return record(rolled_back.answer)
+        except _NOT_COMMITTED as error:
+            _log(action, error, job=self.job)
+            return record(Raised(RuntimeError(f"What {action.name}() did can't be committed: {error}")))
 
     def _called(self, action: Action, bound: BoundArguments, number: int) -> Answer:
         if not action.atomic:
-            close_old_connections()  # this thread may have lived longer than its connection to the database
+            _close_old_connections()  # this thread may have lived longer than its connection to the database
         try:
             with serving(CurrentRun(info=self.job.run, key=self.ledger.key(number))):
                 returned = action.call_bound(bound)
-            return Returned(values.check(returned, f"What {action.name}() returned"))
+            result = values.check(returned, what := f"What {action.name}() returned")
+            if action.checkpoint:
+                refuse_too_large(what, result)
+            return Returned(result)
         except ValueProblem as problem:
             return Raised(TypeError(str(problem)))
-        except Exception as error:  # noqa: BLE001 - whatever the project's function raises is the code's to handle
+        except Exception as error:
+            if action.atomic and _is_gone(error):
+                raise  # the transaction is lost, and the call with it: that is not for the code to handle
             _log(action, error, job=self.job)
             return error_from_json(error_to_json(error))
         finally:
             if not action.atomic:
-                close_old_connections()
+                _close_old_connections()
+
+
+def _close_old_connections() -> None:
+    """As Django does around a request; but not of a transaction that a test has opened around all of this."""
+    for one in connections.all(initialized_only=True):
+        if not one.in_atomic_block:
+            one.close_if_unusable_or_obsolete()
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether the database has ended the connection."""
+    return isinstance(error, OperationalError | InterfaceError) and not connection.is_usable()
 
 
 class _RolledBack(Exception):

@@ -10,6 +10,7 @@ from workflow.code.job import CodeError
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 20_000
 SCOPE = ("data", "results", "run")
+_LONGEST_NAME = 100  # of a name that others are compared with: that takes time in proportion to its square
 _NAME_ERROR = re.compile(r"name '(\w+)' is not defined$")
 
 
@@ -42,7 +43,9 @@ def with_suggestion(message: str, names: Collection[str]) -> str:
 
 def suggestion(name: str, names: Collection[str]) -> str:
     """`; did you mean 'a' or 'b'?`, or nothing where no name is near."""
-    near = get_close_matches(name, {*names, *SCOPE, *dir(builtins)}, n=3, cutoff=0.7)
+    if len(name) > _LONGEST_NAME:
+        return ""
+    near = get_close_matches(name, {*names, *SCOPE, *dir(builtins)} - {name}, n=3, cutoff=0.7)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Self
 
+from workflow import values
 from workflow.code.waits import Wait
 
 
 class RunInfo(NamedTuple):
     """What code sees as `run`. A named tuple, because the sandbox gives those their attributes.
 
-    `id` is the instance's; `started_by` a user name and `subject` a label, or `None`.
+    `id` is the instance's; `started_by` is a user name and `subject` what it is about, as `app.model:key`, or `None`.
     """
 
     id: int
@@ -38,6 +39,10 @@ class Job:
     time_limit: float
     memory_limit: int
     seed: str = ""
+
+    def given(self) -> str:
+        """All text that the code is given, as JSON."""
+        return values.dumps([self.data, self.results])
 
 
 class SnapshotRefused(Exception):

@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from django.db import transaction
-from django.utils.timezone import now
 
-from workflow import values
+from workflow import conf, values
+from workflow.clock import now
 from workflow.code.crossing import is_known, named
-from workflow.code.failure import storable
+from workflow.code.failure import MAX_MESSAGE, shortened, storable
 from workflow.code.job import Answer, Call, Raised
 from workflow.code.waits import ForChildren, Wait
+from workflow.values import ValueProblem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,12 @@ class Ledger(Protocol):
         """Keep a call. It is saved with the next pause, or with the outcome."""
         ...
 
-    def pause(self, number: int, call: Call) -> None:
-        """Save that the code stands at this call, and the calls added before it."""
+    def stand(self, number: int, call: Call) -> None:
+        """Note that the code stands at this call: to be saved with the next `save`, or with the outcome."""
+        ...
+
+    def save(self) -> None:
+        """Save where the code stands, and the calls added since."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -100,7 +106,10 @@ class MemoryLedger:
         self.records[record.number] = record
         self._last = record.ended_at or self._last
 
-    def pause(self, number: int, call: Call) -> None:
+    def stand(self, number: int, call: Call) -> None:
+        """Nothing is saved."""
+
+    def save(self) -> None:
         """Nothing is saved."""
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -128,12 +137,31 @@ def arguments_of(call: Call) -> dict[str, Any]:
     }
 
 
+def refuse_too_large(what: str, value: Any) -> None:
+    """Raises `ValueProblem` for what takes more bytes than the ledger keeps of one call."""
+    size, limit = len(values.dumps(value).encode()), conf.get("MAX_DATA_BYTES")
+    if size > limit:
+        raise ValueProblem(f"{what} takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
+
+
 def difference(record: Record, call: Call, arguments: Mapping[str, Any]) -> str:
     """How a call differs from the one recorded under its number; blank where it does not."""
     made, recorded = written(call.name, arguments), written(record.name, record.arguments)
-    if made == recorded:
+    if made == recorded or (call.name == record.name and _is_kept_as(dict(arguments), record.arguments)):
         return ""
     return f"Call {record.number} was {recorded} when it was made, and is {made} now."
+
+
+def _is_kept_as(value: Any, kept: Any) -> bool:
+    """Whether a database may give back the one for the other: PostgreSQL makes an integer of 1e+16."""
+    match value, kept:
+        case float(), int():
+            return Decimal(repr(value)) == kept
+        case list(), list():
+            return len(value) == len(kept) and all(map(_is_kept_as, value, kept))
+        case dict(), dict():
+            return value.keys() == kept.keys() and all(_is_kept_as(value[key], kept[key]) for key in value)
+    return type(value) is type(kept) and bool(value == kept)
 
 
 def written(name: str, arguments: Mapping[str, Any]) -> str:
@@ -146,13 +174,22 @@ def written(name: str, arguments: Mapping[str, Any]) -> str:
 def error_to_json(exception: Exception) -> dict[str, str]:
     """An exception as it is kept: the nearest type that the sandbox knows and that takes a message, and that."""
     base = next(cls for cls in type(exception).__mro__ if is_known(cls) and not issubclass(cls, UnicodeError))
-    if base is not type(exception):
-        message = named(exception)
-    else:
-        message = str(exception.args[0]) if len(exception.args) == 1 else str(exception)
-    return {"type": base.__name__, "message": storable(message)}
+    message = named(exception) if base is not type(exception) else _message(exception)
+    return {"type": base.__name__, "message": shortened(storable(message), MAX_MESSAGE)}
+
+
+def _message(exception: Exception) -> str:
+    """What the exception was made with: `str` of a `KeyError` shows that with quotes, which would be there twice."""
+    try:
+        return str(exception.args[0]) if len(exception.args) == 1 else str(exception)
+    except Exception:  # noqa: BLE001 - whatever the project has put into it
+        return named(exception)
 
 
 def error_from_json(kept: Mapping[str, str]) -> Raised:
     """The exception that was kept, as the code gets it, now and in a replay."""
-    return Raised(getattr(builtins, kept["type"])(kept["message"]))
+    kind = getattr(builtins, kept["type"], None)
+    # Whoever can write to the database must not have us call what else is built in, such as `eval`.
+    if not (isinstance(kind, type) and issubclass(kind, Exception) and is_known(kind)):
+        kind = RuntimeError  # some types are ours, such as that of a task's deadline
+    return Raised(kind(kept["message"]))

@@ -4,13 +4,14 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.utils.timezone import now
 
 from workflow import conf
+from workflow.clock import now
 from workflow.code.actions import actions
 from workflow.code.job import Answer, Call, Completed, Errored, Job, Outcome, Problem
 from workflow.code.waits import WAITS
@@ -49,6 +50,12 @@ class Runner(Protocol):
 
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """What is wrong with code that can be known without running it; `stubs` declares the names in its scope."""
+        ...
+
+    def shared(self) -> AbstractContextManager["Runner"]:
+        """A runner for code that runs one after the other, as that of an instance's steps, and is quicker for it. What
+        one leaves behind, another can't see.
+        """
         ...
 
     def close(self) -> None:

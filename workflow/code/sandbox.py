@@ -5,14 +5,15 @@ A feed is one run of code in a session; a session holds one worker of the pool f
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
+from importlib.util import find_spec
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.utils.timezone import now
 from pydantic_monty import (
     FunctionSnapshot,
     FutureSnapshot,
@@ -25,7 +26,7 @@ from pydantic_monty import (
     SyncSnapshot,
 )
 
-from workflow import values
+from workflow.clock import now
 from workflow.code import typecheck
 from workflow.code.crossing import as_reply, exported
 from workflow.code.expression import expression_job, without_calls
@@ -44,7 +45,13 @@ from workflow.code.job import (
     WorkerStopped,
 )
 from workflow.code.log import Log
+from workflow.code.runner import Runner
+from workflow.code.text import Text, text_of
 from workflow.values import ValueProblem
+
+if find_spec("opentelemetry") is None:
+    # Monty looks for this optional package at each feed; where it is missing, that is most of what a feed takes.
+    sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]
 
 MAX_CALLS: Final = 1_000_000  # Monty wants some number, and its own 1000 is less than a loop over a year's orders
 GRACE: Final = 1.0  # seconds past its limit after which a worker that does not stop by itself is killed
@@ -79,8 +86,13 @@ class SandboxRunner:
         self, job: Job, *, snapshot: bytes = b"", clock: Callable[[], datetime] = now
     ) -> Generator[Call, Answer, Outcome]:
         """See `Runner.run`."""
-        inputs = {"data": job.data, "results": job.results, "run": job.run}
-        return self._run(job, inputs, snapshot=snapshot, clock=clock)
+        return self._run(job, _inputs(job), snapshot=snapshot, clock=clock)
+
+    @contextmanager
+    def shared(self) -> Iterator["Runner"]:
+        """See `Runner.shared`."""
+        with ExitStack() as stack:
+            yield _Sharing(self, _Kept(self, stack))
 
     def evaluate(
         self,
@@ -90,6 +102,7 @@ class SandboxRunner:
         results: dict[str, Any],
         time_limit: float,
         memory_limit: int,
+        kept: "_Kept | None" = None,
     ) -> Completed | Errored:
         """See `Runner.evaluate`."""
         if typecheck.is_blank(expression):
@@ -103,7 +116,9 @@ class SandboxRunner:
         )
         while True:
             with suppress(WorkerStopped):  # it has no effects: it can simply be done again
-                return _without_parenthesis(without_calls(self._run(job, {"data": data, "results": results})))
+                return _without_parenthesis(
+                    without_calls(self._run(job, {"data": data, "results": results}, kept=kept))
+                )
 
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """See `Runner.check`."""
@@ -123,40 +138,45 @@ class SandboxRunner:
         *,
         snapshot: bytes = b"",
         clock: Callable[[], datetime] = now,
+        kept: "_Kept | None" = None,
     ) -> Generator[Call, Answer, Outcome]:
         log = Log(self._log_limit)
+        text = text_of(_NOTHING if typecheck.is_blank(job.code) else job.code)
         try:
-            with self._session(job) as session:
-                step = self._begin(session, job, inputs, snapshot=snapshot, log=log)
+            with kept.session(job, text, anew=bool(snapshot)) if kept else self.session(job) as session:
+                step = self._begin(session, text, inputs, snapshot=snapshot, log=log)
                 while not isinstance(step, MontyComplete):
                     if isinstance(step, FunctionSnapshot) and not step.is_os_function:
-                        step = step.resume(as_reply((yield _call(step, log))))
+                        step = step.resume(as_reply((yield _call(step, text, log))))
                     else:
                         step = self._go_on(step, clock)
-                return _completed(step.output, session.feed_run("data"), job=job, log=log)
+                result, data = step.output if text.gives_data else (step.output, session.feed_run("data"))
+                return _completed(result, data, job=job, log=log)
         except ValueProblem as problem:
             return Errored(error=failure("BadValue", str(problem)), log=str(log))
         except MontyError as error:
             if was_stopped(error):
                 raise WorkerStopped(str(error)) from error
-            return Errored(error=code_error(error, job=job, names=self._names()), log=str(log))
+            return Errored(error=_in_place(code_error(error, job=job, names=self._names()), text), log=str(log))
 
     def _begin(
-        self, session: MontySession, job: Job, inputs: Mapping[str, Any], *, snapshot: bytes, log: Log
+        self, session: MontySession, text: Text, inputs: Mapping[str, Any], *, snapshot: bytes, log: Log
     ) -> SyncSnapshot:
         def write(_: str, text: str) -> None:
             log.write(text)
 
-        if snapshot:
-            try:
-                return session.load_snapshot(snapshot, print_callback=write)
-            except MontyError as error:
-                raise SnapshotRefused(str(error)) from error
-        code = _NOTHING if typecheck.is_blank(job.code) else job.code
-        return session.feed_start(code, inputs=dict(inputs), print_callback=write)
+        if not snapshot:
+            return session.feed_start(text.fed, inputs=dict(inputs), print_callback=write)
+        if snapshot[:1] != _mark(text):
+            raise SnapshotRefused("it was made of the code as another version of this software feeds it")
+        try:
+            return session.load_snapshot(snapshot[1:], print_callback=write)
+        except MontyError as error:
+            raise SnapshotRefused(str(error)) from error
 
     @contextmanager
-    def _session(self, job: Job) -> Iterator[MontySession]:
+    def session(self, job: Job) -> Iterator[MontySession]:
+        """A session with the job's limits, in a worker that nobody else uses meanwhile."""
         with self._pool.checkout(
             limits={
                 "max_feed_duration_secs": job.time_limit,
@@ -196,9 +216,90 @@ class SandboxRunner:
         return step
 
 
-def _call(step: FunctionSnapshot, log: Log) -> Call:
+class _Kept:
+    """A session that is used for one piece of code after the other, as long as none can see what another has left."""
+
+    def __init__(self, runner: SandboxRunner, stack: ExitStack) -> None:
+        self._runner = runner
+        self._stack = stack
+        self._session: MontySession | None = None
+        self._limits: tuple[float, int, str] | None = None
+        self._left: set[str] = set()
+
+    @contextmanager
+    def session(self, job: Job, text: Text, *, anew: bool) -> Iterator[MontySession]:
+        """The session that is kept, or a new one, to be kept in its stead."""
+        limits = (job.time_limit, job.memory_limit, job.seed if text.is_alone else "")
+        if anew or text.is_alone or self._limits != limits or self._left & text.uses:
+            self._stack.close()
+            self._session, self._limits, self._left = (
+                self._stack.enter_context(self._runner.session(job)),
+                limits,
+                set(),
+            )
+        assert self._session is not None
+        try:
+            yield self._session
+        except BaseException:
+            self._limits = None
+            self._stack.close()
+            raise
+        self._left |= text.binds
+        if text.is_alone or anew:
+            self._limits = None
+
+
+@dataclass(frozen=True)
+class _Sharing:
+    """A `Runner` whose runs, which come one after the other, share a session where they can."""
+
+    runner: SandboxRunner
+    kept: _Kept
+
+    def run(
+        self, job: Job, *, snapshot: bytes = b"", clock: Callable[[], datetime] = now
+    ) -> Generator[Call, Answer, Outcome]:
+        return self.runner._run(job, _inputs(job), snapshot=snapshot, clock=clock, kept=self.kept)
+
+    def evaluate(self, expression: str, **given: Any) -> Completed | Errored:
+        return self.runner.evaluate(expression, kept=self.kept, **given)
+
+    def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
+        return self.runner.check(code, expression=expression, stubs=stubs)
+
+    def shared(self) -> AbstractContextManager[Runner]:
+        return nullcontext(self)
+
+    def close(self) -> None:
+        """The runner itself goes on."""
+
+
+def _inputs(job: Job) -> dict[str, Any]:
+    return {"data": job.data, "results": job.results, "run": job.run}
+
+
+def _mark(text: Text) -> bytes:
+    """The first byte of a snapshot: what its code gives when it ends."""
+    return b"2" if text.gives_data else b"1"
+
+
+def _in_place(error: CodeError, text: Text) -> CodeError:
+    """The error where it is in the code as it was typed."""
+    if not text.shifted:
+        return error
+    error = replace(error, traceback=text.as_typed(error.traceback))
+    if error.line == text.shifted and error.column is not None and error.column > 1:
+        return replace(error, column=error.column - 1)
+    return error
+
+
+def _call(step: FunctionSnapshot, text: Text, log: Log) -> Call:
     return Call(
-        name=_plain(step.function_name), args=step.args, kwargs=step.kwargs, dump=step.dump, log=lambda: str(log)
+        name=_plain(step.function_name),
+        args=step.args,
+        kwargs=step.kwargs,
+        dump=lambda: _mark(text) + step.dump(),
+        log=lambda: str(log),
     )
 
 
@@ -215,14 +316,11 @@ def _time(name: str, args: tuple[Any, ...], local: datetime) -> datetime | date 
 
 
 def _completed(result: Any, data: Any, *, job: Job, log: Log) -> Completed:
-    def given() -> str:
-        return values.dumps([job.data, job.results])
-
     if not isinstance(data, dict):
         raise ValueProblem(f"data must stay a dict; the code has made it {type(data).__name__}.")
     return Completed(
-        result=exported(result, where="The result", given=given),
-        data=exported(data, where="data", given=given),
+        result=exported(result, where="The result", given=job.given),
+        data=exported(data, where="data", given=job.given),
         log=str(log),
     )
 

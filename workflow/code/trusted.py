@@ -11,18 +11,20 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable, Collection, Generator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from django.db import connections
-from django.utils.timezone import now
 
 from workflow import values
+from workflow.clock import now
 from workflow.code.expression import expression_job, without_calls
 from workflow.code.failure import failure
 from workflow.code.job import Answer, Call, CodeError, Completed, Errored, Job, Outcome, Problem, Raised, Returned
 from workflow.code.log import Log
+from workflow.code.runner import Runner
 from workflow.values import ValueProblem
 
 _HERE: Final = Path(__file__).parent
@@ -68,6 +70,10 @@ class TrustedRunner:
         except (ValueError, RecursionError, MemoryError) as error:
             return [Problem(line=1, column=1, message=f"Python can't parse this: {error}.")]
         return []
+
+    def shared(self) -> AbstractContextManager[Runner]:
+        """See `Runner.shared`: there is nothing to share."""
+        return nullcontext(self)
 
     def close(self) -> None:
         """See `Runner.close`: there is nothing to stop."""

@@ -86,7 +86,7 @@ def wait_for(now: datetime, signal: Any, timeout: Any = None) -> ForSignal:
     return ForSignal(signal=signal, due_at=now + _span("wait_for", span))
 
 
-def run_process(_now: datetime, name: Any, **data: Any) -> ForChildren:
+def run_process(_now: datetime, name: Any, /, **data: Any) -> ForChildren:
     """`run_process(name, key=value, …)`."""
     return ForChildren(items=(_item("run_process", name, data),), alone=True)
 

@@ -20,8 +20,9 @@ from workflow.diagram.parts import Kind, Mark
 from workflow.diagram.places import Box, Side
 
 PAPER = "Canvas"  # what is behind the picture, for a page without the stylesheet
-CORNERS = {Kind.MANUAL: 16, Kind.CODE: 2, Kind.EMPTY: 2, Kind.UNKNOWN: 2}
-OUTLINES = {Kind.MANUAL: "none", Kind.CODE: "none", Kind.EMPTY: "5 3", Kind.UNKNOWN: "5 3"}
+SIDE = 5  # of a sub-process: how far its second outline stands from the first
+CORNERS = {Kind.MANUAL: 16, Kind.CODE: 2, Kind.SUBPROCESS: 2, Kind.EMPTY: 2, Kind.UNKNOWN: 2}
+OUTLINES = {Kind.MANUAL: "none", Kind.CODE: "none", Kind.SUBPROCESS: "none", Kind.EMPTY: "5 3", Kind.UNKNOWN: "5 3"}
 
 
 def draw(parent: Element, box: Box, *, hint: str, mark: Mark | None, problem: bool) -> None:
@@ -32,6 +33,8 @@ def draw(parent: Element, box: Box, *, hint: str, mark: Mark | None, problem: bo
     SubElement(drawn, "title").text = hint
     paint = shapes.stroke(1.5, dashes=OUTLINES[card.kind], fill=PAPER)
     shapes.rectangle(drawn, box.area, "box", paint, radius=CORNERS[card.kind])
+    if card.kind is Kind.SUBPROCESS:
+        _draw_sides(drawn, box)
     if card.condition:
         _draw_condition(drawn, box)
     _draw_name(drawn, box)
@@ -41,6 +44,13 @@ def draw(parent: Element, box: Box, *, hint: str, mark: Mark | None, problem: bo
         _draw_note(drawn, box, note, y=box.area.y + card.notes_top + number * SMALL_LINE)
     for number, port in enumerate(card.ports):
         _draw_port(drawn, box, port, middle=box.area.y + card.port_middle(number))
+
+
+def _draw_sides(parent: Element, box: Box) -> None:
+    """A second line at both sides: the sign for a process within a process, as flow charts have it."""
+    edges = (box.area.edge(Side.LEFT) + SIDE, box.area.edge(Side.RIGHT) - SIDE)
+    lines = [shapes.points((x, box.area.y), (x, box.area.bottom)) for x in edges]
+    shapes.path(parent, "".join(f"M{line}" for line in lines), "sides", shapes.stroke(1))
 
 
 def _draw_condition(parent: Element, box: Box) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from workflow.definition import Definition, Row
-from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, task_of
-from workflow.diagram.text import Font, shorten, wrap
+from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, task_of, time_out
+from workflow.diagram.text import Font, clean, shorten, wrap
 from workflow.diagram.words import ends_when_rejected
 
 NAME = Font(14, bold=True)
@@ -123,6 +123,10 @@ def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None)
         yield Note(text=NO_WORK[kind], icon="warning", style="warning")
     if task is not None and kind is Kind.MANUAL:
         yield Note(text=shorten(f"by {deciders(task)}", font=SMALL, width=width), icon="")
+    if task is not None and kind is Kind.SUBPROCESS:
+        yield Note(text=shorten(f"runs {clean(task.subprocess)}", font=SMALL, width=width), icon="")
+    if limit := time_out(task):
+        yield Note(text=f"within {limit}", icon="timeout")
     if row.ends_step:
         yield Note(text="ends the step", icon="flag")
 

@@ -1,10 +1,12 @@
 """What a definition says that a picture shows: kinds of task, jumps, and which steps lead on to the next."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 
-from workflow import approvers
+from workflow import approvers, durations
 from workflow.definition import Definition, Row, TaskDefinition
 from workflow.routes import Cause, has_code, routes
 
@@ -26,6 +28,7 @@ class Kind(Enum):
 
     MANUAL = "manual"
     CODE = "code"
+    SUBPROCESS = "subprocess"
     EMPTY = "empty"
     UNKNOWN = "unknown"
 
@@ -54,6 +57,8 @@ def kind_of(task: TaskDefinition | None) -> Kind:
         return Kind.UNKNOWN
     if task.manual:
         return Kind.MANUAL
+    if task.subprocess:
+        return Kind.SUBPROCESS
     return Kind.CODE if has_code(task) else Kind.EMPTY
 
 
@@ -96,3 +101,11 @@ def deciders(task: TaskDefinition) -> str:
     if approvers.is_expression(task.approver):
         return approvers.expression(task.approver)
     return ", ".join(approvers.names(task.approver)) or "any member of staff"
+
+
+def time_out(task: TaskDefinition | None) -> str:
+    """How long the task may take, in short; blank where it may take for ever, or what a draft holds is no time."""
+    seconds = task.timeout if task is not None else None
+    if seconds is None or not math.isfinite(seconds) or not 0 < seconds < timedelta.max.total_seconds():
+        return ""
+    return durations.written(timedelta(seconds=seconds))

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from workflow.definition import Definition, Row
-from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, leading_on, task_of
+from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, leading_on, task_of, time_out
 from workflow.diagram.text import clean
 
 NO_MARKS: Mapping[int, Mark] = {}
@@ -71,6 +71,8 @@ def _row_sentences(definition: Definition, row: Row, *, mark: Mark | None, probl
     yield _task_words(definition, row)
     if mark is not None:
         yield f"It is {mark.value}."
+    if limit := time_out(task_of(definition, row)):
+        yield f"It fails unless it is done within {limit}."
     if condition := clean(row.condition):
         yield f"Only if {condition}; skipped otherwise."
     for jump in jumps(definition, row):
@@ -93,6 +95,8 @@ def _task_words(definition: Definition, row: Row) -> str:
             return f"{name}, decided by {clean(deciders(task))}."
         case Kind.CODE:
             return f"{name}, done by code."
+        case Kind.SUBPROCESS:
+            return f"{name}, done by the process {_quoted(task.subprocess)}."
     return f"{name}, which has no work yet."
 
 
@@ -104,7 +108,7 @@ def _jump_words(jump: Jump) -> str:
 def ends_when_rejected(definition: Definition, row: Row) -> bool:
     """Whether a rejection is the end of the instance."""
     task = task_of(definition, row)
-    return task is not None and task.manual and row.on_reject is None
+    return kind_of(task) in {Kind.MANUAL, Kind.SUBPROCESS} and row.on_reject is None
 
 
 def _quoted(name: str) -> str:

@@ -1,9 +1,15 @@
-"""Drive an instance from step to step until it waits, ends, or must be handed back."""
+"""Drive an instance from step to step until it waits, ends, or must be handed back.
+
+Code between two calls is pure: running it again does no harm. So steps that are no more than that are not written one
+by one, but together with what comes after them: before an action is called, when the instance waits or ends, and after
+a while, so that people see it move.
+"""
 
 import logging
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
+from time import monotonic
 
 from workflow import transitions
 from workflow.code.execute import execute
@@ -12,14 +18,23 @@ from workflow.code.job import Errored, Job, Suspended, WorkerStopped
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
 from workflow.definition import Definition
-from workflow.engine.held import Held, Report
+from workflow.engine.commit import Writer
+from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
+from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
-from workflow.engine.report import report
+from workflow.engine.slots import Slots
+from workflow.engine.subprocess import run_subprocess
 from workflow.models import InstanceState, RunningProcesses, TaskRun
-from workflow.transitions import Applied, LeaseLost, Turn
+from workflow.transitions import Applied, LeaseLost, RunClosed, Turn
 
 logger = logging.getLogger(__name__)
+
+LONGEST_UNWRITTEN = 0.1  # seconds
+
+
+class _Outdated(Exception):
+    """Something came from outside before a turn could be written: the instance is to be looked at anew."""
 
 
 @dataclass(kw_only=True)
@@ -29,71 +44,149 @@ class Drive:
     definition: Definition
     runner: Runner
     planner: Planner
+    writer: Writer
     side: Executor
+    slots: Slots
+    patience: Patience
     stopping: Event
-    running: dict[Future[Report], int] = field(default_factory=dict)
+    running: dict[Future[Report | None], Place] = field(default_factory=dict)
 
-    def run(self, instance: RunningProcesses) -> None:
-        """Go on until the claimed instance waits or ends, its lease is lost, or the engine stops.
+    def run(self, instance: RunningProcesses, runs: list[TaskRun] | None = None) -> Held | None:
+        """Go on until the claimed instance waits or ends, or the engine stops: the caller is to write what is pending
+        then. `None` where the lease is lost. `runs` are the task runs of its step, if they are known already.
 
         Raises only what is no fault of the definition, such as a database that is gone.
         """
+        lease = transitions.lease_of(instance)
+        if runs is None:
+            held = self.patience(lambda: Held.load(lease, instance, self.definition))
+        else:
+            by_row = {run.row: run for run in runs}
+            held = Held(lease=lease, instance=instance, definition=self.definition, runs=by_row)
+        return self._run(held)
+
+    def run_again(self, held: Held) -> Held | None:
+        """Go on as `run` does, after something came from outside before the last turn could be written."""
         try:
-            self._run(Held.load(transitions.lease_of(instance), instance, self.definition))
+            anew = self._reloaded(held)
         except LeaseLost as lost:
             logger.warning("%s Another engine goes on with it.", lost)
+            return None
+        return self._run(anew)
 
-    def _run(self, held: Held | None) -> None:
-        while held and held.instance.state == InstanceState.RUNNING:
-            turn = self.planner.turn(held)
-            if turn is not None:
-                held = self._write(held, turn)
-            elif not self.stopping.is_set():
-                self._work(held)
-            elif self.running:
-                self._await(held)
-            else:
-                held = self._write(held, Turn(state=InstanceState.READY, due_at=self.planner.clock()))
-
-    def _write(self, held: Held, turn: Turn) -> Held | None:
-        match transitions.apply(held.lease, turn):
-            case Applied.DONE:
-                report(held, turn)
-                held.written(turn)
-                return held
-            case Applied.OUTDATED:
-                found = transitions.refresh(held.lease)
-                return held.reloaded(*found) if found else None
-            case Applied.LOST:
-                logger.warning("The lease of instance %s was lost; another engine goes on with it.", held.instance.pk)
+    def _run(self, held: Held) -> Held | None:
+        with self.slots.working(), self.runner.shared() as self.own:
+            self.planner = replace(self.planner, runner=self.own)
+            try:
+                while held.instance.state == InstanceState.RUNNING:
+                    try:
+                        self._go_on(held)
+                    except _Outdated:
+                        held = self._reloaded(held)
+            except LeaseLost as lost:
+                logger.warning("%s Another engine goes on with it.", lost)
                 return None
+        return held
+
+    def _go_on(self, held: Held) -> None:
+        turn = None if held.is_planned else self.planner.turn(held)
+        held.is_planned = True
+        if turn is not None:
+            held.advance(turn)
+            if self._is_to_be_written(held):
+                self._write(held)
+        elif not self.stopping.is_set():
+            self._work(held)
+            held.is_planned = False
+        elif self.running:
+            self._await(held)
+            held.is_planned = False
+        else:
+            held.advance(Turn(state=InstanceState.READY, due_at=self.planner.clock()))
+
+    def _is_to_be_written(self, held: Held) -> bool:
+        """Whether what is pending must be in the database before the instance goes on."""
+        if held.pending is None or held.instance.state != InstanceState.RUNNING:
+            return False
+        is_overdue = monotonic() - held.written_at > LONGEST_UNWRITTEN
+        return is_overdue or not held.pending.is_pure or len(held.running()) > 1
+
+    def _write(self, held: Held) -> None:
+        """Commit what is pending, if anything is. Raises `LeaseLost` or `_Outdated`; then nothing was written."""
+        if held.pending is None:
+            return
+        match self.writer.write(held.lease, held.pending):
+            case Applied.DONE:
+                for line in held.written():
+                    line.tell()
+            case Applied.OUTDATED:
+                raise _Outdated
+            case Applied.LOST:
+                raise LeaseLost(f"The lease of instance {held.lease.instance} was lost.")
+
+    def _reloaded(self, held: Held) -> Held:
+        found = self.patience(lambda: transitions.refresh(held.lease))
+        if found is None:
+            raise LeaseLost(f"The lease of instance {held.lease.instance} was lost.")
+        return self.patience(lambda: held.reloaded(*found))
 
     def _work(self, held: Held) -> None:
         """Run code until at least one task run has reported, or one that waits is due."""
         begun = set(self.running.values())
-        waiting = [run for run in held.running() if run.pk not in begun]
+        waiting = [run for run in held.running() if run.place not in begun]
         if len(waiting) == 1 and not self.running and held.next_due() is None:
             # The common case needs no other thread.
-            held.reports[waiting[0].pk] = self._execute(held, waiting[0])
+            self._take(held, waiting[0].place, self._execute(held, waiting[0], self.own))
             return
+        self._write(held)
         for run in waiting:
-            self.running[self.side.submit(self._execute, held, run)] = run.pk
+            self.running[self.side.submit(self._execute_aside, held, run)] = run.place
         self._await(held)
 
     def _await(self, held: Held) -> None:
         due = held.next_due()
         timeout = None if due is None else max(0.0, (due - self.planner.clock()).total_seconds())
-        done, _ = wait(self.running, timeout=timeout, return_when=FIRST_COMPLETED)
+        with self.slots.away():
+            done, _ = wait(self.running, timeout=timeout, return_when=FIRST_COMPLETED)
         for future in done:
-            held.reports[self.running.pop(future)] = future.result()
+            self._take(held, self.running.pop(future), future.result())
 
-    def _execute(self, held: Held, run: TaskRun) -> Report:
-        """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own."""
-        ledger = DatabaseLedger(held.lease, run, depth=held.instance.depth, clock=self.planner.clock)
+    def _take(self, held: Held, place: Place, report: Report | None) -> None:
+        if report is None:
+            raise _Outdated
+        held.reports[place] = report
+
+    def _execute_aside(self, held: Held, run: TaskRun) -> Report | None:
+        with self.slots.working():
+            return self._execute(held, run, self.runner)
+
+    def _execute(self, held: Held, run: TaskRun, runner: Runner) -> Report | None:
+        """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own.
+
+        `None` where its step has ended without it meanwhile.
+        """
+        ledger = self.patience(
+            lambda: DatabaseLedger(
+                held.lease,
+                run,
+                depth=held.instance.depth,
+                clock=self.planner.clock,
+                writer=self.writer,
+                flush=lambda: self._write(held),
+                patience=self.patience,
+            )
+        )
+        task = self.definition.task_of(run.row)
+        outcome: CodeOutcome | Declined | Suspended
         try:
-            outcome = self._outcome(held.job(run), ledger)
+            if task.subprocess:
+                outcome = run_subprocess(task, held.job(run), runner, ledger)
+            else:
+                outcome = self._outcome(held.job(run), runner, ledger)
         except SnapshotTampered as error:
             outcome = Errored(error=failure("SnapshotTampered", str(error)))
+        except RunClosed:
+            return None
         return Report(
             outcome=outcome,
             log=ledger.log(outcome.log),
@@ -102,10 +195,10 @@ class Drive:
             calls=ledger.unwritten,
         )
 
-    def _outcome(self, job: Job, ledger: DatabaseLedger) -> CodeOutcome | Suspended:
+    def _outcome(self, job: Job, runner: Runner, ledger: DatabaseLedger) -> CodeOutcome | Suspended:
         while True:
             try:
-                outcome = execute(job, self.runner, ledger)
+                outcome = execute(job, runner, ledger, away=self.slots.away)
             except WorkerStopped as stopped:
                 # Ctrl-C and service managers signal the sandbox's processes too; what they ran still has to end.
                 logger.info("Instance %s, task %r goes on in a new process: %s", job.run.id, job.run.task, stopped)

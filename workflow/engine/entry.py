@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow import approvers, conf
+from workflow.code.failure import MAX_MESSAGE, shortened
 from workflow.code.job import Errored
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
@@ -71,4 +72,4 @@ def _evaluate(expression: str, position: Position, runner: Runner) -> CodeOutcom
 
 
 def _failed(message: str, error: Mapping[str, Any] | None = None) -> Failed:
-    return Failed(error={"type": "NotDecidable", **(error or {}), "message": message})
+    return Failed(error={"type": "NotDecidable", **(error or {}), "message": shortened(message, MAX_MESSAGE)})

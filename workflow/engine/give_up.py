@@ -1,22 +1,24 @@
 """What happens to an instance that the engine itself fails on: it FAILS, with the reason where people look."""
 
 from datetime import datetime
+from typing import Any
 
 from workflow import transitions
+from workflow.code.failure import failure
 from workflow.engine.held import Held
 from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.models.states import OPEN
 from workflow.transitions import Turn
 
 
-def give_up(instance: RunningProcesses, error: Exception, *, now: datetime) -> None:
+def give_up(instance: RunningProcesses, error: BaseException, *, now: datetime) -> None:
     """Fail the instance, if this engine holds it still. A retry goes on from the last write."""
     found = transitions.refresh(transitions.lease_of(instance))
     if found is None:
         return
     lease, fresh = found
     held = Held.load(lease, fresh, fresh.version.frozen)
-    what = {"type": type(error).__name__, "message": f"The engine failed: {error}"[:2000].replace("\x00", "")}
+    what = failure(type(error).__name__, f"The engine failed: {_message(error)}").to_json()
     changed = [_closed(run, what, now) for run in held.runs.values() if run.state in OPEN]
     fields = {"error": what, "ended_at": now}
     transitions.apply(
@@ -31,7 +33,14 @@ def hand_back(instance: RunningProcesses, *, now: datetime) -> None:
         transitions.apply(found[0], Turn(state=InstanceState.READY, due_at=now))
 
 
-def _closed(run: TaskRun, error: dict[str, str], now: datetime) -> TaskRun:
+def _message(error: BaseException) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - an action may have raised it, and it must still be told of
+        return "its message can't be shown"
+
+
+def _closed(run: TaskRun, error: dict[str, Any], now: datetime) -> TaskRun:
     if run.state == RunState.RUNNING:
         run.state, run.error = RunState.FAILED, error
     else:

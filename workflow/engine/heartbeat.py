@@ -15,9 +15,19 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """A context in which the leases that `held` gives are renewed three times in each `lease` seconds."""
+    """A context in which the leases that `held` gives are renewed three times in each `lease` seconds, and the clock is
+    measured anew.
+    """
 
-    def __init__(self, *, held: Callable[[], Collection[Lease]], lease: float, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        held: Callable[[], Collection[Lease]],
+        lease: float,
+        clock: Callable[[], datetime],
+        measure: Callable[[], None],
+    ) -> None:
+        self._measure = measure
         self._held = held
         self._lease = timedelta(seconds=lease)
         self._clock = clock
@@ -36,6 +46,7 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._over.wait(self._lease.total_seconds() / 3):
             try:
+                self._measure()
                 transitions.renew(self._held(), until=self._clock() + self._lease)
             except DatabaseError as error:
                 # The engine's own writes tell of it; the fence keeps what it does safe if its leases run out meanwhile.

@@ -3,37 +3,61 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from time import monotonic
+from typing import Any
 
 from workflow import conf, flow, history
 from workflow.code.job import Job, RunInfo, Suspended
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.definition import Definition
+from workflow.engine.report import Line, report
 from workflow.models import ActionCall, RunningProcesses, RunState, TaskRun
 from workflow.transitions import Lease, Turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declined:
+    """A sub-process has ended REJECTED, and so the task that it is."""
+
+    result: Any
+    data: dict[str, Any]
+    log: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """What the code of a task run has come to: its outcome, its whole log, where it stands, and calls to be saved."""
 
-    outcome: CodeOutcome | Suspended
+    outcome: CodeOutcome | Declined | Suspended
     log: str
     snapshot: bytes
     call_number: int
     calls: Sequence[ActionCall] = ()
 
 
+Place = tuple[int, int]
+"""Of a task run: its visit and its row."""
+
+
 @dataclass(kw_only=True)
 class Held:
-    """An instance under a lease. `runs` are the task runs of its step, by row; `reports` is what code has come to
-    since the last write, by task run: in a loop, the same row has a run for each visit.
+    """An instance under a lease. `runs` are the task runs of its step, by row; `reports` is what code has come to that
+    no turn has taken yet.
+
+    `pending` is what has come of it since the last write, with the reports that went into it, and what there is to
+    tell of it once it is written. It `is_planned` while nothing has happened since its last turn.
     """
 
     lease: Lease
     instance: RunningProcesses
     definition: Definition
     runs: dict[int, TaskRun]
-    reports: dict[int, Report] = field(default_factory=dict)
+    reports: dict[Place, Report] = field(default_factory=dict)
+    pending: Turn | None = None
+    taken: dict[Place, Report] = field(default_factory=dict)
+    news: list[Line] = field(default_factory=list)
+    written_at: float = field(default_factory=monotonic)
+    is_planned: bool = False
 
     @classmethod
     def load(cls, lease: Lease, instance: RunningProcesses, definition: Definition) -> "Held":
@@ -42,7 +66,25 @@ class Held:
 
     def reloaded(self, lease: Lease, instance: RunningProcesses) -> "Held":
         """The same from the database anew, with the reports that are not written yet: that code must not run again."""
-        return replace(Held.load(lease, instance, self.definition), reports=self.reports)
+        return replace(Held.load(lease, instance, self.definition), reports={**self.taken, **self.reports})
+
+    def advance(self, turn: Turn) -> None:
+        """Take a turn in memory: it is still to be written."""
+        self.news += report(self, turn)
+        self.pending = self.pending.then(turn) if self.pending else turn
+        self.taken |= self.reports
+        self.reports = {}
+        self.instance.state = turn.state
+        for name, value in turn.fields.items():
+            setattr(self.instance, name, value)
+        if turn.created:
+            self.runs = {run.row: run for run in turn.created}
+
+    def written(self) -> list[Line]:
+        """The pending turns are in the database now. Returns what there is to tell of them."""
+        told, self.pending, self.taken, self.news = self.news, None, {}, []
+        self.written_at = monotonic()
+        return told
 
     @property
     def position(self) -> flow.Position:
@@ -53,8 +95,8 @@ class Held:
         return [run for run in self.runs.values() if run.state == RunState.RUNNING]
 
     def next_due(self) -> datetime | None:
-        """When the first of the task runs that wait for a time is to go on."""
-        return min((run.due_at for run in self.runs.values() if run.due_at), default=None)
+        """When the first of the task runs that wait for a time is to go on, or out of time."""
+        return min((run.next_at for run in self.runs.values() if run.next_at), default=None)
 
     def job(self, run: TaskRun) -> Job:
         """The code of a task run, with all that it may see."""
@@ -69,17 +111,9 @@ class Held:
                 task=task.name,
                 attempt=run.attempt,
                 started_by=by.get_username() if by else None,
+                subject=self.instance.subject_label,
             ),
             time_limit=task.time_limit or conf.get("TIME_LIMIT"),
             memory_limit=task.memory_limit or conf.get("MEMORY_LIMIT"),
-            seed=f"{self.instance.pk}-{run.pk}",
+            seed=f"{self.instance.pk}-{run.visit}-{run.row}",
         )
-
-    def written(self, turn: Turn) -> None:
-        """Take over what a turn has written."""
-        self.reports = {}
-        self.instance.state = turn.state
-        for name, value in turn.fields.items():
-            setattr(self.instance, name, value)
-        if turn.created:
-            self.runs = {run.row: run for run in turn.created}

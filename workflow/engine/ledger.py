@@ -15,10 +15,12 @@ from workflow import conf, starting, transitions
 from workflow.code.job import Call, Raised, Returned
 from workflow.code.ledger import Record, error_from_json, error_to_json
 from workflow.code.waits import ForChildren, ForSignal
+from workflow.engine.commit import Writer
+from workflow.engine.patience import Patience
 from workflow.errors import WorkflowError
-from workflow.models import ActionCall, TaskRun
+from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.models.people import unknown_names
-from workflow.transitions import Lease
+from workflow.transitions import Applied, Lease, LeaseLost, RunClosed, Turn
 
 SALT = "workflow.snapshot"
 SIGNATURE_BYTES = 32
@@ -31,10 +33,24 @@ class SnapshotTampered(Exception):
 class DatabaseLedger:
     """The calls of one task run. `unwritten` are those that are to be saved with its outcome."""
 
-    def __init__(self, lease: Lease, run: TaskRun, *, depth: int, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        run: TaskRun,
+        *,
+        depth: int,
+        clock: Callable[[], datetime],
+        writer: Writer,
+        flush: Callable[[], None],
+        patience: Patience,
+    ) -> None:
         self._depth = depth
+        self._patience = patience
         self._lease = lease
-        self._run = copy(run)  # the drive goes on with its own while the code runs
+        self._writer = writer
+        self._flush = flush
+        # Once it is in the database, the drive goes on with its own while the code runs.
+        self._run = copy(run) if run.pk else run
         self._before = run.log
         self._records = _recorded(run) if run.call_number else {}
         self._last = max((call.ended_at for call in self._records.values() if call.ended_at), default=run.started_at)
@@ -71,28 +87,50 @@ class DatabaseLedger:
         self._last = record.ended_at or self._last
         self.unwritten.append(_row(self._run, record))
 
-    def pause(self, number: int, call: Call) -> None:
+    def stand(self, number: int, call: Call) -> None:
         self._run.call_number = number
         self._run.snapshot = _signed(self._run, call.dump())
         self._run.log = self.log(call.log())
-        with transaction.atomic():
-            self._write()
+
+    def begin_at(self, number: int) -> None:
+        """Note that a task without code of its own stands at a call."""
+        self._run.call_number = number
+
+    def child(self, number: int) -> RunningProcesses | None:
+        """The instance that a call has started last."""
+        begun = RunningProcesses.objects.filter(parent__run=self._run, parent__number=number)
+        return begun.order_by("pk").last()
+
+    def save(self) -> None:
+        if not self._run.pk:
+            self._flush()  # its row is still to be written, and with it all that came before
+            self._run = copy(self._run)
+            return
+        while (applied := self._writer.write(self._lease, self._standing())) is not Applied.DONE:
+            self._lease = self._refreshed(applied)
+        self.unwritten = []
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with transaction.atomic():
-            transitions.hold(self._lease)
-            yield
-            self._write()
+        before = list(self.unwritten)
+        try:
+            with transaction.atomic():
+                transitions.hold(self._lease)
+                yield
+                transitions.checkpoint(self._lease, self._run, self.unwritten)
+        except BaseException:
+            self.unwritten = before
+            raise
+        self.unwritten = []
 
     def key(self, number: int) -> str:
         run = self._run
         # What an operator restarts is meant to happen again: as another call, not as the same one.
         again = f".{run.first_attempt}" if run.first_attempt > 1 else ""
-        return f"{run.pk}{again}-{number}"
+        return f"{run.instance_id}-{run.visit}-{run.row}{again}-{number}"
 
     def unknown(self, names: Sequence[str]) -> list[str]:
-        return unknown_names(names)
+        return self._patience(lambda: unknown_names(names))
 
     def refuse(self, children: ForChildren) -> None:
         limit = conf.get("MAX_DEPTH")
@@ -101,16 +139,25 @@ class DatabaseLedger:
                 f"{limit} instances stand above one another already (MAX_DEPTH): is this endless recursion?"
             )
         try:
-            starting.prepare(children.items)
+            self._patience(lambda: starting.prepare(children.items))
         except WorkflowError as error:
             raise ValueError(str(error)) from error
 
     def now(self) -> datetime:
         return self._last
 
-    def _write(self) -> None:
-        transitions.checkpoint(self._lease, self._run, self.unwritten)
-        self.unwritten = []
+    def _standing(self) -> Turn:
+        return Turn(state=InstanceState.RUNNING, standing=[self._run], calls=self.unwritten)
+
+    def _refreshed(self, applied: Applied) -> Lease:
+        """The lease after something came from outside. Raises `LeaseLost`, or `RunClosed` if it has ended this run."""
+        outdated = applied is Applied.OUTDATED
+        found = self._patience(lambda: transitions.refresh(self._lease)) if outdated else None
+        if found is None:
+            raise LeaseLost(f"The lease of instance {self._lease.instance} was lost.")
+        if not TaskRun.objects.filter(pk=self._run.pk, state=RunState.RUNNING).exists():
+            raise RunClosed(f"Task run {self._run.pk} was closed.")
+        return found[0]
 
 
 def _recorded(run: TaskRun) -> dict[int, Record]:
@@ -173,5 +220,5 @@ def _verified(run: TaskRun, kept: bytes) -> bytes:
 
 
 def _signature(run: TaskRun, snapshot: bytes, key: str) -> bytes:
-    value = b"%d-%d-" % (run.pk, run.call_number) + snapshot
+    value = b"%d-%d-%d-%d-" % (run.instance_id, run.visit, run.row, run.call_number) + snapshot
     return salted_hmac(SALT, value, secret=key, algorithm="sha256").digest()

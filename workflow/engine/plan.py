@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from workflow import conf, flow, history, starting, values
+from workflow import conf, durations, flow, history, starting, values
 from workflow.code.execute import DISAGREES
 from workflow.code.failure import failure
 from workflow.code.job import Completed, Errored, Suspended
@@ -15,9 +15,10 @@ from workflow.code.runner import Runner
 from workflow.code.waits import ForChildren, ForPeople
 from workflow.definition import TaskDefinition
 from workflow.engine.entry import verdicts
-from workflow.engine.held import Held, Report
+from workflow.engine.held import Declined, Held, Report
 from workflow.engine.retry import retry_at
 from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval
+from workflow.models.states import OPEN
 from workflow.starting import Start
 from workflow.transitions import Turn
 
@@ -32,23 +33,28 @@ class Planner:
     runner: Runner
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = random.random
+    limits: flow.Limits = field(default_factory=conf.limits)
 
     def turn(self, held: Held) -> Turn | None:
         """What to write next, or `None` where nothing is new and code is still running."""
         now = self.clock()
         # In this order, a run that has just failed is written as waiting for its retry, however short the delay.
+        overdue = _time_out(held, now)
         woken = _wake(held, now)
         begun, asked = self._begin_pending(held, now)
-        changed = [*woken, *begun, *self._take_reports(held, now)]
+        changed = [*overdue, *woken, *begun, *self._take_reports(held, now)]
         turn = self._decided(held, changed, now)
         if turn is None:
             return None
-        turn = replace(turn, waiting=[*turn.waiting, *asked])
-        reported = [(run, held.reports[run.pk]) for run in changed if run.pk in held.reports]
+        reported = [(run, held.reports[run.place]) for run in changed if run.place in held.reports]
         return replace(
             turn,
             calls=[call for _, report in reported for call in report.calls],
-            waiting=[*turn.waiting, *(one for run, report in reported if (one := _asked(held, run, report, now)))],
+            waiting=[
+                *turn.waiting,
+                *asked,
+                *(one for run, report in reported if (one := _asked(held, run, report, now))),
+            ],
             children=[family for run, report in reported if (family := _begun(run, report))],
             parent=held.instance.parent,
             woken=woken,
@@ -59,7 +65,7 @@ class Planner:
         position = held.position
         if not position.entered:
             return self._enter(held, position, changed=changed, now=now)
-        match flow.decide(held.definition, position, conf.limits()):
+        match flow.decide(held.definition, position, self.limits):
             case flow.Stay():
                 return _stay(held, changed)
             case flow.Go() as go:
@@ -71,20 +77,21 @@ class Planner:
 
     def _take_reports(self, held: Held, now: datetime) -> list[TaskRun]:
         # A run that is no longer running was cancelled meanwhile: its step ended without it.
-        reported = [run for run in held.running() if run.pk in held.reports]
+        reported = [run for run in held.running() if run.place in held.reports]
         for run in reported:
-            self._report(held, run, held.reports[run.pk], now)
+            self._report(held, run, held.reports[run.place], now)
         return reported
 
     def _report(self, held: Held, run: TaskRun, report: Report, now: datetime) -> None:
         run.log, run.snapshot, run.call_number = _log(report.log), report.snapshot, report.call_number
-        match _within_limit(report.outcome):
+        match _within_limit(report.outcome, self.limits.max_data_bytes):
             case Suspended(wait=wait):
                 run.state, run.due_at = RunState.SUSPENDED, wait.due_at
-            case Completed() as outcome:
+            case Completed() | Declined() as outcome:
                 run.snapshot = b""
                 changes = flow.Changes.between(held.instance.data, outcome.data)
-                run.state, run.ended_at, run.error = RunState.FINISHED, now, None
+                run.state = RunState.REJECTED if isinstance(outcome, Declined) else RunState.FINISHED
+                run.ended_at, run.error = now, None
                 run.result, run.changes = outcome.result, history.changes_to_json(changes)
             case Errored() as outcome:
                 self._fail(run, outcome, task=held.definition.task_of(run.row), now=now)
@@ -105,7 +112,7 @@ class Planner:
             return [], []
         starts, deciders = verdicts(held.definition, held.position, self.runner)
         for run in pending:
-            _begin(run, starts[run.row], manual=held.definition.task_of(run.row).manual, now=now)
+            _begin(run, starts[run.row], task=held.definition.task_of(run.row), now=now)
         waiting = [run for run in pending if run.state == RunState.WAITING]
         return pending, [_waiting(held, run, deciders[run.row], now) for run in waiting]
 
@@ -113,7 +120,7 @@ class Planner:
         starts, deciders = verdicts(held.definition, position, self.runner)
         entered = flow.enter(held.definition, position, starts)
         created = [_new_run(held, entered, row, starts=starts[row], now=now) for row in entered.rows]
-        stays = isinstance(flow.decide(held.definition, entered, conf.limits()), flow.Stay)
+        stays = isinstance(flow.decide(held.definition, entered, self.limits), flow.Stay)
         state, due_at = _rest(created) if stays else (InstanceState.RUNNING, None)
         return Turn(
             state=state,
@@ -125,17 +132,28 @@ class Planner:
         )
 
 
-def _within_limit(outcome: CodeOutcome | Suspended) -> CodeOutcome | Suspended:
+def _within_limit(outcome: CodeOutcome | Declined | Suspended, limit: int) -> CodeOutcome | Declined | Suspended:
     """The outcome, or the failure of the task that would leave more than an instance may keep (rule 7)."""
-    limit = conf.get("MAX_DATA_BYTES")
     match outcome:
-        case Completed(result=result, data=data):
+        case Completed(result=result, data=data) | Declined(result=result, data=data):
             for name, content in (("result", result), ("data", data)):
                 size = len(values.dumps(content).encode())
                 if size > limit:
                     message = f"The {name} takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}."
                     return Errored(error=failure("TooMuchData", message), log=outcome.log)
     return outcome
+
+
+def _time_out(held: Held, now: datetime) -> list[TaskRun]:
+    """Fail what has not ended by its deadline, whatever it waits for, and however many attempts are left."""
+    overdue = [run for run in held.runs.values() if run.state in OPEN and run.deadline and run.deadline <= now]
+    for run in overdue:
+        limit = timedelta(seconds=held.definition.task_of(run.row).timeout or 0)
+        run.state, run.ended_at, run.due_at = RunState.FAILED, now, None
+        run.error = failure(
+            "TimedOut", f"The task has not ended within {durations.written(limit)}, its time-out."
+        ).to_json()
+    return overdue
 
 
 def _wake(held: Held, now: datetime) -> list[TaskRun]:
@@ -166,7 +184,7 @@ def _rest(runs: Iterable[TaskRun]) -> tuple[InstanceState, datetime | None]:
     runs = list(runs)
     if any(run.state == RunState.RUNNING for run in runs):
         return InstanceState.RUNNING, None
-    return InstanceState.WAITING, min((run.due_at for run in runs if run.due_at), default=None)
+    return InstanceState.WAITING, min((run.next_at for run in runs if run.next_at), default=None)
 
 
 def _end(end: flow.End, changed: Sequence[TaskRun], now: datetime) -> Turn:
@@ -184,19 +202,19 @@ def _cursor(position: flow.Position) -> dict[str, Any]:
 
 
 def _new_run(held: Held, position: flow.Position, row: int, *, starts: bool | flow.Failed, now: datetime) -> TaskRun:
-    run = TaskRun(
-        instance=held.instance,
+    run = TaskRun.fresh(
+        instance_id=held.instance.pk,
         task_name=held.definition.rows[row].task,
         visit=position.visit,
         row=row,
         sequence=position.sequence,
         started_at=now,
     )
-    _begin(run, starts, manual=held.definition.task_of(row).manual, now=now)
+    _begin(run, starts, task=held.definition.task_of(row), now=now)
     return run
 
 
-def _begin(run: TaskRun, starts: bool | flow.Failed, *, manual: bool, now: datetime) -> None:  # noqa: FBT001 - a verdict
+def _begin(run: TaskRun, starts: bool | flow.Failed, *, task: TaskDefinition, now: datetime) -> None:  # noqa: FBT001 - a verdict
     """Put a task run into the state that it begins with."""
     match starts:
         case flow.Failed(error=error):
@@ -204,13 +222,14 @@ def _begin(run: TaskRun, starts: bool | flow.Failed, *, manual: bool, now: datet
         case False:
             run.state, run.ended_at = RunState.SKIPPED, now
         case _:
-            run.state = RunState.WAITING if manual else RunState.RUNNING
+            run.state = RunState.WAITING if task.manual else RunState.RUNNING
+            run.deadline = now + timedelta(seconds=task.timeout) if task.timeout else None
 
 
 def _begun(run: TaskRun, report: Report) -> tuple[ActionCall, list[Start]] | None:
     """What code starts that stands at `run_process()` or `run_all()`, with its call."""
     match report.outcome:
-        case Suspended(wait=ForChildren(items=items)) if run.state == RunState.SUSPENDED:
+        case Suspended(wait=ForChildren(items=items)) if run.state == RunState.SUSPENDED and report.calls:
             return report.calls[-1], starting.prepare(items)
     return None
 
@@ -239,5 +258,7 @@ def _waiting(held: Held, run: TaskRun, approver: str, now: datetime, *, question
 
 
 def _log(text: str) -> str:
+    if not text:
+        return ""
     limit = conf.get("MAX_LOG_CHARACTERS")
     return text if len(text) <= limit else f"[… cut]\n{text[-limit:]}"

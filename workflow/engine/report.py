@@ -1,10 +1,14 @@
 """What an engine tells the log: a line for each finished task, and for each change of an instance's state."""
 
 import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from workflow.engine.held import Held
 from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.transitions import Turn
+
+if TYPE_CHECKING:
+    from workflow.engine.held import Held
 
 logger = logging.getLogger("workflow.engine")
 
@@ -18,49 +22,69 @@ def report_claim(instance: RunningProcesses) -> None:
     logger.info("%s instance %s is RUNNING at step %s", instance.process_name, instance.pk, instance.step)
 
 
-def report(held: Held, turn: Turn) -> None:
-    """Log what a turn has written."""
-    for run in (*_decided(held, turn), *turn.changed, *turn.created):
-        _report_run(held, run)
+@dataclass(frozen=True)
+class Line:
+    """A line of the log."""
+
+    level: int
+    message: str
+    values: tuple[Any, ...]
+
+    def tell(self) -> None:
+        logger.log(self.level, self.message, *self.values)
+
+
+def report(held: "Held", turn: Turn) -> list[Line]:
+    """What there is to tell of a turn, once it is written."""
+    lines = [
+        line
+        for run in (*_decided(held, turn), *turn.changed, *turn.created)
+        if (line := _line_of_run(held, run)) is not None
+    ]
     if turn.state != held.instance.state:
-        _report_state(held, turn)
+        lines.append(_line_of_state(held, turn))
+    return lines
 
 
-def _decided(held: Held, turn: Turn) -> list[TaskRun]:
+def _decided(held: "Held", turn: Turn) -> list[TaskRun]:
     """The task runs that people have finished, once their step is left: their results take effect now."""
     if not turn.fields or (turn.fields["visit"] == held.instance.visit and "ended_at" not in turn.fields):
         return []
     return [run for run in held.runs.values() if run.state in DECIDED and run not in turn.changed]
 
 
-def _report_run(held: Held, run: TaskRun) -> None:
+def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
     name, task, instance = held.instance.process_name, run.task_name, held.instance.pk
     match run.state:
         case RunState.FINISHED | RunState.REJECTED:
-            logger.info("Result of %s task %s is %s (instance %s)", name, task, _short(run.result), instance)
+            return Line(
+                logging.INFO, "Result of %s task %s is %s (instance %s)", (name, task, _short(run.result), instance)
+            )
         case RunState.RETRYING | RunState.FAILED:
             error = run.error or {}
             what = f"{error.get('type')}: {error.get('message')}"
             level, state = LEVELS[RunState(run.state)], run.state.lower()
-            logger.log(level, "%s task %s is %s: %s (instance %s)", name, task, state, what, instance)
+            return Line(level, "%s task %s is %s: %s (instance %s)", (name, task, state, what, instance))
         case RunState.WAITING:
-            logger.info("%s task %s waits for approval (instance %s)", name, task, instance)
+            return Line(logging.INFO, "%s task %s waits for approval (instance %s)", (name, task, instance))
         case RunState.SUSPENDED:
             until = f"until {run.due_at}" if run.due_at else "for an event"
-            logger.info("%s task %s waits %s (instance %s)", name, task, until, instance)
+            return Line(logging.INFO, "%s task %s waits %s (instance %s)", (name, task, until, instance))
         case RunState.SKIPPED | RunState.CANCELLED:
-            logger.info("%s task %s is %s (instance %s)", name, task, run.state.lower(), instance)
+            return Line(logging.INFO, "%s task %s is %s (instance %s)", (name, task, run.state.lower(), instance))
+    return None
 
 
-def _report_state(held: Held, turn: Turn) -> None:
+def _line_of_state(held: "Held", turn: Turn) -> Line:
     instance = held.instance
     error = turn.fields.get("error")
     if turn.state == InstanceState.FAILED and error:
         what = f"{error.get('type')}: {error.get('message')}"
-        logger.error("%s instance %s is FAILED at step %s: %s", instance.process_name, instance.pk, instance.step, what)
-        return
+        failed = (instance.process_name, instance.pk, instance.step, what)
+        return Line(logging.ERROR, "%s instance %s is FAILED at step %s: %s", failed)
     step = turn.fields.get("step", instance.step)
-    logger.info("%s instance %s is %s at step %s", instance.process_name, instance.pk, turn.state.value, step)
+    told = (instance.process_name, instance.pk, turn.state.value, step)
+    return Line(logging.INFO, "%s instance %s is %s at step %s", told)
 
 
 def _short(result: object) -> str:

@@ -10,7 +10,7 @@ from workflow.models.instances import (
     TaskRun,
     WaitingForApproval,
 )
-from workflow.models.states import MOVES, InstanceState, RunState
+from workflow.models.states import MOVES, InstanceState, Priority, RunState
 
 __all__ = [
     "MOVES",
@@ -18,6 +18,7 @@ __all__ = [
     "InstanceState",
     "Intervention",
     "Mailbox",
+    "Priority",
     "Process",
     "ProcessVersion",
     "RunState",

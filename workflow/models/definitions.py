@@ -1,6 +1,8 @@
 """Definitions: the draft that owners edit as rows, and the frozen versions that instances run."""
 
-from typing import ClassVar
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -8,6 +10,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from workflow.definition import Definition, Row, TaskDefinition
+from workflow.models.states import Priority
 
 
 class Process(models.Model):
@@ -17,6 +20,20 @@ class Process(models.Model):
         _("name"), max_length=200, unique=True, help_text=_("What people, commands and code call this process.")
     )
     description = models.TextField(_("description"), blank=True, help_text=_("What it is for, and when to start it."))
+
+    priority = models.SmallIntegerField(
+        _("priority"),
+        choices=Priority,
+        default=Priority.NORMAL,
+        help_text=_("Which instances engines take first, where many are due."),
+    )
+    max_running = models.PositiveIntegerField(
+        _("at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("How many instances engines may work on at the same time. Blank: any number."),
+    )
 
     class Meta:
         verbose_name = _("process")
@@ -28,7 +45,7 @@ class Process(models.Model):
 
 
 class Task(models.Model):
-    """A unit of work of a process: people decide it, or code does it."""
+    """A unit of work of a process: people decide it, code does it, or it is another process."""
 
     parent = models.ForeignKey(Process, models.CASCADE, related_name="tasks", verbose_name=_("process"))
     name = models.CharField(_("name"), max_length=200)
@@ -50,6 +67,41 @@ class Task(models.Model):
         help_text=_(
             "Python. In scope: data (changes are kept), results, run, and the granted actions. The value of the last "
             "expression is the task's result. Press Escape, then Tab, to leave the editor by keyboard."
+        ),
+    )
+    subprocess = models.ForeignKey(
+        Process,
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="tasks_that_start_it",
+        verbose_name=_("sub-process"),
+        help_text=_("Another process to start, whose end this task waits for. Leave the code blank."),
+    )
+    input = models.TextField(
+        _("input"),
+        blank=True,
+        help_text=_(
+            "An expression for the data that the sub-process begins with, such as "
+            '{"amount": data["amount"]}. Blank: all of the data.'
+        ),
+    )
+    output = models.TextField(
+        _("output"),
+        blank=True,
+        help_text=_(
+            "An expression over the sub-process's final data, for what is kept of them here, such as "
+            '{"paid": data["sum"]}. Blank: all that it has changed.'
+        ),
+    )
+    timeout = models.DurationField(
+        _("time-out"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(timedelta(seconds=1))],
+        help_text=_(
+            "How long the task may take in all, waiting and attempts included, before it fails, such as 3d, 1d 12h or "
+            "90m. Blank: for ever."
         ),
     )
     max_attempts = models.PositiveSmallIntegerField(
@@ -172,22 +224,36 @@ def draft(process: Process) -> Definition:
     """The draft as a value: tasks and rows as they stand in the database now, in the admin's order."""
     return Definition(
         name=process.name,
-        tasks=tuple(_task_definition(task) for task in process.tasks.order_by("pk")),
+        tasks=tuple(task_definition(task) for task in process.tasks.select_related("subprocess").order_by("pk")),
         rows=tuple(_row(row) for row in process.transitions.select_related("task").order_by("sequence", "pk")),
     )
 
 
-def _task_definition(task: Task) -> TaskDefinition:
+def task_definition(task: Task) -> TaskDefinition:
+    """A task of a draft as a value."""
     return TaskDefinition(
         name=task.name,
         manual=task.manual,
         code=task.code,
         approver=task.approver,
+        subprocess=task.subprocess.name if task.subprocess else "",
+        input=task.input,
+        output=task.output,
+        timeout=task.timeout.total_seconds() if task.timeout else None,
         max_attempts=task.max_attempts,
         retry_delay=task.retry_delay,
         time_limit=task.time_limit,
         memory_limit=task.memory_limit,
     )
+
+
+def task_fields(task: TaskDefinition) -> dict[str, Any]:
+    """A task of a definition as the fields of a draft's. Raises `Process.DoesNotExist` for an unknown sub-process."""
+    return {
+        **asdict(task),
+        "subprocess": Process.objects.get(name=task.subprocess) if task.subprocess else None,
+        "timeout": None if task.timeout is None else timedelta(seconds=task.timeout),
+    }
 
 
 def _row(row: TaskTransitions) -> Row:

@@ -1,16 +1,20 @@
 """Instances: what runs, its history, and what waits for people."""
 
 from datetime import datetime, timedelta
-from typing import ClassVar, Self
+from functools import cache
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
+from django.db.models.base import ModelState
 from django.utils.translation import gettext_lazy as _
 
 from workflow.models.definitions import Process, ProcessVersion, Task
 from workflow.models.fields import ValuesField
-from workflow.models.states import DUE, ENDED, InstanceState, RunState
+from workflow.models.states import DUE, ENDED, OPEN, InstanceState, Priority, RunState
 
 
 class InstanceQuerySet(models.QuerySet["RunningProcesses"]):
@@ -18,7 +22,7 @@ class InstanceQuerySet(models.QuerySet["RunningProcesses"]):
 
     def due(self, now: datetime) -> Self:
         """What an engine may take at `now`: ready, woken by a timer, or left behind by an engine that died."""
-        return self.filter(due_at__lte=now)
+        return self.filter(priority__in=list(Priority), due_at__lte=now)  # so that the index finds them
 
 
 class RunningProcesses(models.Model):
@@ -41,13 +45,20 @@ class RunningProcesses(models.Model):
     )
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
+    subject_type = models.ForeignKey(
+        ContentType, models.SET_NULL, null=True, related_name="+", verbose_name=_("type of the subject")
+    )
+    subject_id = models.CharField(_("key of the subject"), max_length=255, blank=True)
+    subject = GenericForeignKey("subject_type", "subject_id")
     parent = models.ForeignKey(
         "ActionCall",
         models.SET_NULL,
         null=True,
         related_name="children",
         verbose_name=_("parent"),
-        help_text=_("The call of run_process() or run_all() that waits for its end."),
+        help_text=_(
+            "The call that waits for its end: of run_process() or run_all(), or a task's that is this process."
+        ),
     )
     place = models.PositiveIntegerField(
         _("place"), default=0, help_text=_("Among the instances that the call started.")
@@ -58,6 +69,7 @@ class RunningProcesses(models.Model):
     # One column and one index answer "what may be taken now?": READY since then, WAITING until then,
     # or RUNNING under a lease until then. Null while only an event can move the instance.
     due_at = models.DateTimeField(_("due at"), null=True)
+    priority = models.SmallIntegerField(_("priority"), choices=Priority, default=Priority.NORMAL)
     owner = models.CharField(_("engine"), max_length=100, blank=True)
     fence = models.PositiveBigIntegerField(
         _("fence"), default=0, help_text=_("Counts claims: an engine that was too late is told by it.")
@@ -74,10 +86,17 @@ class RunningProcesses(models.Model):
         ordering: ClassVar = ["-pk"]
         permissions: ClassVar = [("operate_instances", _("Can cancel, pause, resume, retry and redirect instances"))]
         indexes: ClassVar = [
-            models.Index(fields=["due_at"], name="workflow_instance_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                fields=["priority", "due_at"], name="workflow_instance_due", condition=Q(due_at__isnull=False)
+            ),
             models.Index(fields=["process_name", "state"], name="workflow_instance_process"),
             models.Index(fields=["state", "-id"], name="workflow_instance_state"),
             models.Index(fields=["version"], name="workflow_instance_version"),
+            models.Index(
+                fields=["subject_type", "subject_id"],
+                name="workflow_instance_subject",
+                condition=Q(subject_type__isnull=False),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(state__in=InstanceState.values), name="workflow_instance_state_known"),
@@ -94,6 +113,14 @@ class RunningProcesses(models.Model):
     def __str__(self) -> str:
         return f"{self.process_name} {self.pk}"
 
+    @property
+    def subject_label(self) -> str | None:
+        """What the instance is about, as code sees it: `app.model:key`."""
+        if self.subject_type_id is None:
+            return None
+        kind = ContentType.objects.get_for_id(self.subject_type_id)
+        return f"{kind.app_label}.{kind.model}:{self.subject_id}"
+
 
 class TaskRun(models.Model):
     """One execution of one task of one instance, over all its attempts: the history."""
@@ -109,7 +136,10 @@ class TaskRun(models.Model):
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
-    due_at = models.DateTimeField(_("retried at"), null=True)
+    due_at = models.DateTimeField(
+        _("due at"), null=True, help_text=_("When it is tried again, or what it waits for comes.")
+    )
+    deadline = models.DateTimeField(_("deadline"), null=True, help_text=_("When it fails, unless it has ended."))
     result = ValuesField(_("result"), null=True)
     changes = ValuesField(_("changes"), null=True, help_text=_("What it changed in the data."))
     log = models.TextField(_("log"), blank=True)
@@ -138,6 +168,32 @@ class TaskRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name} ({self.get_state_display()})"
+
+    @classmethod
+    def fresh(cls, **values: Any) -> Self:
+        """A run that is not in the database yet. Django's own way to make an object of so many fields takes longer than
+        to run the code of a small task.
+        """
+        run = cls.__new__(cls)
+        run.__dict__.update(_blank(cls), **values)
+        run._state = ModelState()
+        return run
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What tells it from the instance's other runs, also before it is in the database: its visit and its row."""
+        return self.visit, self.row
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When something is to happen to it, unless something else comes before."""
+        return min((at for at in (self.due_at, self.deadline) if at and self.state in OPEN), default=None)
+
+
+@cache
+def _blank(model: type[models.Model]) -> dict[str, Any]:
+    """What the attributes of a new object are where nothing else is said."""
+    return {field.attname: field.get_default() for field in model._meta.local_concrete_fields}
 
 
 class ActionCall(models.Model):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from django.db.models import TextChoices
+from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 
@@ -40,6 +40,14 @@ MOVES: Mapping[InstanceState, frozenset[InstanceState]] = {
     _S.CANCELLED: frozenset(),
 }
 """Which state may follow which. `transitions.py` writes no other, and docs/states.md draws this table."""
+
+
+class Priority(IntegerChoices):
+    """Which of the due instances engines take first."""
+
+    LOW = 1, _("Low")
+    NORMAL = 2, _("Normal")
+    HIGH = 3, _("High")
 
 
 class RunState(TextChoices):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
 
-from workflow import conf
+from workflow import conf, operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
 from workflow.management.base import WorkflowCommand, positive, seconds
@@ -43,7 +43,7 @@ class Command(WorkflowCommand):
             type=positive,
             default=conf.get("CONCURRENCY"),
             metavar="N",
-            help="how many instances to drive at the same time (default: %(default)s)",
+            help="how many pieces of code to run at the same time (default: %(default)s)",
         )
         parser.add_argument(
             "--batch",
@@ -59,13 +59,22 @@ class Command(WorkflowCommand):
             metavar="SECONDS",
             help="silence after which others take over this engine's work; a dead one's own lease counts (default: %(default)s)",
         )
+        parser.add_argument(
+            "--processes",
+            nargs="+",
+            default=(),
+            metavar="NAME",
+            help="take only instances of these processes (default: of all)",
+        )
         ends = parser.add_mutually_exclusive_group()
         ends.add_argument("--until-idle", action="store_true", help="end when nothing is ready, running or due")
         ends.add_argument("--once", action="store_true", help="make one pass over what is due, and end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         RunningProcesses.objects.exists()  # a database without our tables is told now, not waited for
+        operations.processes_named(options["processes"])
         engine = Engine(
+            processes=options["processes"],
             runner=get_runner(),
             poll_interval=options["poll_interval"],
             concurrency=options["concurrency"],

@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from workflow import operations, values
 from workflow.management.base import WorkflowCommand, positive
+from workflow.models import Priority
 
 
 class Command(WorkflowCommand):
@@ -20,12 +21,20 @@ class Command(WorkflowCommand):
         parser.add_argument("names", nargs="+", metavar="NAME", help="the name of a process")
         parser.add_argument("--data", metavar="JSON", help="the data that each instance starts with, a JSON object")
         parser.add_argument("--count", type=positive, default=1, metavar="N", help="how many of each (default: 1)")
+        parser.add_argument(
+            "--priority",
+            type=str.upper,
+            choices=Priority.names,
+            help="which come first where many are due (default: their process's)",
+        )
         parser.add_argument("--user", metavar="NAME", help="who starts them")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = operations.user_named(options["user"]) if options["user"] is not None else None
         data = _data(options["data"])
-        for instance in operations.start_many(options["names"], data, user=user, count=options["count"]):
+        priority = Priority[options["priority"]] if options["priority"] else None
+        started = operations.start_many(options["names"], data, user=user, priority=priority, count=options["count"])
+        for instance in started:
             self.stdout.write(str(instance.pk))
 
 

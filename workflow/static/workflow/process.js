@@ -62,10 +62,24 @@
             label.textContent = name;
         }
         const kind = partOf(task, "manual")?.closest(".form-row")?.querySelector("label")?.textContent;
-        label?.setAttribute("data-kind", partOf(task, "manual")?.checked ? kind : "");
+        const started = partOf(task, "subprocess");
+        const process = started?.value ? started.selectedOptions[0].textContent : "";
+        label?.setAttribute("data-kind", partOf(task, "manual")?.checked ? kind.toLowerCase() : process);
     };
 
-    // A manual task has an approver and no code, any other has code and no approver; what is filled in stays in sight.
+    // Of approver, code and sub-process a task has one, by its kind; what is filled in stays in sight, and sections
+    // that hold anything are open.
+
+    const empty = (field) =>
+        document.querySelector(`#tasks-empty [name="${field.name.replace(/^tasks-\d+-/, "tasks-__prefix__-")}"]`);
+    const isFilled = (field) => field.value.trim() !== (empty(field)?.value.trim() ?? "");
+    const fieldsIn = (section) => [...section.querySelectorAll("input, select, textarea")].filter((one) => one.name);
+
+    const unfold = (task) => {
+        for (const section of task.querySelectorAll("details")) {
+            section.open ||= fieldsIn(section).some(isFilled);
+        }
+    };
 
     const sort = (task) => {
         const manual = partOf(task, "manual");
@@ -79,14 +93,18 @@
                 row.classList.toggle("workflow-unused", !wanted && !field.value.trim() && !row.querySelector(".errorlist"));
             }
         };
+        const started = partOf(task, "subprocess");
+        const section = started?.closest("fieldset");
         show("approver", manual.checked);
-        show("code", !manual.checked);
+        show("code", !manual.checked && !started?.value);
+        section?.classList.toggle("workflow-unused", manual.checked && !fieldsIn(section).some(isFilled));
     };
 
     const setUp = (task) => {
         addFold(task);
         head(task);
         sort(task);
+        unfold(task);
     };
 
     const tasks = () => document.querySelectorAll("#tasks-group .inline-related:not(.empty-form)");
@@ -110,7 +128,7 @@
         }
     });
     document.addEventListener("change", ({target}) => {
-        if (/^tasks-\d+-(manual|approver)$/.test(target.name)) {
+        if (/^tasks-\d+-(manual|approver|subprocess)$/.test(target.name)) {
             head(target.closest(".inline-related"));
             sort(target.closest(".inline-related"));
         }

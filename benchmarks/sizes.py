@@ -1,0 +1,62 @@
+"""How much each benchmark does."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Counts of instances, but where something else is said."""
+
+    raw_seconds: float
+    instances: int
+    mixed: int
+    """Of each pattern, and of all together."""
+    started: int
+    """One by one."""
+    started_together: int
+    latencies: int
+    parked: int
+    sleeping: int
+    idle_seconds: float
+    rounds: int
+    """Of `instances` each, over which memory is watched."""
+
+
+SIZES = {
+    "full": Size(
+        raw_seconds=3.0,
+        instances=1_000,
+        mixed=500,
+        started=1_000,
+        started_together=10_000,
+        latencies=200,
+        parked=1_000_000,
+        sleeping=100_000,
+        idle_seconds=20.0,
+        rounds=10,
+    ),
+    "quick": Size(
+        raw_seconds=1.0,
+        instances=300,
+        mixed=100,
+        started=200,
+        started_together=2_000,
+        latencies=40,
+        parked=50_000,
+        sleeping=10_000,
+        idle_seconds=5.0,
+        rounds=3,
+    ),
+    "tiny": Size(
+        raw_seconds=0.1,
+        instances=10,
+        mixed=5,
+        started=5,
+        started_together=20,
+        latencies=3,
+        parked=100,
+        sleeping=50,
+        idle_seconds=0.5,
+        rounds=2,
+    ),
+}

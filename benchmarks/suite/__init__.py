@@ -1,0 +1,1 @@
+"""The benchmarks: a module each, whose one public function is `measure`."""

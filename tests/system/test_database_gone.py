@@ -1,0 +1,67 @@
+"""A database that breaks its connections, or is locked by somebody else, under load: it is waited for, and nothing is lost."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from time import sleep
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from tests.build import code, process
+from tests.system.conftest import EngineProcess
+from workflow import operations
+from workflow.models import RunningProcesses
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+INSTANCES = 60
+DISTURBANCES = 8
+
+
+def disturb() -> None:
+    """Break all connections but this one, or keep everybody from writing for a while."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        return
+    with transaction.atomic():
+        RunningProcesses.objects.filter(pk=0).update(step=1)
+        sleep(0.4)
+
+
+@pytest.mark.timeout(180)
+def test_nothing_is_lost_or_booked_twice(start_engine: Callable[..., EngineProcess], effects: Path) -> None:
+    User.objects.create_user("book")
+    tasks = {
+        "Pure": code("data['n'] = run.id"),
+        "Book": code("book(str(run.id))\nnote(f'{run.id} first')\nsleep(seconds=0.05)\nbook(f'{run.id} again')"),
+        "Left": code("note(f'{run.id} left')"),
+        "Right": code("note(f'{run.id} right')"),
+    }
+    process("P", tasks, (1, "Pure"), (2, "Book"), (3, "Left"), (3, "Right"))
+    instances = operations.start_many(["P"], count=INSTANCES)
+    engine = start_engine("--lease", "5")
+    engine.told("is RUNNING")
+    for _ in range(DISTURBANCES):
+        disturb()
+        sleep(0.15)
+    for _ in range(600):
+        if not RunningProcesses.objects.filter(ended_at=None).exists():
+            break
+        sleep(0.1)
+    states = Counter(RunningProcesses.objects.values_list("state", flat=True))
+    assert states == {"FINISHED": INSTANCES}, f"{states}\n{engine.log[-5000:]}"
+    booked = sorted(LogEntry.objects.values_list("object_repr", flat=True))
+    assert booked == sorted(name for one in instances for name in (str(one.pk), f"{one.pk} again")), "exactly once each"
+    noted = Counter(effects.read_text().splitlines())
+    assert len(noted) == 3 * INSTANCES
+    assert noted.total() == 3 * INSTANCES, "nothing that was done is done again while the engine lives"
+    assert "Traceback" not in engine.log, engine.log
+    assert threading.active_count() < 50

@@ -1,0 +1,59 @@
+"""Time spans as people write them: `3d`, `1d 12h`, `90m`, `1.5h`. Pure."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
+"""What a span is written in, from the longest down."""
+
+_WORDS = {
+    **{word: timedelta(weeks=1) for word in ("w", "week", "weeks")},
+    **dict.fromkeys(("d", "day", "days"), UNITS["d"]),
+    **dict.fromkeys(("h", "hour", "hours"), UNITS["h"]),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), UNITS["m"]),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), UNITS["s"]),
+}
+_PART = re.compile(r"(?P<number>\d{1,20}(?:\.\d{1,20})?)\s*(?P<unit>[a-z]*)", re.ASCII)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def parse(text: str) -> timedelta:
+    """The span that is written: numbers, each with its unit. Raises `ValueError`, which says what would be right."""
+    rest, whole = text.strip().lower(), Decimal(0)
+    if not rest:
+        raise ValueError("A time span is missing: write one such as 3d, 1d 12h or 90m.")
+    while rest:
+        part = _PART.match(rest)
+        if part is None:
+            raise ValueError(f"{text.strip()!r} is no time span: write one such as 3d, 1d 12h or 90m.")
+        whole += Decimal(part["number"]) * _unit(part["number"], part["unit"])
+        rest = rest[part.end() :].lstrip(" ,")
+    try:
+        return int(whole.to_integral_value()) * _MICROSECOND
+    except OverflowError:
+        raise ValueError(f"{text.strip()} is too long: at most {timedelta.max.days}d.") from None
+
+
+def _unit(number: str, unit: str) -> int:
+    if not unit:
+        raise ValueError(f"{number} of what? Write {number}d for days, {number}h, {number}m (minutes) or {number}s.")
+    if unit not in _WORDS:
+        raise ValueError(f"{unit!r} is no unit of time: take w, d, h, m (minutes) or s.")
+    return _WORDS[unit] // _MICROSECOND
+
+
+def written(span: timedelta) -> str:
+    """The span as `parse` reads it, with a minus where it is negative, which `parse` refuses: `1d 12h`, `0s`."""
+    if span < timedelta():
+        return f"-{written(-span)}"
+    parts, rest = [], span
+    for unit, length in UNITS.items():
+        if unit == "s":
+            break
+        count, rest = divmod(rest, length)
+        parts += [f"{count}{unit}"] if count else []
+    if rest or not parts:
+        seconds = Decimal(rest // _MICROSECOND).scaleb(-6).normalize()
+        parts.append(f"{seconds:f}s")
+    return " ".join(parts)

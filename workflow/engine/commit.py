@@ -1,0 +1,124 @@
+"""Group commit: what many instances have come to is written together, as soon as the last group is written."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from django.db import connection
+
+from workflow import transitions
+from workflow.engine.patience import Patience
+from workflow.transitions import Applied, Lease, Turn
+
+LARGEST = 200
+"""Turns a transaction. More would make those at its start wait, and save next to nothing."""
+
+LONGEST_WAIT = 0.005
+"""Seconds that turns wait for others to be written with, while others are on their way."""
+
+
+class Writer(Protocol):
+    """Writes turns of instances that this engine holds."""
+
+    def write(self, lease: Lease, turn: Turn) -> Applied:
+        """What became of the turn, once that is committed."""
+        ...
+
+
+class Direct:
+    """Writes each turn by itself, in the thread that asks."""
+
+    def write(self, lease: Lease, turn: Turn) -> Applied:
+        return transitions.apply(lease, turn)
+
+
+class _Wanted(NamedTuple):
+    lease: Lease
+    turn: Turn
+    applied: Future[Applied]
+
+
+class GroupCommit:
+    """Writes the turns that threads ask for at about the same time, in one transaction and one thread.
+
+    `are_more_coming` tells whether any thread computes, whose turn is then worth waiting for.
+    """
+
+    def __init__(self, patience: Patience, are_more_coming: Callable[[], bool]) -> None:
+        self._patience = patience
+        self._are_more_coming = are_more_coming
+        self._asked: SimpleQueue[_Wanted | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="commit")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._asked.put(None)
+        self._thread.join()
+
+    def write(self, lease: Lease, turn: Turn) -> Applied:
+        return self.ask(lease, turn).result()
+
+    def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
+        """Have a turn written, without waiting for it."""
+        wanted = _Wanted(lease, turn, Future())
+        self._asked.put(wanted)
+        return wanted.applied
+
+    def _work(self) -> None:
+        group, is_over = self._next()
+        while group or not is_over:
+            self._commit(group)
+            group, is_over = self._next()
+        connection.close()
+
+    def _next(self) -> tuple[list[_Wanted], bool]:
+        """All that is asked for by now, and at least one; and whether that was the last."""
+        group: list[_Wanted] = []
+        one = self._asked.get()
+        until = monotonic() + LONGEST_WAIT
+        while one is not None:
+            group.append(one)
+            if len(group) == LARGEST:
+                return group, False
+            try:
+                one = self._another(until)
+            except Empty:
+                return group, False
+        return group, True
+
+    def _another(self, until: float) -> _Wanted | None:
+        """What else is asked for by then, if anything is to be expected. Raises `Empty`."""
+        while self._are_more_coming() and (left := until - monotonic()) > 0:
+            try:
+                return self._asked.get(timeout=min(left, LONGEST_WAIT / 10))
+            except Empty:
+                continue
+        return self._asked.get_nowait()
+
+    def _commit(self, group: list[_Wanted]) -> None:
+        try:
+            written = self._patience(lambda: transitions.apply_all([(one.lease, one.turn) for one in group]))
+        except Exception:  # noqa: BLE001 - whichever it is, it is told to those whose turn raises it by itself
+            for one in group:
+                self._commit_alone(one)
+        else:
+            for one, applied in zip(group, written, strict=True):
+                one.applied.set_result(applied)
+
+    def _commit_alone(self, one: _Wanted) -> None:
+        """What one turn can't be written for must not keep the others from being written."""
+        try:
+            applied = self._patience(lambda: transitions.apply(one.lease, one.turn))
+        except Exception as error:  # noqa: BLE001 - it goes to the thread that asked
+            one.applied.set_exception(error)
+        else:
+            one.applied.set_result(applied)

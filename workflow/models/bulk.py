@@ -1,0 +1,114 @@
+"""Rows written many at a time, by one statement each: what an ORM does object by object costs more than the database.
+
+Both functions take model objects as they stand in memory, and are to be called in a transaction.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import Model
+
+from workflow.values import dumps
+
+ROWS = 500
+"""Rows a statement: far below what any database binds, far above what makes a difference."""
+
+_Row = TypeVar("_Row", bound=Model)
+_Part = TypeVar("_Part")
+
+
+def insert(rows: Sequence[_Row], *, unique: Sequence[str]) -> None:
+    """Insert rows, and give them their keys. One that is there already, by what is `unique`, is left as it is there.
+
+    So a write whose commit was not heard of, because the connection broke, can simply be done again.
+    """
+    for part in _parts(rows):
+        model = type(part[0])
+        statement, parameters = _source(model, _inserted(model), [vars(row) for row in part])
+        columns = ", ".join(_columns(model, _inserted(model)))
+        back = ", ".join(_columns(model, ("id", *unique)))
+        keys = _run(
+            f"INSERT INTO {_table(model)} ({columns}) SELECT {columns} {statement} WHERE TRUE "  # or ON would be a join's
+            f"ON CONFLICT DO NOTHING RETURNING {back}",
+            parameters,
+        )
+        by_key = {tuple(natural): key for key, *natural in keys}
+        for row in part:
+            natural = tuple(getattr(row, name) for name in unique)
+            row.pk = by_key.get(natural) or _there(row, unique)
+
+
+def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Write these fields, by their attributes' names, of rows that are there; each row also has its `id`."""
+    for part in _parts(rows):
+        table, (key, *columns) = _table(model), _columns(model, ("id", *names))
+        statement, parameters = _source(model, ("id", *names), part)
+        assignments = ", ".join(f"{column} = v.{column}" for column in columns)
+        _run(f"UPDATE {table} SET {assignments} {statement} WHERE {table}.{key} = v.{key}", parameters)
+
+
+def _parts(rows: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
+    for start in range(0, len(rows), ROWS):
+        yield rows[start : start + ROWS]
+
+
+def _run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _there(row: Model, unique: Sequence[str]) -> Any:
+    """The key of a row that an earlier try has written."""
+    natural = {name: getattr(row, name) for name in unique}
+    return type(row)._default_manager.values_list("pk", flat=True).get(**natural)
+
+
+def _source(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> tuple[str, list[Any]]:
+    """`FROM … AS v`, whose columns are those of the fields, and its parameters."""
+    if connection.vendor == "postgresql":
+        # One parameter, and always the same statement: a driver that looks through thousands of values is slow.
+        named = [(field.column, field.attname) for field in _fields(model, names)]
+        given = [{column: row[name] for column, name in named} for row in rows]
+        return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_dumps(given)]
+    fields = _fields(model, names)
+    db: Any = connections[DEFAULT_DB_ALIAS]  # itself: what stands for it is slow to ask
+    values = [field.get_db_prep_save(row[field.attname], db) for row in rows for field in fields]
+    listed = ", ".join(f"column{number} AS {column}" for number, column in enumerate(_columns(model, names), 1))
+    one = f"({', '.join(['%s'] * len(fields))})"
+    return f"FROM (SELECT {listed} FROM (VALUES {', '.join([one] * len(rows))})) AS v", values
+
+
+def _dumps(rows: list[dict[str, Any]]) -> str:
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, datetime):
+                row[name] = value.isoformat()
+            elif isinstance(value, bytes | memoryview):
+                row[name] = "\\x" + bytes(value).hex()
+    return dumps(rows)
+
+
+@cache
+def _fields(model: type[Model], names: tuple[str, ...]) -> tuple[Any, ...]:
+    by_name: dict[str, Any] = {}
+    for field in model._meta.local_concrete_fields:
+        by_name[field.name] = by_name[field.attname] = field
+    return tuple(by_name[name] for name in names)
+
+
+@cache
+def _columns(model: type[Model], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(connection.ops.quote_name(field.column) for field in _fields(model, names))
+
+
+@cache
+def _inserted(model: type[Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.local_concrete_fields if not field.primary_key)
+
+
+def _table(model: type[Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)

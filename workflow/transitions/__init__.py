@@ -1,0 +1,59 @@
+"""The only writer of an instance's state, step, lease and fence, and of its task runs.
+
+Every write is guarded by what it expects. An engine's writes hold its lease's `fence`, which each claim
+counts up, and the `events` it has seen, which each decision from outside counts up: an engine that was too
+late changes nothing, and is told which of the two it missed. `leases` says who may write, `turns` is what
+engines write, and `events` what comes from elsewhere: people, signals, other instances, operators. Callers open
+the transactions that span several of these functions; `claim` and `apply_all` open their own.
+"""
+
+from workflow.transitions.events import (
+    answer_call,
+    cancel_runs,
+    decide_run,
+    lock_mailboxes,
+    redirect,
+    reopen,
+    settle,
+    wake,
+)
+from workflow.transitions.leases import (
+    Lease,
+    LeaseLost,
+    claim,
+    hold,
+    lease_of,
+    locked,
+    next_due,
+    refresh,
+    renew,
+    with_runs,
+)
+from workflow.transitions.turns import Applied, RunClosed, Turn, apply, apply_all, checkpoint
+
+__all__ = [
+    "Applied",
+    "Lease",
+    "LeaseLost",
+    "RunClosed",
+    "Turn",
+    "answer_call",
+    "apply",
+    "apply_all",
+    "cancel_runs",
+    "checkpoint",
+    "claim",
+    "decide_run",
+    "hold",
+    "lease_of",
+    "lock_mailboxes",
+    "locked",
+    "next_due",
+    "redirect",
+    "refresh",
+    "renew",
+    "reopen",
+    "settle",
+    "wake",
+    "with_runs",
+]

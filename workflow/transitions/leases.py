@@ -1,0 +1,201 @@
+"""Who may write to an instance: the engine that has claimed it, until its lease runs out."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.db.models import Count, F
+
+from workflow.models import InstanceState, Process, RunningProcesses, TaskRun
+from workflow.models.states import Priority
+
+TABLE = RunningProcesses._meta.db_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """An engine's hold on an instance, until a deadline that the engine puts off while it works."""
+
+    instance: int
+    owner: str
+    fence: int
+    events: int
+
+
+class LeaseLost(Exception):
+    """Another engine, or an operator, has the instance: what this engine does to it has no effect any more."""
+
+
+def claim(
+    owner: str, *, now: datetime, until: datetime, limit: int, processes: Collection[str] = ()
+) -> list[RunningProcesses]:
+    """Lease up to `limit` due instances to `owner`, those of high priority first, then those that were due first; of all
+    processes, or of those named. Committed before anything runs.
+
+    Two engines never get the same instance: rows that another is claiming are passed over where the database can do
+    that (`SKIP LOCKED`), and elsewhere claims wait for each other.
+    """
+    ahead, are_limited = _ahead(now, processes)
+    if not ahead:  # an idle engine must not ask for SQLite's write lock all the time
+        return []
+    lease = _Leasing(owner=owner, now=now, until=until, only=_named("IN", processes))
+    if not are_limited:
+        return lease.of(ahead, limit=limit)
+    with transaction.atomic():
+        return _within_limits(lease, ahead, limit=limit, processes=processes)
+
+
+def with_runs(claimed: Sequence[RunningProcesses]) -> dict[int, list[TaskRun]]:
+    """The task runs of the step that each of these is at, by instance; and who has started them, read with them."""
+    users = get_user_model()._default_manager.in_bulk({one.started_by_id for one in claimed if one.started_by_id})
+    for instance in claimed:
+        if instance.started_by_id in users:
+            instance.started_by = users[instance.started_by_id]
+    runs: dict[int, list[TaskRun]] = {instance.pk: [] for instance in claimed}
+    begun = [instance.pk for instance in claimed if instance.fence > 1]  # none has run before its first claim
+    if begun:
+        for run in TaskRun.objects.filter(instance__in=begun, visit=F("instance__visit")):
+            runs[run.instance_id].append(run)
+    return runs
+
+
+def next_due(now: datetime, processes: Collection[str] = ()) -> datetime | None:
+    """When the next instance will be due that is not due now; `None` where nothing waits for a time."""
+    only, names = _named("IN", processes)
+    # The first of each priority, which the index finds at once.
+    each = [
+        f"SELECT MIN(due_at) AS at FROM {TABLE} WHERE priority = {level:d} AND due_at > %s{only}" for level in Priority
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT MIN(at) FROM ({' UNION ALL '.join(each)}) AS first", [_at(now), *names] * len(each))
+        (found,) = cursor.fetchone()
+    if isinstance(found, str):  # SQLite's
+        return datetime.fromisoformat(found).replace(tzinfo=UTC)
+    return found  # type: ignore[no-any-return]
+
+
+def lease_of(instance: RunningProcesses) -> Lease:
+    """The lease under which `claim` gave out an instance."""
+    return Lease(instance=instance.pk, owner=instance.owner, fence=instance.fence, events=instance.events)
+
+
+def renew(leases: Collection[Lease], *, until: datetime) -> int:
+    """Put off the deadline of these leases; returns how many are still held."""
+    if not leases:
+        return 0
+    held = RunningProcesses.objects.filter(pk__in=[lease.instance for lease in leases], state=InstanceState.RUNNING)
+    return held.filter(owner=next(iter(leases)).owner).update(due_at=until)
+
+
+def guards(instances: Sequence[int]) -> dict[int, tuple[str, str, int, int]]:
+    """State, owner, fence and events of these instances, locked until the transaction ends: in one order for all who lock
+    several, so that they can't wait for each other.
+    """
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    places = ", ".join(["%s"] * len(instances))
+    statement = f"SELECT id, state, owner, fence, events FROM {TABLE} WHERE id IN ({places}) ORDER BY id{lock}"
+    with connection.cursor() as cursor:
+        cursor.execute(statement, list(instances))
+        return {key: (state, owner, fence, events) for key, state, owner, fence, events in cursor.fetchall()}
+
+
+def hold(lease: Lease) -> None:
+    """Lock the instance until the transaction ends, if the lease still holds. Raises `LeaseLost`."""
+    held = RunningProcesses.objects.select_for_update().filter(
+        pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
+    )
+    if held.order_by().values_list("pk", flat=True).first() is None:
+        raise LeaseLost(f"The lease of instance {lease.instance} was lost.")
+
+
+def refresh(lease: Lease) -> tuple[Lease, RunningProcesses] | None:
+    """The lease with the events that came meanwhile, and the instance as it is now; `None` where the lease is lost."""
+    instance = RunningProcesses.objects.filter(
+        pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
+    ).first()
+    return None if instance is None else (replace(lease, events=instance.events), instance)
+
+
+def locked(instance_id: int) -> RunningProcesses:
+    """The instance, held against engines and other deciders until the caller's transaction ends."""
+    return RunningProcesses.objects.select_for_update().get(pk=instance_id)
+
+
+Names = tuple[str, list[str]]
+"""A part of a condition on the process's name, and its parameters."""
+
+
+def _named(operator: str, names: Collection[str]) -> Names:
+    if not names:
+        return "", []
+    return f" AND process_name {operator} ({', '.join(['%s'] * len(names))})", list(names)
+
+
+def _ahead(now: datetime, processes: Collection[str]) -> tuple[list[Priority], bool]:
+    """The priorities of which something is due, highest first, and whether any process may run only so many at once."""
+    only, names = _named("IN", processes)
+    levels = sorted(Priority, reverse=True)
+    due = [f"EXISTS (SELECT 1 FROM {TABLE} WHERE priority = {level:d} AND due_at <= %s{only})" for level in levels]
+    limited = f"EXISTS (SELECT 1 FROM {Process._meta.db_table} WHERE max_running IS NOT NULL)"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {limited}, {', '.join(due)}", [_at(now), *names] * len(levels))
+        are_limited, *are_due = cursor.fetchone()
+    return [level for level, is_due in zip(levels, are_due, strict=True) if is_due], bool(are_limited)
+
+
+def _within_limits(
+    lease: "_Leasing", ahead: Sequence[Priority], *, limit: int, processes: Collection[str]
+) -> list[RunningProcesses]:
+    """As `claim`, where some processes may run only so many instances at once, over all engines."""
+    left = _left(lease.now)
+    claimed = lease.of(ahead, limit=limit, but=_named("NOT IN", left))
+    for name, most in left.items():
+        room = min(most, limit - len(claimed))
+        if room > 0 and (not processes or name in processes):
+            claimed += lease.of(ahead, limit=room, but=_named("IN", [name]))
+    return claimed
+
+
+def _left(now: datetime) -> Mapping[str, int]:
+    """How many instances more each limited process may run. Locks them: claims of other engines wait."""
+    limits = Process.objects.select_for_update().filter(max_running__isnull=False).order_by("pk")
+    most = dict(limits.values_list("name", "max_running"))
+    # What an engine that died has left behind runs no more, and is claimed anew.
+    running = RunningProcesses.objects.filter(process_name__in=most, state=InstanceState.RUNNING, due_at__gt=now)
+    counted = running.order_by().values_list("process_name").annotate(Count("pk"))
+    return {name: most[name] - dict(counted).get(name, 0) for name in most}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Leasing:
+    """The statement that leases: a single one, so that it is a transaction of its own."""
+
+    owner: str
+    now: datetime
+    until: datetime
+    only: Names
+
+    def of(self, levels: Sequence[Priority], *, limit: int, but: Names = ("", [])) -> list[RunningProcesses]:
+        claimed: list[RunningProcesses] = []
+        for level in levels:
+            if limit > len(claimed):
+                claimed += self._lease(level, limit - len(claimed), but)
+        return claimed
+
+    def _lease(self, level: Priority, limit: int, but: Names) -> list[RunningProcesses]:
+        skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+        which = f"priority = {level:d} AND due_at <= %s{self.only[0]}{but[0]}"
+        found = f"SELECT id FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT {limit:d}{skip}"
+        statement = (
+            f"UPDATE {TABLE} SET state = 'RUNNING', owner = %s, due_at = %s, fence = fence + 1 "
+            f"WHERE id IN ({found}) RETURNING *"
+        )
+        parameters = [self.owner, _at(self.until), _at(self.now), *self.only[1], *but[1]]
+        return sorted(RunningProcesses.objects.raw(statement, parameters), key=lambda instance: instance.pk)
+
+
+def _at(moment: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment)
