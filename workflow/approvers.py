@@ -39,7 +39,7 @@ def names_from_value(value: Any) -> tuple[str, ...]:
         case _:
             raise ValueError(f"The approver must be a name, or a list of names; the expression gave {_kind(value)}.")
     if not found:
-        raise ValueError("The expression for the approver gave no name; it must give a user's or a group's.")
+        raise ValueError("The approver names nobody; it must give the name of a user or a group.")
     if len(found) > MAX_NAMES:
         raise ValueError(f"Up to {MAX_NAMES} users and groups can be asked, not {len(found):,}; make them a group.")
     return found

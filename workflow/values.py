@@ -8,6 +8,7 @@ an object with one key, which is also how they are given where only JSON can be 
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,6 +37,16 @@ def check(value: Any, where: str = "value") -> Any:
     is no number, text that PostgreSQL can't store, and what is too deep or too large.
     """
     return _check(value, where, MAX_DEPTH, _Room(where))
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What stands in a database's row but is no value of ours: somebody wrote there by hand. It can't be written."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return f"This can't be read: {self.why}"
 
 
 class _Room:

@@ -119,7 +119,7 @@ def test_a_link_from_a_finding_opens_the_task(visit: Any) -> None:
     page.get_by_role("button", name="Spare").click()
     assert page.is_hidden("#id_tasks-1-name")
     page.click("#workflow-examined a")
-    assert page.is_visible("#id_tasks-1-name")
+    page.wait_for_selector("#id_tasks-1-name", state="visible")
 
 
 def test_removing_a_task_that_was_never_saved_leaves_the_page_working(visit: Any) -> None:

@@ -37,7 +37,8 @@ def state(value: str, label: Any) -> SafeString:
 
 def json(value: Any) -> SafeString:
     """A value as people read JSON."""
-    return _rendered("text", text=values.dumps(value, indent=2))
+    unreadable = isinstance(value, values.Unreadable)
+    return _rendered("text", text=str(value) if unreadable else values.dumps(value, indent=2))
 
 
 def error(value: Mapping[str, Any] | None) -> SafeString | str:

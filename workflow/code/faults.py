@@ -16,12 +16,19 @@ _STAND_IN: Final = re.compile(r"<action (\w+)>")
 _EXCEPTION_TYPE: Final = re.compile(r"[\w.]+")
 _OUT_OF_TIME: Final = re.compile(r"(?:feed|turn) time limit exceeded: ")
 _OUT_OF_MEMORY: Final = re.compile(r"memory limit exceeded: |the worker exceeded its memory limit")
+MAX_CALLS: Final = 1_000_000  # Monty wants some number, and its own 1000 is less than a loop over a year's orders
+
 _OUT_OF_CALLS: Final = re.compile(r"suspension limit \d+ exceeded")
 
 
 def was_stopped(error: MontyError) -> bool:
     """Whether the worker died because it was told to, with all processes of its terminal or service."""
     return isinstance(error, MontyCrashedError) and bool(_STOPPED.search(str(error)))
+
+
+def is_out_of_memory(error: MontyError) -> bool:
+    """Whether the code needed more memory than its session may take."""
+    return isinstance(error, MontyRuntimeError) and bool(_OUT_OF_MEMORY.match(str(error.exception())))
 
 
 def code_error(error: MontyError, *, job: Job, names: Collection[str]) -> CodeError:
@@ -57,7 +64,7 @@ def _explained(error: MontyRuntimeError | MontySyntaxError, job: Job) -> tuple[s
     if _OUT_OF_MEMORY.match(message):
         return "MemoryLimit", f"The code needs more memory than its limit of {job.memory_limit} MiB."
     if _OUT_OF_CALLS.match(message):
-        return "CallLimit", "The code made more calls than one run may make."
+        return "CallLimit", f"The code made more than {MAX_CALLS:,} calls in one run; is this an endless loop?"
     kind = _EXCEPTION_TYPE.match(error.display("type-msg"))
     return (kind[0] if kind else type(error.exception()).__name__), message
 

@@ -50,7 +50,8 @@ class SnapshotRefused(Exception):
 
 
 class WorkerStopped(Exception):
-    """The process that ran the code was told to end from outside: by Ctrl-C, or by a service manager.
+    """What ran the code gave out: its process was told to end by Ctrl-C, or by a service manager, or code that ran in the
+    same session before has left too little memory.
 
     The code had no part in that. It is to be run again, from where it was saved last.
     """

@@ -31,7 +31,7 @@ from workflow.code import typecheck
 from workflow.code.crossing import as_reply, exported
 from workflow.code.expression import expression_job, without_calls
 from workflow.code.failure import failure
-from workflow.code.faults import code_error, was_stopped
+from workflow.code.faults import MAX_CALLS, code_error, is_out_of_memory, was_stopped
 from workflow.code.job import (
     Answer,
     Call,
@@ -53,7 +53,6 @@ if find_spec("opentelemetry") is None:
     # Monty looks for this optional package at each feed; where it is missing, that is most of what a feed takes.
     sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]
 
-MAX_CALLS: Final = 1_000_000  # Monty wants some number, and its own 1000 is less than a loop over a year's orders
 GRACE: Final = 1.0  # seconds past its limit after which a worker that does not stop by itself is killed
 _NOTHING: Final = "None"  # Monty binds no inputs to blank code
 _MIB: Final = 1 << 20
@@ -155,7 +154,7 @@ class SandboxRunner:
         except ValueProblem as problem:
             return Errored(error=failure("BadValue", str(problem)), log=str(log))
         except MontyError as error:
-            if was_stopped(error):
+            if was_stopped(error) or (kept and kept.was_used and is_out_of_memory(error)):
                 raise WorkerStopped(str(error)) from error
             return Errored(error=_in_place(code_error(error, job=job, names=self._names()), text), log=str(log))
 
@@ -225,6 +224,8 @@ class _Kept:
         self._session: MontySession | None = None
         self._limits: tuple[float, int, str] | None = None
         self._left: set[str] = set()
+        self.was_used = False
+        """Whether other code ran in the session before: what that has left takes memory, too."""
 
     @contextmanager
     def session(self, job: Job, text: Text, *, anew: bool) -> Iterator[MontySession]:
@@ -237,6 +238,7 @@ class _Kept:
                 limits,
                 set(),
             )
+            self.was_used = False
         assert self._session is not None
         try:
             yield self._session
@@ -244,6 +246,7 @@ class _Kept:
             self._limits = None
             self._stack.close()
             raise
+        self.was_used = True
         self._left |= text.binds
         if text.is_alone or anew:
             self._limits = None

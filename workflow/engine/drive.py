@@ -75,6 +75,7 @@ class Drive:
         return self._run(anew)
 
     def _run(self, held: Held) -> Held | None:
+        held.refuse_unreadable()
         with self.slots.working(), self.runner.shared() as self.own:
             self.planner = replace(self.planner, runner=self.own)
             try:
@@ -200,8 +201,9 @@ class Drive:
             try:
                 outcome = execute(job, runner, ledger, away=self.slots.away)
             except WorkerStopped as stopped:
-                # Ctrl-C and service managers signal the sandbox's processes too; what they ran still has to end.
-                logger.info("Instance %s, task %r goes on in a new process: %s", job.run.id, job.run.task, stopped)
+                # Ctrl-C and service managers signal the sandbox's processes too, and what earlier code has left in a
+                # session may be what it was too small for; what they ran still has to end.
+                logger.info("Instance %s, task %r goes on in a new session: %s", job.run.id, job.run.task, stopped)
                 ledger.again()
             else:
                 return outcome

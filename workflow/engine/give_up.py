@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from workflow import transitions
+from workflow import history, transitions
 from workflow.code.failure import failure
-from workflow.engine.held import Held
 from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.models.states import OPEN
 from workflow.transitions import Turn
@@ -17,9 +16,10 @@ def give_up(instance: RunningProcesses, error: BaseException, *, now: datetime) 
     if found is None:
         return
     lease, fresh = found
-    held = Held.load(lease, fresh, fresh.version.frozen)
+    # Without its definition, which may be what the engine fails on.
+    runs = history.runs_of_step(fresh).values()
     what = failure(type(error).__name__, f"The engine failed: {_message(error)}").to_json()
-    changed = [_closed(run, what, now) for run in held.runs.values() if run.state in OPEN]
+    changed = [_closed(run, what, now) for run in runs if run.state in OPEN]
     fields = {"error": what, "ended_at": now}
     transitions.apply(
         lease, Turn(state=InstanceState.FAILED, fields=fields, changed=changed, parent=fresh.parent, at=now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
-from workflow import conf, flow, history
+from workflow import conf, flow, history, values
 from workflow.code.job import Job, RunInfo, Suspended
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.definition import Definition
@@ -63,6 +63,12 @@ class Held:
     def load(cls, lease: Lease, instance: RunningProcesses, definition: Definition) -> "Held":
         """The instance with the task runs of its step, read from the database."""
         return cls(lease=lease, instance=instance, definition=definition, runs=history.runs_of_step(instance))
+
+    def refuse_unreadable(self) -> None:
+        """Raises `ValueProblem` where somebody has written to the database what can't be read."""
+        for name in ("data", "results"):
+            if isinstance(content := getattr(self.instance, name), values.Unreadable):
+                raise values.ValueProblem(f"The {name} of instance {self.instance.pk} can't be read: {content.why}")
 
     def reloaded(self, lease: Lease, instance: RunningProcesses) -> "Held":
         """The same from the database anew, with the reports that are not written yet: that code must not run again."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from workflow.values import Decoder, Encoder
+from workflow.values import Decoder, Encoder, Unreadable
 
 
 class ValuesField(models.JSONField):
@@ -12,6 +12,13 @@ class ValuesField(models.JSONField):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"encoder": Encoder, "decoder": Decoder, **kwargs})
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """The value, or what is wrong with it: one bad row must not keep an engine from reading the others."""
+        try:
+            return super().from_db_value(value, expression, connection)
+        except ValueError as error:
+            return Unreadable(str(error))
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
