@@ -378,7 +378,7 @@ EXCEPTIONS: dict[str, tuple[BaseException, str]] = {
     "stop_iteration": (StopIteration(3), "StopIteration"),
     "of_the_engine": (LeaseLost("a"), "Exception"),
     "a_snapshot": (ledger.SnapshotTampered("a"), "Exception"),
-    "an_exit": (SystemExit(3), "SystemExit"),
+    "an_exit": (SystemExit(3), "RuntimeError"),
     "an_interrupt": (KeyboardInterrupt(), "KeyboardInterrupt"),
     "a_generator_exit": (GeneratorExit(), "GeneratorExit"),
     "a_base_group": (BaseExceptionGroup("g", [KeyboardInterrupt()]), "BaseExceptionGroup"),

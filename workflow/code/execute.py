@@ -68,8 +68,8 @@ def execute(
     `away` is entered: this thread computes nothing then.
 
     Blocks; to be called outside any transaction. What an action raises reaches the code; only what is no
-    `Exception` (`KeyboardInterrupt`, `SystemExit`) and what the ledger raises goes through to the caller, and
-    abandons the job. Without a `ledger`, nothing is saved.
+    `Exception` (`KeyboardInterrupt`) and what the ledger raises goes through to the caller, and abandons the job.
+    Without a `ledger`, nothing is saved.
     """
     ledger = ledger or MemoryLedger()
     calls = _Calls(job=job, ledger=ledger, granted=actions() if granted is None else granted, away=away)
@@ -210,6 +210,8 @@ class _Calls:
             return Returned(result)
         except ValueProblem as problem:
             return Raised(TypeError(str(problem)))
+        except SystemExit:  # it may end the call, but not the engine's thread
+            return Raised(RuntimeError(f"{action.name}() wanted to end the program (SystemExit)"))
         except Exception as error:
             if action.atomic and _is_gone(error):
                 raise  # the transaction is lost, and the call with it: that is not for the code to handle
