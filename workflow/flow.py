@@ -8,6 +8,7 @@ takes the instance into the step that was decided on, given which of its rows' c
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from workflow import values
@@ -95,6 +96,14 @@ class Skipped:
 
 Outcome = Finished | Rejected | Failed | Skipped
 
+_STATUS: Mapping[type[Outcome | None], RowStatus] = {
+    type(None): RowStatus.OPEN,
+    Finished: RowStatus.FINISHED,
+    Rejected: RowStatus.REJECTED,
+    Failed: RowStatus.FAILED,
+    Skipped: RowStatus.SKIPPED,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowState:
@@ -105,19 +114,7 @@ class RowState:
 
     @property
     def status(self) -> RowStatus:
-        if self.cancelled:
-            return RowStatus.CANCELLED
-        match self.outcome:
-            case None:
-                return RowStatus.OPEN
-            case Finished():
-                return RowStatus.FINISHED
-            case Rejected():
-                return RowStatus.REJECTED
-            case Failed():
-                return RowStatus.FAILED
-            case Skipped():
-                return RowStatus.SKIPPED
+        return RowStatus.CANCELLED if self.cancelled else _STATUS[type(self.outcome)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +137,15 @@ class Position:
 
     def having(self, status: RowStatus) -> tuple[int, ...]:
         """The rows of that status, in row order."""
-        return tuple(row for row in sorted(self.rows) if self.rows[row].status is status)
+        return self._by_status.get(status, ())
+
+    @cached_property
+    def _by_status(self) -> Mapping[RowStatus, tuple[int, ...]]:
+        found: dict[RowStatus, tuple[int, ...]] = {}
+        for row in sorted(self.rows):
+            status = self.rows[row].status
+            found[status] = (*found.get(status, ()), row)
+        return found
 
 
 @dataclass(frozen=True)

@@ -285,7 +285,7 @@ def _drive(instance: RunningProcesses) -> None:
     """Have a claimed instance go as far as it goes, and write that."""
     runs = transitions.with_runs([instance])[instance.pk]
     held = _new_drive(instance).run(instance, runs)
-    while held is not None and held.pending is not None and not _write(held, held.pending):
+    while held is not None and (pending := held.pending) is not None and not _write(held, pending):
         held = _new_drive(instance).run_again(held)
 
 

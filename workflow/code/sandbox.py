@@ -51,7 +51,8 @@ from workflow.values import ValueProblem
 
 if find_spec("opentelemetry") is None:
     # Monty looks for this optional package at each feed; where it is missing, that is most of what a feed takes.
-    sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]
+    for name in ("opentelemetry", "opentelemetry.context"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 GRACE: Final = 1.0  # seconds past its limit after which a worker that does not stop by itself is killed
 _NOTHING: Final = "None"  # Monty binds no inputs to blank code

@@ -107,16 +107,17 @@ class Drive:
 
     def _is_to_be_written(self, held: Held) -> bool:
         """Whether what is pending must be in the database before the instance goes on."""
-        if held.pending is None or held.instance.state != InstanceState.RUNNING:
+        if held.instance.state != InstanceState.RUNNING:
             return False
         is_overdue = monotonic() - held.written_at > LONGEST_UNWRITTEN
-        return is_overdue or not held.pending.is_pure or len(held.running()) > 1
+        return is_overdue or not held.turns[-1].is_pure or len(held.running()) > 1
 
     def _write(self, held: Held) -> None:
         """Commit what is pending, if anything is. Raises `LeaseLost` or `_Outdated`; then nothing was written."""
-        if held.pending is None:
+        pending = held.pending
+        if pending is None:
             return
-        match self.writer.write(held.lease, held.pending):
+        match self.writer.write(held.lease, pending):
             case Applied.DONE:
                 for line in held.written():
                     line.tell()

@@ -44,8 +44,8 @@ class Held:
     """An instance under a lease. `runs` are the task runs of its step, by row; `reports` is what code has come to that
     no turn has taken yet.
 
-    `pending` is what has come of it since the last write, with the reports that went into it, and what there is to
-    tell of it once it is written. It `is_planned` while nothing has happened since its last turn.
+    `turns` are what has come of it since the last write, `taken` the reports that went into them, and `news` what there
+    is to tell of them once they are written. It `is_planned` while nothing has happened since its last turn.
     """
 
     lease: Lease
@@ -53,7 +53,7 @@ class Held:
     definition: Definition
     runs: dict[int, TaskRun]
     reports: dict[Place, Report] = field(default_factory=dict)
-    pending: Turn | None = None
+    turns: list[Turn] = field(default_factory=list)
     taken: dict[Place, Report] = field(default_factory=dict)
     news: list[Line] = field(default_factory=list)
     written_at: float = field(default_factory=monotonic)
@@ -75,9 +75,9 @@ class Held:
         return replace(Held.load(lease, instance, self.definition), reports={**self.taken, **self.reports})
 
     def advance(self, turn: Turn) -> None:
-        """Take a turn in memory: it is still to be written."""
+        """Take a turn in memory: it is still to be written, with those that are `pending`."""
         self.news += report(self, turn)
-        self.pending = self.pending.then(turn) if self.pending else turn
+        self.turns.append(turn)
         self.taken |= self.reports
         self.reports = {}
         self.instance.state = turn.state
@@ -86,9 +86,14 @@ class Held:
         if turn.created:
             self.runs = {run.row: run for run in turn.created}
 
+    @property
+    def pending(self) -> Turn | None:
+        """All that is still to be written."""
+        return Turn.merged(self.turns) if self.turns else None
+
     def written(self) -> list[Line]:
         """The pending turns are in the database now. Returns what there is to tell of them."""
-        told, self.pending, self.taken, self.news = self.news, None, {}, []
+        told, self.turns, self.taken, self.news = self.news, [], {}, []
         self.written_at = monotonic()
         return told
 

@@ -192,10 +192,11 @@ class Engine:
             wait(running)
             self._hear(partial(self._let_go, instance, error), instance)
         else:
-            if held is None or held.pending is None:
+            pending = held.pending if held else None
+            if held is None or pending is None:
                 self.news.put(Ended(instance))
             else:
-                written = self.commit.ask(held.lease, held.pending)
+                written = self.commit.ask(held.lease, pending)
                 written.add_done_callback(partial(self._written, held))
 
     def _written(self, held: Held, write: Future[Applied]) -> None:

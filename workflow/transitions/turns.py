@@ -56,17 +56,23 @@ class Turn:
     standing: Sequence[TaskRun] = ()
     at: datetime | None = None
 
-    def then(self, later: "Turn") -> "Turn":
-        """Both as one, where nothing was written between them."""
+    @classmethod
+    def merged(cls, turns: Sequence["Turn"]) -> "Turn":
+        """Turns that follow one another as one, where nothing was written between them."""
+        if len(turns) == 1:
+            return turns[0]
+        fields: dict[str, Any] = {}
+        for turn in turns:
+            fields |= turn.fields
         return replace(
-            later,
-            fields={**self.fields, **later.fields},
-            changed=tuple({run.pk: run for run in (*self.changed, *later.changed) if run.pk}.values()),
-            calls=(*self.calls, *later.calls),
-            woken=(*self.woken, *later.woken),
-            created=(*self.created, *later.created),
-            waiting=(*self.waiting, *later.waiting),
-            children=(*self.children, *later.children),
+            turns[-1],
+            fields=fields,
+            changed=list({run.pk: run for turn in turns for run in turn.changed if run.pk}.values()),
+            calls=[call for turn in turns for call in turn.calls],
+            woken=[run for turn in turns for run in turn.woken],
+            created=[run for turn in turns for run in turn.created],
+            waiting=[one for turn in turns for one in turn.waiting],
+            children=[family for turn in turns for family in turn.children],
         )
 
     @property
