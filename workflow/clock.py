@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import DateTimeField, Expression, Value
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -19,6 +20,16 @@ def now() -> datetime:
 def database_now() -> Expression:
     """The time as the database tells it while it answers, for a query: engines on all machines go by it."""
     return Now() if _stopped_at is None else Value(_stopped_at, output_field=DateTimeField())
+
+
+def ask_database() -> datetime:
+    """The time as the database tells it now. SQLite has none but this machine's."""
+    if _stopped_at is not None or connection.vendor != "postgresql":
+        return now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (there,) = cursor.fetchone()
+    return there  # type: ignore[no-any-return]
 
 
 @contextmanager

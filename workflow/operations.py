@@ -35,6 +35,7 @@ from workflow.models import (
     WaitingForApproval,
 )
 from workflow.models.states import ENDED
+from workflow.purging import purge
 from workflow.starting import findings, processes_named
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "findings",
     "may_decide",
     "processes_named",
+    "purge",
     "reject",
     "signal",
     "start",

@@ -93,10 +93,11 @@ def perform(
     """
     result = _checked_result(result)
     now = clock.now()
-    parent = _instance(instance_id).parent
+    parent = ActionCall.objects.select_related("run").filter(children=instance_id).first()
     with transaction.atomic():
-        # Parents before their children, as engines lock them.
-        above = transitions.locked(parent.run.instance_id) if parent else None
+        # Parents before their children, as engines lock them. One that a purge has deleted meanwhile took its children
+        # along.
+        above = _locked(parent.run.instance_id, child=instance_id) if parent else None
         instance = _locked(instance_id)
         _check(instance, action, to)
         _change_runs(instance, action, result=result, now=now)
@@ -125,11 +126,12 @@ def _instance(instance_id: int) -> RunningProcesses:
     return instance
 
 
-def _locked(instance_id: int) -> RunningProcesses:
+def _locked(instance_id: int, *, child: int | None = None) -> RunningProcesses:
+    """The instance, locked; `child` is the one that was asked for, where that is another."""
     try:
         return transitions.locked(instance_id)
     except RunningProcesses.DoesNotExist:
-        raise NoSuchInstance(instance_id) from None
+        raise NoSuchInstance(child or instance_id) from None
 
 
 def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:

@@ -19,6 +19,7 @@ ARGUMENTS = {
     "checkprocess": [],
     "signalprocess": ["S"],
     "manageprocess": ["cancel", "1"],
+    "purgehistory": ["--older-than", "90d"],
 }
 
 

@@ -89,6 +89,12 @@ class RunningProcesses(models.Model):
             models.Index(
                 fields=["priority", "due_at"], name="workflow_instance_due", condition=Q(due_at__isnull=False)
             ),
+            # What a purge looks through: ended, and waited for by no other instance, the oldest first.
+            models.Index(
+                fields=["ended_at", "id"],
+                name="workflow_instance_ended",
+                condition=Q(ended_at__isnull=False, parent__isnull=True),
+            ),
             models.Index(fields=["process_name", "state"], name="workflow_instance_process"),
             models.Index(fields=["state", "-id"], name="workflow_instance_state"),
             models.Index(fields=["version"], name="workflow_instance_version"),

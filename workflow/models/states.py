@@ -41,6 +41,9 @@ MOVES: Mapping[InstanceState, frozenset[InstanceState]] = {
 }
 """Which state may follow which. `transitions.py` writes no other, and docs/states.md draws this table."""
 
+FINAL = frozenset(state for state in ENDED if not MOVES[state])
+"""Nobody can have the instance go on any more. A failed one is retried."""
+
 
 class Priority(IntegerChoices):
     """Which of the due instances engines take first."""
