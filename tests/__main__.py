@@ -1,4 +1,8 @@
-"""Runs the whole suite on SQLite, then on PostgreSQL: `python -m tests [pytest's arguments]`."""
+"""Runs the whole suite on SQLite, then on PostgreSQL: `python -m tests [pytest's arguments]`.
+
+Two tests take longer if they are asked to: KILL_EVERYWHERE=1 kills engines at each of their commits instead of at some, and
+CHAOS_SECONDS=600 disturbs them for ten minutes instead of some seconds; CHAOS_SEED draws the same disturbances again.
+"""
 
 import os
 import subprocess

@@ -1,0 +1,247 @@
+"""Chaos: engines that are killed, frozen and cut off at random, and a database that is taken away, while all kinds of processes run.
+
+It must end as if nothing had happened. CHAOS_SECONDS is how long to disturb (default: 8), CHAOS_SEED what to draw.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection
+
+from tests.build import code, process, run_until_idle
+from tests.system.conftest import EngineProcess
+from tests.system.test_kills import told_of
+from workflow import operations
+from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
+PATIENCE = 240  # seconds for the rest to end: a busy machine is slow, not wrong
+LEASE = 2  # seconds
+AT_ONCE = 120  # instances: so many are always under way
+
+Start = Callable[..., EngineProcess]
+
+
+def processes() -> list[str]:
+    """One of each kind; the names of those that are to be started."""
+
+    def slow(text: str, gives: str = "0", **fields: Any) -> dict[str, Any]:
+        return code(f"{text}\n{gives}", time_limit=60, **fields)  # whatever else this machine has to do
+
+    process(
+        "Sequence",
+        {"A": slow("data['n'] = 1"), "B": slow("say('b1')\nbook(f'{run.id} b')\nsay('b2')"), "C": slow("", "data['n'] + 1")},
+        (1, "A"), (2, "B"), (3, "C"),
+    )  # fmt: skip
+    process(
+        "Rows",
+        {"L": slow("say('l')\npause(0.02)", "'l'"), "R": slow("book(f'{run.id} r')\nsay('r')", "'r'"), "E": slow("", "results['L']")},
+        (1, "L"), (1, "R"), (2, "E"),
+    )  # fmt: skip
+    process(
+        "Loop",
+        {"A": slow("data['n'] = data.get('n', 0) + 1\nsay(f'a{data[\"n\"]}')\nbook(f'{run.id} {data[\"n\"]}')"), "E": slow("")},
+        (1, "A"), (2, "E", {"condition": "data['n'] < 4", "then": 1}), (3, "E"),
+    )  # fmt: skip
+    flaky = "say('before')\nfail_first(2)\nsay('after')"
+    process("Retries", {"A": slow(flaky, max_attempts=3, retry_delay=0.05)}, (1, "A"))
+    naps = "for n in range(3):\n    say(f's{n}')\n    sleep(seconds=0.05)\n    book(f'{run.id} {n}')"
+    process("Sleeps", {"A": slow(naps)}, (1, "A"))
+    heard = "say('asks')\ndata['got'] = [wait_for('go'), wait_for('go')]\nbook(f'{run.id} heard')"
+    process("Listens", {"A": slow(heard)}, (1, "A"))
+    child = process("Child", {"A": slow("say('c')\nsleep(seconds=0.02)\ndata['n'] = data['n'] * 2")}, (1, "A"))
+    begets = "data['got'] = [one['n'] for one in run_all([('Child', {'n': n}) for n in range(3)])]\nsay('parent')"
+    task = {"subprocess": child, "input": "{'n': 5}"}
+    process("Parents", {"A": slow(begets), "B": task}, (1, "A"), (2, "B"))
+    return ["Sequence", "Rows", "Loop", "Retries", "Sleeps", "Listens", "Parents"]
+
+
+def start_all(names: list[str], count: int = 1) -> list[RunningProcesses]:
+    started = operations.start_many(names, count=count)
+    for instance in started:
+        if instance.process_name == "Listens":
+            operations.signal("go", 1, instance=instance.pk)  # kept, or not: as the engines are quick
+            operations.signal("go", 2, instance=instance.pk)
+    return started
+
+
+class Chaos:
+    """Engines, and what happens to them."""
+
+    def __init__(self, start_engine: Start, chance: random.Random) -> None:
+        self.start, self.chance = start_engine, chance
+        self.engines: list[EngineProcess] = []
+        self.did: Counter[str] = Counter()
+
+    def begin(self, engines: int) -> None:
+        for _ in range(engines):
+            self._another()
+
+    def disturb(self) -> None:
+        kinds = [self.kill, self.kill, self.freeze, self.cut_off if connection.vendor == "postgresql" else self.lock]
+        disturbance = self.chance.choice(kinds)
+        self.did[disturbance.__name__] += 1
+        disturbance()
+
+    def kill(self) -> None:
+        engine = self.engines.pop(self.chance.randrange(len(self.engines)))
+        engine.process.kill()
+        engine.ended()
+        self._another()
+
+    def freeze(self) -> None:
+        """Have an engine stand still beyond its lease. It may hold locks: then all wait for it, and must bear that too."""
+        engine = self.chance.choice(self.engines)
+        engine.signal(signal.SIGSTOP)
+        time.sleep(LEASE + self.chance.uniform(0.2, 1))
+        engine.signal(signal.SIGCONT)
+
+    def cut_off(self) -> None:
+        """Break the connections of all engines, or of some."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid() AND random() < %s",
+                [self.chance.choice([0.2, 1])],
+            )
+
+    def lock(self) -> None:
+        """Keep everybody from writing, for longer than they wait."""
+        other = sqlite3.connect(connection.settings_dict["NAME"], timeout=60, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(BUSY + self.chance.uniform(0.2, 1))
+            other.execute("ROLLBACK")
+        finally:
+            other.close()
+
+    def end(self) -> None:
+        for engine in self.engines:
+            engine.signal(signal.SIGTERM)
+        for engine in self.engines:
+            assert engine.ended() == 0, engine.log[-5000:]
+
+    def told(self) -> str:
+        alive = RunningProcesses.objects.filter(ended_at=None).values_list("pk", "process_name", "state", "owner")
+        logs = "\n".join(engine.log[-3000:] for engine in self.engines)
+        return f"{dict(self.did)}; not ended: {list(alive[:20])}\n{logs}"
+
+    def _another(self) -> None:
+        self.engines.append(self.start("--lease", str(LEASE), "--batch", "10"))
+
+
+BUSY = 1.0  # seconds that an engine waits for SQLite's lock
+
+
+@pytest.fixture
+def chaos(start_engine: Start, environment: dict[str, str]) -> Chaos:
+    if connection.vendor == "sqlite":
+        environment["DATABASE_URL"] += f"?timeout={BUSY:g}"
+    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(2**32))
+    print(f"CHAOS_SEED={seed}")  # pytest shows it where the test fails
+    return Chaos(start_engine, random.Random(seed))
+
+
+@pytest.mark.timeout(SECONDS + 2 * PATIENCE)
+def test_all_ends_as_if_nothing_had_happened(chaos: Chaos, effects: Path) -> None:
+    User.objects.create_user("book")
+    names = processes()
+    models = undisturbed(names)
+    effects_of = by_process(models.values(), effects)
+    effects.write_text("")
+    LogEntry.objects.all().delete()
+
+    chaos.begin(engines=4 if connection.vendor == "postgresql" else 2)
+    instances: list[RunningProcesses] = []
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        if RunningProcesses.objects.filter(ended_at=None).count() < AT_ONCE:
+            instances += start_all(names, count=20)
+        time.sleep(chaos.chance.uniform(0.05, 0.5))
+        chaos.disturb()
+    all_end(chaos)
+    chaos.end()
+    print(f"{len(instances)} instances, {dict(chaos.did)}")
+
+    for instance in instances:
+        assert told_of(instance) == told_of(models[instance.process_name]), f"instance {instance.pk}"
+    assert not RunningProcesses.objects.exclude(state=InstanceState.FINISHED).exists()
+    assert set(RunningProcesses.objects.values_list("owner", "due_at")) == {("", None)}
+    assert set(TaskRun.objects.values_list("state", flat=True)) <= {RunState.FINISHED, RunState.SKIPPED}
+    assert not ActionCall.objects.filter(ended_at=None).exists()
+    assert_children(len([one for one in instances if one.process_name == "Parents"]))
+    assert_booked_once(instances)
+    assert_effects(instances, effects_of, effects)
+
+
+def undisturbed(names: list[str]) -> dict[str, RunningProcesses]:
+    """An instance of each, as it ends when all goes well."""
+    models = start_all(names)
+    while RunningProcesses.objects.filter(ended_at=None).exists():
+        run_until_idle()
+        time.sleep(0.02)
+    return {model.process_name: model for model in models}
+
+
+def all_end(chaos: Chaos) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while RunningProcesses.objects.filter(ended_at=None).exists():
+        assert time.monotonic() < deadline, chaos.told()
+        assert all(engine.process.poll() is None for engine in chaos.engines), chaos.told()
+        time.sleep(0.1)
+
+
+def assert_children(parents: int) -> None:
+    children = RunningProcesses.objects.filter(process_name="Child")
+    assert children.count() == 4 * (parents + 1), "none is started twice"
+
+
+BOOKED = {
+    "Sequence": ["b"],
+    "Rows": ["r"],
+    "Loop": ["1", "2", "3", "4"],
+    "Sleeps": ["0", "1", "2"],
+    "Listens": ["heard"],
+}
+
+
+def assert_booked_once(instances: list[RunningProcesses]) -> None:
+    """What an atomic action writes is there exactly once."""
+    expected = Counter(f"{one.pk} {what}" for one in instances for what in BOOKED.get(one.process_name, ()))
+    assert Counter(LogEntry.objects.values_list("object_repr", flat=True)) == expected
+
+
+def assert_effects(instances: list[RunningProcesses], effects_of: dict[str, Any], effects: Path) -> None:
+    """Each other action was called at least once, and each time under the same key: of another key, there is no line."""
+    done = by_process(instances, effects)
+    expected = {name: Counter() for name in effects_of}
+    for instance in instances:
+        expected[instance.process_name] += effects_of[instance.process_name]
+    assert done == expected
+
+
+def by_process(instances: Any, effects: Path) -> dict[str, Counter[str]]:
+    """How many different calls had each effect, by the process of the instance at the top."""
+    top = {one.pk: one.process_name for one in instances}
+    for child, above in RunningProcesses.objects.filter(parent__isnull=False).values_list(
+        "pk", "parent__run__instance"
+    ):
+        if above in top:
+            top[child] = top[above]
+    told: dict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in set(top.values())})
+    for line in set(effects.read_text().splitlines()):
+        text, key = line.split()
+        told[top[int(key.split("-")[0])]][text] += 1  # a key begins with the instance's
+    return dict(told)
