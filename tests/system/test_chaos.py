@@ -1,6 +1,7 @@
 """Chaos: engines that are killed, frozen and cut off at random, and a database that is taken away, while all kinds of processes run.
 
 It must end as if nothing had happened. CHAOS_SECONDS is how long to disturb (default: 8), CHAOS_SEED what to draw.
+With TEST_POSTGRES=wheel, the server is the tests' own, and crashes as well.
 """
 
 import os
@@ -16,10 +17,10 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from tests.build import code, process, run_until_idle
-from tests.system.conftest import EngineProcess
+from tests.system.conftest import EngineProcess, eventually
 from tests.system.test_kills import told_of
 from workflow import operations
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun
@@ -91,6 +92,8 @@ class Chaos:
 
     def disturb(self) -> None:
         kinds = [self.kill, self.kill, self.freeze, self.cut_off if connection.vendor == "postgresql" else self.lock]
+        if connection.vendor == "postgresql" and os.environ.get("TEST_POSTGRES") == "wheel":
+            kinds.append(self.crash)
         disturbance = self.chance.choice(kinds)
         self.did[disturbance.__name__] += 1
         disturbance()
@@ -117,6 +120,19 @@ class Chaos:
                 [self.chance.choice([0.2, 1])],
             )
 
+    def crash(self) -> None:
+        """Kill a server process of PostgreSQL, which then ends all others, recovers and begins anew: only of our own."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            pids = [pid for (pid,) in cursor.fetchall()]
+        if not pids:
+            return
+        before = began_at()
+        os.kill(self.chance.choice(pids), signal.SIGKILL)
+        eventually(lambda: began_at() not in {None, before})  # until then it may cut us off as well
+
     def lock(self) -> None:
         """Keep everybody from writing, for longer than they wait."""
         other = sqlite3.connect(connection.settings_dict["NAME"], timeout=60, isolation_level=None)
@@ -140,6 +156,17 @@ class Chaos:
 
     def _another(self) -> None:
         self.engines.append(self.start("--lease", str(LEASE), "--batch", "10"))
+
+
+def began_at() -> Any:
+    """When PostgreSQL's checkpointer has begun, which is after its last recovery; by a new connection, if there is one."""
+    connection.close()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT max(backend_start) FROM pg_stat_activity WHERE backend_type = 'checkpointer'")
+            return cursor.fetchone()[0]
+    except (OperationalError, InterfaceError):
+        return None
 
 
 BUSY = 1.0  # seconds that an engine waits for SQLite's lock
