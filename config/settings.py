@@ -120,10 +120,11 @@ if env.switch("BEHIND_PROXY", default=False):
 WORKFLOW = env.object("WORKFLOW")
 
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
+LOG_FORMAT = env.choice("LOG_FORMAT", ("LOGFMT", "JSON"), default="LOGFMT")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "formatters": {"line": {"()": {"LOGFMT": "workflow.logs.Logfmt", "JSON": "workflow.logs.Json"}[LOG_FORMAT]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {

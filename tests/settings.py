@@ -22,7 +22,7 @@ VARIABLES = {
     "SAMPLES": "on",
     "EMAIL_URL": "memorymail://",
     **dict.fromkeys(("APPS", "BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "DEFAULT_FROM_EMAIL", "HSTS_SECONDS"), ""),
-    **dict.fromkeys(("LANGUAGE_CODE", "LOG_LEVEL", "SECRET_KEY_FALLBACKS", "TIME_ZONE", "WORKFLOW"), ""),
+    **dict.fromkeys(("LANGUAGE_CODE", "LOG_FORMAT", "LOG_LEVEL", "SECRET_KEY_FALLBACKS", "TIME_ZONE", "WORKFLOW"), ""),
 }
 
 

@@ -259,3 +259,5 @@ def test_a_log_level_that_is_none_is_refused() -> None:
     said = refusal(**PRODUCTION, LOG_LEVEL="foo")
     assert said.endswith("LOG_LEVEL is 'foo'. It must be one of DEBUG, INFO, WARNING, ERROR.")
     assert setting("LOG_LEVEL", **PRODUCTION, LOG_LEVEL="warning") == "WARNING"
+    said = refusal(**PRODUCTION, LOG_FORMAT="xml")
+    assert said.endswith("LOG_FORMAT is 'xml'. It must be one of LOGFMT, JSON.")

@@ -1,5 +1,6 @@
 """`runengine`, as a shell runs it: what it takes, what it logs, and when it ends by itself."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,12 +14,23 @@ from workflow.models import RunningProcesses, TaskRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", re.MULTILINE)
+LINE = re.compile(r'time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(\w+) msg=("(?:[^"\\]|\\.)*") ')
 
 
 def lines(text: str) -> list[str]:
-    """A log's lines without their times, and without the name of the engine."""
-    return re.sub(r"Engine \S+ ", "Engine ", TIME.sub("", text)).splitlines()
+    """What a log's lines say, without the name of the engine."""
+    found = [LINE.match(line) for line in text.splitlines()]
+    return [re.sub(r"Engine \S+ ", "Engine ", f"{one[1]} {json.loads(one[2])}") for one in found if one]
+
+
+def test_each_line_tells_as_fields_what_it_is_about(manage: Manage) -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    key = operations.start("P").pk
+    told = [json.loads(line) for line in manage("runengine", "--until-idle", LOG_FORMAT="json").stderr.splitlines()]
+    (engine,) = {line["engine"] for line in told}
+    (done,) = [line for line in told if "task" in line]
+    assert done.items() >= {"instance": key, "process": "P", "task": "A", "attempt": 1, "engine": engine}.items()
+    assert {line["state"] for line in told if "state" in line} == {"FINISHED"}
 
 
 def test_it_logs_each_finished_task_and_each_change_of_state(manage: Manage) -> None:

@@ -33,6 +33,7 @@ from workflow.code.ledger import (
 )
 from workflow.code.runner import Runner
 from workflow.code.waits import WAITS, ForChildren, ForPeople, Wait, wait_of
+from workflow.logs import fields
 from workflow.values import ValueProblem
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,13 @@ def execute(
         if snapshot := ledger.snapshot:
             return calls.follow(runner.run(job, snapshot=snapshot, clock=ledger.now), first=ledger.number)
     except SnapshotRefused as refused:
-        logger.warning("Instance %s, task %r: replayed from its ledger, because %s", job.run.id, job.run.task, refused)
+        logger.warning(
+            "Instance %s, task %r: replayed from its ledger, because %s",
+            job.run.id,
+            job.run.task,
+            refused,
+            extra=fields(**job.run.about()),
+        )
     return calls.follow(runner.run(job, clock=ledger.now), first=1)
 
 
@@ -256,5 +263,5 @@ def _log(action: Action, error: Exception, *, job: Job) -> None:
         job.run.id,
         job.run.task,
         exc_info=error,
-        extra={"action": "action_raised", "instance": job.run.id},
+        extra=fields(**job.run.about(), action=action.name),
     )

@@ -24,6 +24,10 @@ class RunInfo(NamedTuple):
     started_by: str | None = None
     subject: str | None = None
 
+    def about(self) -> dict[str, Any]:
+        """What a line of the log that tells of this run is about."""
+        return {"instance": self.id, "process": self.process, "task": self.task, "attempt": self.attempt}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:

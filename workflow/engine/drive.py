@@ -23,8 +23,10 @@ from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
+from workflow.engine.report import tell_lost
 from workflow.engine.slots import Slots
 from workflow.engine.subprocess import run_subprocess
+from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, TaskRun
 from workflow.transitions import Applied, LeaseLost, RunClosed, Turn
 
@@ -69,8 +71,8 @@ class Drive:
         """Go on as `run` does, after something came from outside before the last turn could be written."""
         try:
             anew = self._reloaded(held)
-        except LeaseLost as lost:
-            logger.warning("%s Another engine goes on with it.", lost)
+        except LeaseLost:
+            tell_lost(held.instance)
             return None
         return self._run(anew)
 
@@ -84,8 +86,8 @@ class Drive:
                         self._go_on(held)
                     except _Outdated:
                         held = self._reloaded(held)
-            except LeaseLost as lost:
-                logger.warning("%s Another engine goes on with it.", lost)
+            except LeaseLost:
+                tell_lost(held.instance)
                 return None
         return held
 
@@ -204,7 +206,13 @@ class Drive:
             except WorkerStopped as stopped:
                 # Ctrl-C and service managers signal the sandbox's processes too, and what earlier code has left in a
                 # session may be what it was too small for; what they ran still has to end.
-                logger.info("Instance %s, task %r goes on in a new session: %s", job.run.id, job.run.task, stopped)
+                logger.info(
+                    "Instance %s, task %r goes on in a new session: %s",
+                    job.run.id,
+                    job.run.task,
+                    stopped,
+                    extra=fields(**job.run.about()),
+                )
                 ledger.again()
             else:
                 return outcome

@@ -29,9 +29,10 @@ from workflow.engine.held import Held, Place, Report
 from workflow.engine.listen import Listener
 from workflow.engine.patience import GONE, Patience
 from workflow.engine.plan import Planner
-from workflow.engine.report import report_claim
+from workflow.engine.report import about, report_claim, tell_lost
 from workflow.engine.slots import Away, Slots
 from workflow.engine.timepiece import DatabaseClock
+from workflow.logs import fields
 from workflow.models import ProcessVersion, RunningProcesses, TaskRun
 from workflow.models.states import DUE
 from workflow.transitions import Applied, Lease
@@ -90,7 +91,7 @@ class Engine:
             self.side = stack.enter_context(Crew(max(THREADS, self.concurrency), "code"))
             stack.enter_context(Heartbeat(held=self._leases, lease=self.lease, clock=self.clock, measure=self._measure))
             stack.enter_context(Listener(self._ring))
-            logger.info("Engine %s started.", self.name)
+            logger.info("Engine %s started.", self.name, extra=fields(engine=self.name))
             try:
                 self.patience(self._measure)
                 self._loop(mode)
@@ -99,7 +100,7 @@ class Engine:
                     raise
             while self.driving:
                 self._take(self.news.get())
-        logger.info("Engine %s stopped; it holds nothing.", self.name)
+        logger.info("Engine %s stopped; it holds nothing.", self.name, extra=fields(engine=self.name))
 
     def stop(self) -> None:
         """Claim no more; finish the code that runs, hand back the rest, and end."""
@@ -188,7 +189,7 @@ class Engine:
             wait(running)
             self._after_the_database_was_gone(instance, error)
         except BaseException as error:
-            logger.exception("Instance %s can't be driven.", instance.pk)
+            logger.exception("Instance %s can't be driven.", instance.pk, extra=fields(**about(instance)))
             wait(running)
             self._hear(partial(self._let_go, instance, error), instance)
         else:
@@ -202,7 +203,8 @@ class Engine:
     def _written(self, held: Held, write: Future[Applied]) -> None:
         """The last turn of a drive is written, or not. Called by the committer."""
         if error := write.exception():
-            logger.error("Instance %s can't be written.", held.instance.pk, exc_info=error)
+            of = fields(**about(held.instance))
+            logger.error("Instance %s can't be written.", held.instance.pk, exc_info=error, extra=of)
             self.main.submit(self._hear, partial(self._let_go, held.instance, error), held.instance)
         elif write.result() is Applied.OUTDATED:
             self.main.submit(self._drive_again, held)
@@ -211,14 +213,14 @@ class Engine:
                 for line in held.written():
                     line.tell()
             else:
-                logger.warning("The lease of instance %s was lost. Another engine goes on with it.", held.instance.pk)
+                tell_lost(held.instance)
             self.news.put(Ended(held.instance))
 
     def _after_the_database_was_gone(self, instance: RunningProcesses, error: Exception) -> None:
         """Go on from what was written last, once the database answers, if the lease still holds."""
         if self.stopping.is_set():
             # Nothing is lost: its lease runs out, and an engine goes on from what was written last.
-            logger.error("Instance %s was left to its lease: %s", instance.pk, str(error).strip())
+            _tell_left(instance, error)
             self.news.put(Ended(instance))
             return
         found = self.patience(lambda: transitions.refresh(transitions.lease_of(instance)))
@@ -232,7 +234,7 @@ class Engine:
         try:
             self.patience(ask)
         except Exception as error:  # noqa: BLE001 - its lease runs out, and an engine goes on from what was written last
-            logger.error("Instance %s was left to its lease: %s", instance.pk, str(error).strip())
+            _tell_left(instance, error)
         self.news.put(Ended(instance))
 
     def _let_go(self, instance: RunningProcesses, error: BaseException) -> None:
@@ -278,3 +280,8 @@ class Engine:
 def _claim_of(instance: RunningProcesses) -> tuple[int, int]:
     """What tells one claim of an instance from another, also before the news of the first is heard."""
     return instance.pk, instance.fence
+
+
+def _tell_left(instance: RunningProcesses, error: Exception) -> None:
+    of = fields(**about(instance))
+    logger.error("Instance %s was left to its lease: %s", instance.pk, str(error).strip(), extra=of)

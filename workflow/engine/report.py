@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.transitions import Turn
 
@@ -17,9 +18,16 @@ DECIDED = {RunState.FINISHED, RunState.REJECTED}
 LONGEST_RESULT = 200
 
 
+def tell_lost(instance: RunningProcesses) -> None:
+    """Log that another engine, or an operator, has taken an instance from this one."""
+    told = "The lease of instance %s was lost. Another engine goes on with it."
+    logger.warning(told, instance.pk, extra=fields(**about(instance)))
+
+
 def report_claim(instance: RunningProcesses) -> None:
     """Log that this engine has taken an instance."""
-    logger.info("%s instance %s is RUNNING at step %s", instance.process_name, instance.pk, instance.step)
+    values = (instance.process_name, instance.pk, instance.step)
+    logger.info("%s instance %s is RUNNING at step %s", *values, extra=fields(**about(instance)))
 
 
 @dataclass(frozen=True)
@@ -29,9 +37,16 @@ class Line:
     level: int
     message: str
     values: tuple[Any, ...]
+    about: dict[str, Any]
 
     def tell(self) -> None:
-        logger.log(self.level, self.message, *self.values)
+        logger.log(self.level, self.message, *self.values, extra=fields(**self.about))
+
+
+def about(instance: RunningProcesses, run: TaskRun | None = None) -> dict[str, Any]:
+    """What a line is about. The engine that holds an instance is the one that tells of it."""
+    about = {"instance": instance.pk, "process": instance.process_name, "engine": instance.owner}
+    return about if run is None else {**about, "task": run.task_name, "attempt": run.attempt}
 
 
 def report(held: "Held", turn: Turn) -> list[Line]:
@@ -55,36 +70,37 @@ def _decided(held: "Held", turn: Turn) -> list[TaskRun]:
 
 def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
     name, task, instance = held.instance.process_name, run.task_name, held.instance.pk
+    of = about(held.instance, run)
     match run.state:
         case RunState.FINISHED | RunState.REJECTED:
-            return Line(
-                logging.INFO, "Result of %s task %s is %s (instance %s)", (name, task, _short(run.result), instance)
-            )
+            done = (name, task, _short(run.result), instance)
+            return Line(logging.INFO, "Result of %s task %s is %s (instance %s)", done, of)
         case RunState.RETRYING | RunState.FAILED:
             error = run.error or {}
             what = f"{error.get('type')}: {error.get('message')}"
             level, state = LEVELS[RunState(run.state)], run.state.lower()
-            return Line(level, "%s task %s is %s: %s (instance %s)", (name, task, state, what, instance))
+            return Line(level, "%s task %s is %s: %s (instance %s)", (name, task, state, what, instance), of)
         case RunState.WAITING:
-            return Line(logging.INFO, "%s task %s waits for approval (instance %s)", (name, task, instance))
+            return Line(logging.INFO, "%s task %s waits for approval (instance %s)", (name, task, instance), of)
         case RunState.SUSPENDED:
             until = f"until {run.due_at}" if run.due_at else "for an event"
-            return Line(logging.INFO, "%s task %s waits %s (instance %s)", (name, task, until, instance))
+            return Line(logging.INFO, "%s task %s waits %s (instance %s)", (name, task, until, instance), of)
         case RunState.SKIPPED | RunState.CANCELLED:
-            return Line(logging.INFO, "%s task %s is %s (instance %s)", (name, task, run.state.lower(), instance))
+            return Line(logging.INFO, "%s task %s is %s (instance %s)", (name, task, run.state.lower(), instance), of)
     return None
 
 
 def _line_of_state(held: "Held", turn: Turn) -> Line:
     instance = held.instance
+    of = {**about(instance), "state": turn.state.value}
     error = turn.fields.get("error")
     if turn.state == InstanceState.FAILED and error:
         what = f"{error.get('type')}: {error.get('message')}"
         failed = (instance.process_name, instance.pk, instance.step, what)
-        return Line(logging.ERROR, "%s instance %s is FAILED at step %s: %s", failed)
+        return Line(logging.ERROR, "%s instance %s is FAILED at step %s: %s", failed, of)
     step = turn.fields.get("step", instance.step)
     told = (instance.process_name, instance.pk, turn.state.value, step)
-    return Line(logging.INFO, "%s instance %s is %s at step %s", told)
+    return Line(logging.INFO, "%s instance %s is %s at step %s", told, of)
 
 
 def _short(result: object) -> str:

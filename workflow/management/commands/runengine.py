@@ -12,6 +12,7 @@ from django.core.management.base import CommandParser
 from workflow import conf, operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
+from workflow.logs import Logfmt
 from workflow.management.base import WorkflowCommand, positive, seconds
 from workflow.models import RunningProcesses
 
@@ -99,7 +100,7 @@ def _show_log() -> None:
         ours.setLevel(logging.INFO)
     if not ours.hasHandlers():
         console = logging.StreamHandler()
-        console.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        console.setFormatter(Logfmt())
         ours.addHandler(console)
 
 

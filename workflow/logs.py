@@ -1,0 +1,64 @@
+"""How a site's log is written: one event a line, as `key=value` or as JSON, for people and for machines.
+
+What an event is about is in its record's `fields`, not in its text alone. A project names one of the two in its
+`LOGGING`; a formatter of its own finds the same in `record.fields`.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+_PLAIN = re.compile(r"[^\s\"'=\\]+")
+
+
+def fields(**about: Any) -> dict[str, Any]:
+    """The `extra` of an event about this: its `instance`, `process`, `task`, `attempt` and `engine`, as far as it has them."""
+    return {"fields": about}
+
+
+class _Formatter(logging.Formatter):
+    def pairs(self, record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
+        """What a record tells, most important first."""
+        yield "time", _time(record.created)
+        yield "level", record.levelname
+        yield "msg", record.getMessage()
+        yield from getattr(record, "fields", {}).items()
+        yield "logger", record.name
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.formatException(record.exc_info)
+        if record.exc_text:
+            yield "exception", record.exc_text
+
+
+class Logfmt(_Formatter):
+    """`time=2026-03-01T09:30:00.123Z level=INFO msg="Order instance 7 is RUNNING at step 10" instance=7 …`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return " ".join(f"{key}={_quoted(value)}" for key, value in self.pairs(record))
+
+
+class Json(_Formatter):
+    """The same as one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(dict(self.pairs(record)), ensure_ascii=False, default=str)
+
+
+def _quoted(value: Any) -> str:
+    """The value, in quotes where it would not be one word; a line break in it is no end of the line."""
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) and text.isprintable() else json.dumps(text, ensure_ascii=False)
+
+
+def _time(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{_to_the_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
