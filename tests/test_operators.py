@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from tests.build import code, manual, outline, process, run_until_idle
 from workflow import operations, operators, transitions
-from workflow.errors import BadData, NoSuchInstance, NotPermitted
+from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import ActionCall, InstanceState, Intervention, RunningProcesses, TaskRun, WaitingForApproval
 from workflow.operators import Action
 
@@ -148,8 +149,19 @@ def test_all_instances_or_none() -> None:
     assert first.state == InstanceState.WAITING
 
 
+def test_who_has_no_right_to_it_changes_nothing(django_user_model: Any) -> None:
+    anna = django_user_model.objects.create_user("anna", is_staff=True)
+    instance = started((10, "Sign"), Sign=manual())
+    with pytest.raises(NotAllowed, match="anna may not do this .* workflow.operate_instances"):
+        operators.perform(instance.pk, Action.CANCEL, by=anna)
+    instance.refresh_from_db()
+    assert instance.state == "WAITING"
+    anna.user_permissions.add(Permission.objects.get(codename="operate_instances"))
+    operators.perform(instance.pk, Action.CANCEL, by=django_user_model.objects.get(username="anna"))
+
+
 def test_who_and_why_are_kept(django_user_model: Any) -> None:
-    olga = django_user_model.objects.create_user("olga")
+    olga = django_user_model.objects.create_superuser("olga")
     instance = started((10, "Sign"), Sign=manual())
     operators.perform(instance.pk, Action.GOTO, to=10, by=olga, reason="once more")
     done = Intervention.objects.get()

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from workflow import clock, transitions, values
 from workflow.code.ledger import written
-from workflow.errors import BadData, NoSuchInstance, NotPermitted
+from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
 from workflow.models.states import OPEN
 
@@ -31,6 +31,8 @@ class Action(StrEnum):
     SKIP = "skip"
     GOTO = "goto"
 
+
+PERMISSION = "workflow.operate_instances"
 
 TARGETS = {
     Action.CANCEL: InstanceState.CANCELLED,
@@ -89,8 +91,10 @@ def perform(
 ) -> RunningProcesses:
     """Do it. `to` is the step of a `goto`, `result` what a task that is skipped is taken to have returned.
 
-    Raises `NoSuchInstance`, `NotPermitted` or `BadData`.
+    `by` is the user who does it, and must have the right to; `None` is the program itself, and may. Raises
+    `NoSuchInstance`, `NotPermitted`, `NotAllowed` or `BadData`.
     """
+    _refuse_without_right(by)
     result = _checked_result(result)
     now = clock.now()
     parent = ActionCall.objects.select_related("run").filter(children=instance_id).first()
@@ -117,6 +121,11 @@ def perform_all(instance_ids: Sequence[int], action: Action, **options: Any) -> 
         # One order for all operators: two that name the same instances can't wait for each other.
         changed = {key: perform(key, action, **options) for key in sorted(set(instance_ids))}
     return [changed[key] for key in dict.fromkeys(instance_ids)]
+
+
+def _refuse_without_right(by: Any) -> None:
+    if by is not None and not by.has_perm(PERMISSION):
+        raise NotAllowed(f"{by.get_username()} may not do this to instances: it takes the permission {PERMISSION}.")
 
 
 def _instance(instance_id: int) -> RunningProcesses:

@@ -32,10 +32,20 @@ class TestManage:
         assert failed.state == "FAILED"
         assert not Intervention.objects.exists()
 
+    def test_it_does_nothing_for_who_has_no_right_to_it(
+        self, manage: Any, failed: RunningProcesses, django_user_model: Any
+    ) -> None:
+        django_user_model.objects.create_user("anna", is_staff=True)
+        done = manage("manageprocess", "retry", str(failed.pk), "--user", "anna")
+        assert done.returncode == 1
+        assert "anna may not do this to instances: it takes the permission workflow.operate_instances." in done.stderr
+        failed.refresh_from_db()
+        assert failed.state == "FAILED"
+
     def test_it_does_what_it_says_and_keeps_why(
         self, manage: Any, failed: RunningProcesses, django_user_model: Any
     ) -> None:
-        django_user_model.objects.create_user("olga")
+        django_user_model.objects.create_superuser("olga")
         done = manage("manageprocess", "retry", str(failed.pk), "--user", "olga", "--reason", "it is back")
         assert done.stdout.splitlines()[-1] == f"Instance {failed.pk} of P is READY at step 1."
         kept = Intervention.objects.get()

@@ -64,7 +64,7 @@ class StepInForm(forms.Form):
 def may(request: HttpRequest) -> bool:
     """Whether the user is an operator."""
     user: Any = request.user
-    return user.has_perm("workflow.operate_instances")
+    return user.has_perm(operators.PERMISSION)
 
 
 def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> HttpResponse:

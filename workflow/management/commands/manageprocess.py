@@ -31,7 +31,7 @@ class Command(WorkflowCommand):
         parser.add_argument(
             "--result", type=json_argument, metavar="JSON", help="what a skipped task is taken to return"
         )
-        parser.add_argument("--user", metavar="NAME", help="who does it, for the history")
+        parser.add_argument("--user", metavar="NAME", help="who does it, for the history; must have the right to")
         parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the history")
         parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
 
@@ -40,7 +40,7 @@ class Command(WorkflowCommand):
         by = operations.user_named(options["user"]) if options["user"] is not None else None
         if (to is not None) != (action == Action.GOTO):
             raise CommandError("goto needs --to STEP." if to is None else f"--to goes with goto, not with {action}.")
-        for instance in options["instances"]:
+        for instance in dict.fromkeys(options["instances"]):
             self._show(operators.plan(instance, action, to=to))
         if options["dry_run"]:
             return
