@@ -34,7 +34,7 @@ def test_what_is_promised_is_there(name: str, home: Any) -> None:
 
 
 def test_nothing_else_is_promised() -> None:
-    assert len(workflow.__all__) == 11
+    assert len(workflow.__all__) == 12
 
 
 def test_what_is_not_promised_is_not() -> None:

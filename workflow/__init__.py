@@ -7,6 +7,8 @@ call can be imported from here, once Django's apps are loaded; `action` and `cur
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from workflow.version import __version__
+
 if TYPE_CHECKING:
     from workflow.code.actions import action
     from workflow.code.current import current_run
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Operation",
+    "__version__",
     "action",
     "approve",
     "current_run",

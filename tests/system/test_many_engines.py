@@ -57,7 +57,7 @@ def range_of_instances() -> list[int]:
 def assert_calm(log: str) -> None:
     """Nothing in the log but what an engine tells on a good day."""
     assert "locked" not in log
-    assert {line.split()[2] for line in log.splitlines()} == {"INFO"}, log
+    assert {line.split()[1] for line in log.splitlines()} == {"level=INFO"}, log
 
 
 def test_a_decision_beside_code_that_runs_is_not_lost(

@@ -1,5 +1,6 @@
 """The admin: definitions are edited here, instances are looked at and acted on. It calls operations, and shows."""
 
+from workflow.admin.engines import EngineAdmin
 from workflow.admin.instances import RunningProcessesAdmin
 from workflow.admin.processes import ProcessAdmin
 from workflow.admin.runs import TaskRunAdmin
@@ -7,6 +8,7 @@ from workflow.admin.versions import ProcessVersionAdmin
 from workflow.admin.waiting import WaitingForApprovalAdmin
 
 __all__ = [
+    "EngineAdmin",
     "ProcessAdmin",
     "ProcessVersionAdmin",
     "RunningProcessesAdmin",

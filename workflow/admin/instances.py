@@ -16,7 +16,7 @@ from workflow.admin import decide, relatives, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.admin.relatives import AboveFilter, LevelFilter
 from workflow.admin.standing import standing
-from workflow.models import RunningProcesses, RunState, TaskRun
+from workflow.models import Engine, RunningProcesses, RunState, TaskRun
 
 RUNS_SHOWN = 50
 
@@ -38,9 +38,20 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         ),
         (_("Error"), {"fields": ("error_shown",)}),
         (_("Values"), {"fields": ("data_shown", "results_shown")}),
-        (_("For operators"), {"classes": ("collapse",), "fields": ("visit", "due_at", "owner", "fence", "events")}),
+        (
+            _("For operators"),
+            {"classes": ("collapse",), "fields": ("visit", "due_at", "engine_link", "fence", "events")},
+        ),
     )
-    readonly_fields = ("process_link", "version_link", "state_badge", "error_shown", "data_shown", "results_shown")
+    readonly_fields = (
+        "process_link",
+        "version_link",
+        "state_badge",
+        "error_shown",
+        "data_shown",
+        "results_shown",
+        "engine_link",
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the error, where there is none."""
@@ -92,6 +103,11 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     @admin.display(description=_("version"))
     def version_link(self, instance: RunningProcesses) -> SafeString:
         return show.link("processversion", instance.version_id, instance.version)
+
+    @admin.display(description=_("engine"))
+    def engine_link(self, instance: RunningProcesses) -> SafeString | str:
+        engine = Engine.objects.filter(name=instance.owner).first() if instance.owner else None
+        return show.link("engine", engine.pk, engine) if engine else instance.owner or "-"
 
     @admin.display(description=_("error"))
     def error_shown(self, instance: RunningProcesses) -> SafeString | str:

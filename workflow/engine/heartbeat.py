@@ -1,38 +1,23 @@
 """Keeps the leases of an engine that works on: long code must not be taken for a dead engine."""
 
 import logging
-from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from types import TracebackType
 
 from django.db import DatabaseError, connection
 
-from workflow import transitions
-from workflow.transitions import Lease
-
 logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """A context in which the leases that `held` gives are renewed three times in each `lease` seconds, and the clock is
-    measured anew.
-    """
+    """A context in which `beats` are done, one after the other, three times in each `lease` seconds."""
 
-    def __init__(
-        self,
-        *,
-        held: Callable[[], Collection[Lease]],
-        lease: float,
-        clock: Callable[[], datetime],
-        measure: Callable[[], None],
-    ) -> None:
-        self._measure = measure
-        self._held = held
-        self._lease = timedelta(seconds=lease)
-        self._clock = clock
+    def __init__(self, *, lease: float, beats: Sequence[Callable[[], None]]) -> None:
+        self._pause = lease / 3
+        self._beats = beats
         self._over = Event()
-        self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = Thread(target=self._work, name="heartbeat", daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -43,11 +28,11 @@ class Heartbeat:
         self._over.set()
         self._thread.join()
 
-    def _beat(self) -> None:
-        while not self._over.wait(self._lease.total_seconds() / 3):
+    def _work(self) -> None:
+        while not self._over.wait(self._pause):
             try:
-                self._measure()
-                transitions.renew(self._held(), until=self._clock() + self._lease)
+                for beat in self._beats:
+                    beat()
             except DatabaseError as error:
                 # The engine's own writes tell of it; the fence keeps what it does safe if its leases run out meanwhile.
                 logger.warning("Leases could not be renewed: %s", str(error).strip())

@@ -29,13 +29,14 @@ from workflow.engine.held import Held, Place, Report
 from workflow.engine.listen import Listener
 from workflow.engine.patience import GONE, Patience
 from workflow.engine.plan import Planner
+from workflow.engine.presence import Presence
 from workflow.engine.report import about, report_claim, tell_lost
 from workflow.engine.slots import Away, Slots
 from workflow.engine.timepiece import DatabaseClock
 from workflow.logs import fields
 from workflow.models import ProcessVersion, RunningProcesses, TaskRun
 from workflow.models.states import DUE
-from workflow.transitions import Applied, Lease
+from workflow.transitions import Applied
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,9 @@ class Engine:
     def __post_init__(self) -> None:
         self.patience = Patience(self.stopping)
         self.slots = Slots(self.concurrency)
+        self.presence = Presence(
+            name=self.name, lease=self.lease, concurrency=self.concurrency, processes=self.processes
+        )
         self.is_behind = False
 
     def run(self, mode: Mode = Mode.FOREVER) -> None:
@@ -89,17 +93,19 @@ class Engine:
             self.commit = stack.enter_context(GroupCommit(self.patience, lambda: self.slots.is_any_engaged))
             self.main = stack.enter_context(Crew(max(THREADS, self.concurrency), "drive"))
             self.side = stack.enter_context(Crew(max(THREADS, self.concurrency), "code"))
-            stack.enter_context(Heartbeat(held=self._leases, lease=self.lease, clock=self.clock, measure=self._measure))
+            stack.enter_context(Heartbeat(lease=self.lease, beats=(self._measure, self._renew, self.presence.go_on)))
             stack.enter_context(Listener(self._ring))
             logger.info("Engine %s started.", self.name, extra=fields(engine=self.name))
             try:
                 self.patience(self._measure)
+                self.patience(self.presence.begin)
                 self._loop(mode)
             except GONE:
                 if not self.stopping.is_set():  # then nobody waits for the database any more
                     raise
             while self.driving:
                 self._take(self.news.get())
+        self._leave()
         logger.info("Engine %s stopped; it holds nothing.", self.name, extra=fields(engine=self.name))
 
     def stop(self) -> None:
@@ -268,8 +274,15 @@ class Engine:
         if isinstance(self.clock, DatabaseClock):
             self.clock.measure()
 
-    def _leases(self) -> list[Lease]:
-        return [transitions.lease_of(instance) for instance in list(self.driving.values())]
+    def _renew(self) -> None:
+        leases = [transitions.lease_of(instance) for instance in list(self.driving.values())]
+        transitions.renew(leases, until=self.clock() + timedelta(seconds=self.lease))
+
+    def _leave(self) -> None:
+        try:
+            self.presence.end()
+        except GONE:  # its row is taken for a dead engine's then, and forgotten in a day
+            connection.close()
 
     def _all_is_idle(self) -> bool:
         every = RunningProcesses.objects.all()

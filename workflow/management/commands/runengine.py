@@ -4,12 +4,13 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Collection
 from threading import Thread
 from typing import Any, ClassVar
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from workflow import conf, operations
+from workflow import conf, health, operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
 from workflow.logs import Logfmt
@@ -29,6 +30,7 @@ class Command(WorkflowCommand):
   manage.py runengine
   manage.py runengine --concurrency 8 --poll-interval 0.2
   manage.py runengine --until-idle        # in a script: run what can run now, then end
+  manage.py runengine --check             # in a supervisor: is one alive on this host?
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -70,10 +72,20 @@ class Command(WorkflowCommand):
         ends = parser.add_mutually_exclusive_group()
         ends.add_argument("--until-idle", action="store_true", help="end when nothing is ready, running or due")
         ends.add_argument("--once", action="store_true", help="make one pass over what is due, and end")
+        ends.add_argument(
+            "--check",
+            nargs="?",
+            const=socket.gethostname(),
+            metavar="HOST",
+            help="run none, but say whether one is alive on this host, or on that; 'any': on any. Exit code 1: none is",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         RunningProcesses.objects.exists()  # a database without our tables is told now, not waited for
         operations.processes_named(options["processes"])
+        if options["check"] is not None:
+            self._check(options["check"], options["processes"])
+            return
         engine = Engine(
             processes=options["processes"],
             runner=get_runner(),
@@ -85,6 +97,11 @@ class Command(WorkflowCommand):
         _show_log()
         _stop_on_signals(engine)
         engine.run(_mode(options))
+
+    def _check(self, host: str, processes: Collection[str]) -> None:
+        if trouble := health.trouble(host="" if host == "any" else host, processes=processes):
+            raise CommandError(trouble)
+        self.stdout.write("An engine is alive.")
 
 
 def _mode(options: dict[str, Any]) -> Mode:

@@ -1,0 +1,52 @@
+"""An engine's row: that it is there, for whoever looks after engines."""
+
+import os
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from workflow import clock
+from workflow.models import Engine
+from workflow.version import __version__
+
+REMEMBERED = timedelta(days=1)
+"""Since its last word. A dead engine is to be seen until somebody has looked, but not for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """What an engine says of itself. `lease` is in seconds."""
+
+    name: str
+    lease: float
+    concurrency: int
+    processes: Collection[str] = ()
+
+    def begin(self) -> None:
+        """Say that the engine is there, and forget those that have been dead for long."""
+        Engine.objects.filter(seen_at__lt=clock.database_now() - REMEMBERED).delete()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Say that it is still there."""
+        now = clock.database_now()
+        if Engine.objects.filter(name=self.name).update(seen_at=now):
+            return
+        Engine.objects.get_or_create(
+            name=self.name,
+            defaults={
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "version": __version__,
+                "processes": sorted(self.processes),
+                "concurrency": self.concurrency,
+                "lease": self.lease,
+                "started_at": now,
+                "seen_at": now,
+            },
+        )
+
+    def end(self) -> None:
+        """Say that it has stopped: it is no longer to be looked for."""
+        Engine.objects.filter(name=self.name).delete()

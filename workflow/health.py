@@ -1,0 +1,51 @@
+"""Whether an engine is at work: what a supervisor asks, and what the admin shows."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from workflow import clock
+from workflow.models import Engine, InstanceState, RunningProcesses
+from workflow.models.engines import EngineState
+
+
+def engines() -> QuerySet[Engine]:
+    """Engines, each with how many instances it `holds` and what time it is `now` by the database's clock."""
+    held = RunningProcesses.objects.filter(owner=OuterRef("name"), state=InstanceState.RUNNING).order_by()
+    counted = held.values("owner").annotate(count=Count("pk")).values("count")
+    holds = Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+    return Engine.objects.annotate(holds=holds, now=clock.database_now())
+
+
+def trouble(*, host: str = "", processes: Collection[str] = ()) -> str:
+    """Why nothing works on instances of these processes, or of all, on this host, or on any; blank where an engine does."""
+    found = [engine for engine in engines() if not host or engine.host == host]
+    where = f" on {host}" if host else ""
+    if not found:
+        return f"No engine has announced itself{where}. Start one: manage.py runengine."
+    alive = [engine for engine in found if _state(engine) is not EngineState.DEAD]
+    if not alive:
+        last = max(found, key=lambda engine: engine.seen_at)
+        silent = _now(last) - last.seen_at
+        return (
+            f"No engine is alive{where}: the last word of {last.name} was {silent.total_seconds():.0f} s ago, and its lease "
+            f"is {last.lease:g} s. Start one: manage.py runengine."
+        )
+    missing = set(processes) if not any(_takes(engine, processes) for engine in alive) else set()
+    if missing:
+        return f"No engine{where} takes instances of {', '.join(map(repr, sorted(missing)))}: see its --processes."
+    return ""
+
+
+def _takes(engine: Engine, processes: Collection[str]) -> bool:
+    return not engine.processes or set(processes) <= set(engine.processes)
+
+
+def _state(engine: Engine) -> EngineState:
+    return engine.state(now=_now(engine), holds=engine.holds)  # type: ignore[attr-defined]
+
+
+def _now(engine: Engine) -> datetime:
+    return engine.now  # type: ignore[attr-defined, no-any-return]
