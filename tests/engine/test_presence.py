@@ -113,8 +113,8 @@ def test_the_admin_shows_which_there_are(admin_client: Client, django_assert_max
     works = Engine.objects.get(name="works")
     address = reverse("admin:workflow_engine_change", args=[works.pk])
     about = reverse("admin:workflow_runningprocesses_change", args=[instance.pk])
-    assert about in admin_client.get(address).content.decode()
-    assert address in admin_client.get(about).content.decode()
+    assert f'<a href="{about}">' in admin_client.get(address).content.decode()
+    assert f'<a href="{address}">' in admin_client.get(about).content.decode()
 
 
 @pytest.mark.django_db

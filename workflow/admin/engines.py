@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
@@ -28,7 +28,7 @@ HELD_SHOWN = 50
 
 @admin.register(Engine)
 class EngineAdmin(ReadOnlyAdmin):
-    list_display = ("name", "state_badge", "holds", "takes", "host", "pid", "version", "started", "seen")
+    list_display = ("name", "state_badge", "holds", "takes", "host", "pid", "version", "seen")
     search_fields = ("name", "host")
     number_field = "pid"
     empty_list_text = _("No engine has announced itself. Start one with manage.py runengine.")
@@ -58,12 +58,8 @@ class EngineAdmin(ReadOnlyAdmin):
     def held(self, engine: Engine) -> SafeString | str:
         held = RunningProcesses.objects.filter(owner=engine.name, state=InstanceState.RUNNING).only("process_name")
         links = [(show.link("runningprocesses", one.pk, one),) for one in held[: HELD_SHOWN + 1]]
-        more = mark_safe(", …") if len(links) > HELD_SHOWN else ""
-        return format_html_join(", ", "{}", links[:HELD_SHOWN]) + more if links else "-"
-
-    @admin.display(description=_("started"), ordering="started_at")
-    def started(self, engine: Engine) -> str:
-        return show.time(engine.started_at)
+        more = ", …" if len(links) > HELD_SHOWN else ""
+        return format_html("{}{}", format_html_join(", ", "{}", links[:HELD_SHOWN]), more) if links else "-"
 
     @admin.display(description=_("seen"), ordering="seen_at")
     def seen(self, engine: Engine) -> str:
