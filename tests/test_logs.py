@@ -54,6 +54,30 @@ def test_a_traceback_is_part_of_its_line(formatter: logging.Formatter) -> None:
     assert "KeyError: 'x'" in line
 
 
+class Hidden(Exception):
+    def __str__(self) -> str:
+        raise SystemError
+
+    __repr__ = __str__
+
+
+def test_an_exception_that_hides_is_told_of_all_the_same() -> None:
+    try:
+        raise Hidden  # noqa: TRY301
+    except Hidden:
+        line = Logfmt().format(record("It failed", error=True))
+    assert "Hidden" in line
+
+
+@pytest.mark.parametrize("unsafe", ["\u2028", "\x85", "\x9b2J", "\ud800", "\x7f"])
+@pytest.mark.parametrize("formatter", [Logfmt(), Json()])
+def test_no_terminal_and_no_reader_is_misled(formatter: logging.Formatter, unsafe: str) -> None:
+    line = formatter.format(record("a %s", unsafe, task=unsafe))
+    assert unsafe[0] not in line
+    assert len(line.splitlines()) == 1
+    line.encode()
+
+
 @given(st.text(), st.text())
 def test_whatever_it_says_it_is_one_line(text: str, task: str) -> None:
     lines = [formatter.format(record("%s", text, task=task)) for formatter in (Logfmt(), Json())]

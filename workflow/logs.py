@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Besides what JSON escapes: line ends beyond ASCII's, commands to terminals, and what no encoding can write."""
 
 
 def fields(**about: Any) -> dict[str, Any]:
@@ -21,6 +23,13 @@ def fields(**about: Any) -> dict[str, Any]:
 
 
 class _Formatter(logging.Formatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        """A traceback, whatever an exception's own methods do."""
+        try:
+            return super().formatException(ei)
+        except Exception as error:  # noqa: BLE001 - an action may have raised it, and its event must not be lost
+            return f"{ei[0].__name__}, whose traceback can't be shown: {type(error).__name__}"
+
     def pairs(self, record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
         """What a record tells, most important first."""
         yield "time", _time(record.created)
@@ -45,13 +54,18 @@ class Json(_Formatter):
     """The same as one JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(dict(self.pairs(record)), ensure_ascii=False, default=str)
+        return _json(dict(self.pairs(record)))
 
 
 def _quoted(value: Any) -> str:
     """The value, in quotes where it would not be one word; a line break in it is no end of the line."""
     text = str(value)
-    return text if _PLAIN.fullmatch(text) and text.isprintable() else json.dumps(text, ensure_ascii=False)
+    return text if _PLAIN.fullmatch(text) and text.isprintable() else _json(text)
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if text.isascii() and "\x7f" not in text else _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _time(seconds: float) -> str:
