@@ -145,6 +145,7 @@ class Chaos:
 
     def end(self) -> None:
         for engine in self.engines:
+            engine.told("started")  # one that has only just begun does not listen to signals yet
             engine.signal(signal.SIGTERM)
         for engine in self.engines:
             assert engine.ended() == 0, engine.log[-5000:]
