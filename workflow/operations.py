@@ -189,6 +189,7 @@ def _checked_signal(name: str, payload: Any, *, instance: int | None, process: s
     if instance is not None and not RunningProcesses.objects.filter(pk=instance).exclude(state__in=ENDED).exists():
         raise NoSuchInstance(instance)
     try:
+        values.check(name, "The name of the signal")
         checked = values.check(payload, "payload")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem

@@ -132,6 +132,10 @@ class TestSignals:
         assert goes_on(instance, hours=1.5).data["got"] is None
         assert operations.signal("paid") == [], "who has timed out waits no more"
 
+    def test_a_name_that_no_database_keeps_is_refused(self) -> None:
+        with pytest.raises(BadData, match="The name of the signal holds a NUL character"):
+            operations.signal("a\x00b")
+
     def test_a_signal_for_nobody_says_so(self) -> None:
         with pytest.raises(NoSuchInstance, match="There is no instance 4711 that could go on"):
             operations.signal("paid", instance=4711)
