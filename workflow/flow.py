@@ -18,6 +18,8 @@ from workflow.definition import Definition
 class RowStatus(Enum):
     """What became of a row at the current step."""
 
+    __hash__ = object.__hash__  # there is one of each; what an Enum brings is slow, and asked for at every step
+
     OPEN = "open"
     FINISHED = "finished"
     REJECTED = "rejected"
@@ -191,7 +193,13 @@ def enter(definition: Definition, position: Position, verdicts: Mapping[int, boo
     """The step entered (rules 2 and 3). `verdicts` tells for each of its rows whether its condition holds, or why
     that can't be told, which fails the row.
     """
-    return replace(position, rows={row: _entered(verdicts[row]) for row in definition.step(position.sequence)})
+    return Position(
+        sequence=position.sequence,
+        visit=position.visit,
+        data=position.data,
+        results=position.results,
+        rows={row: _entered(verdicts[row]) for row in definition.step(position.sequence)},
+    )
 
 
 def _entered(verdict: bool | Failed) -> RowState:
@@ -272,7 +280,8 @@ def _go(definition: Definition, position: Position, *, after: Position, target: 
         )
     if too_big := _too_big(after, limits):
         return _broken(position, "TooMuchData", too_big)
-    return Go(position=replace(after, sequence=target, visit=position.visit + 1, rows={}), cancelled=cancelled)
+    entering = Position(sequence=target, visit=position.visit + 1, data=after.data, results=after.results)
+    return Go(position=entering, cancelled=cancelled)
 
 
 def _ended(after: Position, ending: Ending, position: Position, limits: Limits) -> End:
@@ -287,14 +296,14 @@ def _broken(position: Position, kind: str, message: str) -> End:
 
 
 def _too_big(position: Position, limits: Limits) -> str:
-    for name, content in (("data", position.data), ("results", position.results)):
-        size = len(values.dumps(content).encode())
-        if size > limits.max_data_bytes:
-            return (
-                f"The {name} would take {size:,} bytes; the limit (MAX_DATA_BYTES) is {limits.max_data_bytes:,}. "
-                "Keep large things elsewhere, and their address here."
-            )
-    return ""
+    found = values.first_larger(limits.max_data_bytes, data=position.data, results=position.results)
+    if found is None:
+        return ""
+    name, size = found
+    return (
+        f"The {name} would take {size:,} bytes; the limit (MAX_DATA_BYTES) is {limits.max_data_bytes:,}. "
+        "Keep large things elsewhere, and their address here."
+    )
 
 
 def _left(definition: Definition, position: Position) -> Position:

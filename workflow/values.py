@@ -211,6 +211,14 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     return _COMPACT.encode(value) if indent is None else Encoder(ensure_ascii=False, indent=indent).encode(value)
 
 
+def first_larger(limit: int, **contents: Any) -> tuple[str, int] | None:
+    """The first of these contents that takes more than `limit` bytes as JSON, by its name, and what it takes."""
+    if len(dumps(contents).encode()) <= limit:  # all of them together, as nearly always
+        return None
+    sizes = ((name, len(dumps(content).encode())) for name, content in contents.items())
+    return next(((name, size) for name, size in sizes if size > limit), None)
+
+
 def loads(text: str) -> Any:
     """The value of JSON text; `ValueProblem` where the text is not JSON, with line and column."""
     try:

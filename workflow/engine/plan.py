@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,19 +47,15 @@ class Planner:
         if turn is None:
             return None
         reported = [(run, held.reports[run.place]) for run in changed if run.place in held.reports]
-        return replace(
-            turn,
-            calls=[call for _, report in reported for call in report.calls],
-            waiting=[
-                *turn.waiting,
-                *asked,
-                *(one for run, report in reported if (one := _asked(held, run, report, now))),
-            ],
-            children=[family for run, report in reported if (family := _begun(run, report))],
-            parent=held.instance.parent,
-            woken=woken,
-            at=now,
-        )
+        turn.calls = [call for _, report in reported for call in report.calls]
+        turn.waiting = [
+            *turn.waiting,
+            *asked,
+            *(one for run, report in reported if (one := _asked(held, run, report, now))),
+        ]
+        turn.children = [family for run, report in reported if (family := _begun(run, report))]
+        turn.parent, turn.woken, turn.at = held.instance.parent, woken, now
+        return turn
 
     def _decided(self, held: Held, changed: list[TaskRun], now: datetime) -> Turn | None:
         position = held.position
@@ -120,8 +116,10 @@ class Planner:
         starts, deciders = verdicts(held.definition, position, self.runner)
         entered = flow.enter(held.definition, position, starts)
         created = [_new_run(held, entered, row, starts=starts[row], now=now) for row in entered.rows]
-        stays = isinstance(flow.decide(held.definition, entered, self.limits), flow.Stay)
-        state, due_at = _rest(created) if stays else (InstanceState.RUNNING, None)
+        state, due_at = _rest(created)
+        # What can't even begin may decide the step at once.
+        if state != InstanceState.RUNNING and not self._stays(held, entered):
+            state, due_at = InstanceState.RUNNING, None
         return Turn(
             state=state,
             due_at=due_at,
@@ -131,16 +129,17 @@ class Planner:
             waiting=[_waiting(held, run, deciders[run.row], now) for run in created if run.row in deciders],
         )
 
+    def _stays(self, held: Held, entered: flow.Position) -> bool:
+        return isinstance(flow.decide(held.definition, entered, self.limits), flow.Stay)
+
 
 def _within_limit(outcome: CodeOutcome | Declined | Suspended, limit: int) -> CodeOutcome | Declined | Suspended:
     """The outcome, or the failure of the task that would leave more than an instance may keep (rule 7)."""
     match outcome:
         case Completed(result=result, data=data) | Declined(result=result, data=data):
-            for name, content in (("result", result), ("data", data)):
-                size = len(values.dumps(content).encode())
-                if size > limit:
-                    message = f"The {name} takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}."
-                    return Errored(error=failure("TooMuchData", message), log=outcome.log)
+            if found := values.first_larger(limit, result=result, data=data):
+                message = "The {} takes {:,} bytes; the limit (MAX_DATA_BYTES) is {:,}.".format(*found, limit)
+                return Errored(error=failure("TooMuchData", message), log=outcome.log)
     return outcome
 
 

@@ -33,7 +33,7 @@ class Applied(Enum):
     LOST = "lost"  # another engine, or an operator, has the instance now: let go
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Turn:
     """What an engine wants written at once: the instance's new fields, and its task runs' outcomes and beginnings.
 
