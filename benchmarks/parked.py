@@ -12,7 +12,16 @@ from benchmarks import ours
 from benchmarks.bench import Bench, wait_until
 from benchmarks.worker import Worker
 from workflow import operations
-from workflow.models import ActionCall, Process, RunningProcesses, Task, TaskRun, TaskTransitions, WaitingForApproval
+from workflow.models import (
+    ActionCall,
+    Assignee,
+    Process,
+    RunningProcesses,
+    Task,
+    TaskRun,
+    TaskTransitions,
+    WaitingForApproval,
+)
 from workflow.models.states import InstanceState
 
 BATCH = 100_000  # rows of a transaction
@@ -58,7 +67,7 @@ def _copy(original: int, count: int) -> None:
         newest = RunningProcesses.objects.order_by("-pk").values_list("pk", flat=True)[0]
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_times(min(BATCH, count - done)) + _instances(), [original])
-            for statement in (_runs(), _calls(), _waiting()):
+            for statement in (_runs(), _calls(), _waiting(), _assignees()):
                 cursor.execute(statement, [original, newest])
 
 
@@ -83,6 +92,16 @@ def _calls() -> str:
 
 def _waiting() -> str:
     return _insert(WaitingForApproval, _by_run("task_run_id"), rpid="copy.instance_id", task_run_id="copy.id")
+
+
+def _assignees() -> str:
+    """Whom the original asks, each of its copies asks too."""
+    waiting = WaitingForApproval._meta.db_table
+    source = (
+        f"{{table}} AS old, {waiting} AS one, {waiting} AS copy WHERE old.waiting_id = one.id AND one.rpid = %s "
+        "AND copy.rpid > %s AND copy.task_name = one.task_name"
+    )
+    return _insert(Assignee, source, waiting_id="copy.id")
 
 
 def _by_run(column: str) -> str:

@@ -104,6 +104,9 @@ LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
+# What people send with forms. No address leads here: whether somebody may read a file is asked at each download.
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / "media"))
+
 globals().update(mail_settings(env.str("EMAIL_URL", default="consolemail://")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="workflow@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

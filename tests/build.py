@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from workflow import operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
-from workflow.models import Process, RunningProcesses, Task, TaskTransitions
+from workflow.models import FormField, Process, RunningProcesses, Task, TaskTransitions, WaitingForApproval
 
 
 def manual(approver: str = "", **fields: Any) -> dict[str, Any]:
@@ -15,6 +16,22 @@ def manual(approver: str = "", **fields: Any) -> dict[str, Any]:
 def code(text: str, **fields: Any) -> dict[str, Any]:
     """A code task's fields."""
     return {"code": text, **fields}
+
+
+def form(made: Process, task: str | None = None, **fields: str | dict[str, Any]) -> None:
+    """Give a task of the draft, or its start, a form: kinds by name, or all of a field's values."""
+    of = made.tasks.get(name=task) if task else None
+    for position, (name, given) in enumerate(fields.items()):
+        values = {"kind": given} if isinstance(given, str) else given
+        FormField.objects.create(process=made, task=of, position=position, name=name, **values)
+
+
+def waits(name: str, data: dict[str, Any] | None = None, user: Any = None, *, task: str = "") -> WaitingForApproval:
+    """Start an instance, and have an engine bring it to where it waits; of several, that task."""
+    instance = operations.start(name, data, user)
+    run_until_idle()
+    waiting = WaitingForApproval.objects.filter(rpid=instance)
+    return waiting.get(task_name=task) if task else waiting.get()
 
 
 def process(

@@ -4,12 +4,26 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from workflow.definition import Definition, Row, TaskDefinition
+from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
 
 NAMES = ("a", "b", "c", "d")
 SEQUENCES = st.sampled_from((10, 20, 30, 40))
 # -0.0 equals 0.0, but is written differently; nobody means it.
 SECONDS = st.floats(allow_nan=False).map(lambda number: number + 0.0)
+
+
+def form() -> st.SearchStrategy[tuple[Field, ...]]:
+    """Any fields, sense or not."""
+    field = st.builds(
+        Field,
+        name=st.text(max_size=3),
+        label=st.text(max_size=3),
+        kind=st.sampled_from(Kind),
+        required=st.booleans(),
+        choices=st.lists(st.text(max_size=2), max_size=2).map(tuple),
+        help=st.text(max_size=2),
+    )
+    return st.lists(field, max_size=2).map(tuple)
 
 
 def arbitrary() -> st.SearchStrategy[Definition]:
@@ -20,6 +34,12 @@ def arbitrary() -> st.SearchStrategy[Definition]:
         manual=st.booleans(),
         code=st.text(max_size=5),
         approver=st.text("ab,= ", max_size=5),
+        quorum=st.integers(-1, 3),
+        not_starter=st.booleans(),
+        not_same_as=st.text("ab", max_size=1),
+        same_as=st.text("ab", max_size=1),
+        instructions=st.text(max_size=3),
+        fields=form(),
         max_attempts=st.integers(-1, 3),
         retry_delay=SECONDS,
         time_limit=st.none() | SECONDS,
@@ -41,6 +61,7 @@ def arbitrary() -> st.SearchStrategy[Definition]:
         name=st.text(max_size=3),
         tasks=st.lists(task, max_size=4).map(tuple),
         rows=st.lists(row, max_size=6).map(tuple),
+        fields=form(),
     )
 
 

@@ -21,7 +21,9 @@ VARIABLES = {
     "ALLOWED_HOSTS": "*",
     "SAMPLES": "on",
     "EMAIL_URL": "memorymail://",
-    **dict.fromkeys(("APPS", "BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "DEFAULT_FROM_EMAIL", "HSTS_SECONDS"), ""),
+    **dict.fromkeys(
+        ("APPS", "BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "DEFAULT_FROM_EMAIL", "HSTS_SECONDS", "MEDIA_ROOT"), ""
+    ),
     **dict.fromkeys(("LANGUAGE_CODE", "LOG_FORMAT", "LOG_LEVEL", "SECRET_KEY_FALLBACKS", "TIME_ZONE", "WORKFLOW"), ""),
 }
 
@@ -53,6 +55,7 @@ from config.settings import *  # noqa: E402, F403
 from config.settings import DATABASES, INSTALLED_APPS  # noqa: E402
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
+MEDIA_ROOT = str(FOLDER / "media")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file: engines, commands and the live server are processes and threads of their own.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.definitions import arbitrary
-from workflow.definition import Definition, Row, TaskDefinition
+from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
 
 CHANGES: dict[str, Any] = {
     "name": "other",
@@ -17,6 +17,17 @@ CHANGES: dict[str, Any] = {
     "manual": True,
     "code": "other",
     "approver": "other",
+    "quorum": 2,
+    "not_starter": True,
+    "not_same_as": "other",
+    "same_as": "other",
+    "instructions": "other",
+    "fields": (Field(name="other"),),
+    "label": "other",
+    "kind": Kind.DATE,
+    "required": True,
+    "choices": ("other",),
+    "help": "other",
     "subprocess": "other",
     "input": "other",
     "output": "other",
@@ -59,6 +70,24 @@ def test_every_field_of_a_task_counts_for_the_digest(field: str) -> None:
 def test_every_field_of_a_row_counts_for_the_digest(field: str) -> None:
     changed = Definition(name="P", tasks=(TASK,), rows=(replace(ROW, **{field: CHANGES[field]}),))
     assert changed.digest != Definition(name="P", tasks=(TASK,), rows=(ROW,)).digest
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Field)])
+def test_every_part_of_a_form_counts_for_the_digest(field: str) -> None:
+    form = (Field(name="a"),)
+    changed = (replace(form[0], **{field: CHANGES[field]}),)
+    digests = {
+        Definition(name="P", fields=form).digest,
+        Definition(name="P", fields=changed).digest,
+        Definition(name="P", tasks=(replace(TASK, fields=form),)).digest,
+        Definition(name="P", tasks=(replace(TASK, fields=changed),)).digest,
+    }
+    assert len(digests) == 4
+
+
+def test_a_field_without_a_label_is_called_by_its_name() -> None:
+    assert Field(name="cost_centre").title == "Cost centre"
+    assert Field(name="x", label="Cost centre").title == "Cost centre"
 
 
 def test_fields_that_json_lacks_take_their_defaults() -> None:

@@ -1,7 +1,7 @@
 """What is wrong with a definition: each mistake by its whole message, and the flow's by walking every way."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from tests.definitions import arbitrary, runnable
 from workflow import flow
-from workflow.definition import Definition, Row, TaskDefinition
+from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
 from workflow.flow import End, Ending, Failed, Finished, Go, Limits, Position, Rejected
 from workflow.lint import Finding, lint
 from workflow.routes import Cause, routes
@@ -62,6 +62,76 @@ def manual(name: str, approver: str = "") -> TaskDefinition:
 
 def with_task(task: TaskDefinition) -> Definition:
     return process(row(1, task.name), **{task.name: task})
+
+
+def with_form(*fields: Field) -> Definition:
+    return with_task(replace(manual("a"), fields=fields))
+
+
+class TestDeciding:
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"quorum": 0}, "0 people can't approve. Give 1 or more; 1 means that one is enough."),
+            ({"not_same_as": "a"}, "This names the task itself. Name another manual task, one that is decided before this one."),
+            ({"not_same_as": "signe"}, "This process has no other task 'signe'. Did you mean 'sign'?"),
+            ({"same_as": "work"}, "The task 'work' is not manual: nobody decides it. Name a manual task."),
+            ({"same_as": "sign", "not_same_as": "sign"}, "Nobody both did 'sign' and did not. Clear this, or the line before."),
+            ({"same_as": "sign", "approver": "anna"}, "Whoever decided 'sign' decides, and the approver is 'anna' as well. Clear one of the two."),
+        ],
+    )  # fmt: skip
+    def test_who_decides_makes_sense(self, fields: dict[str, Any], message: str) -> None:
+        task = replace(manual("a"), **fields)
+        definition = process(row(1, "work"), row(2, "sign"), row(3, "a"), sign=manual("sign"), a=task)
+        assert told(definition) == [f"error: Task 'a': {message}"]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"quorum": 2},
+            {"not_starter": True},
+            {"not_same_as": "x"},
+            {"same_as": "x"},
+            {"instructions": "Look."},
+            {"fields": (Field(name="1"),)},
+        ],
+    )
+    def test_nobody_is_asked_of_code(self, fields: dict[str, Any]) -> None:
+        (finding,) = found(with_task(TaskDefinition(name="a", code="1", **fields)))
+        assert (finding.level, finding.field) == ("warning", next(iter(fields)))
+        assert str(finding) == (
+            "Task 'a': Only of manual tasks people are asked, and this one is not manual. Clear it, or tick manual."
+        )
+
+    def test_a_task_can_have_all_of_it(self) -> None:
+        task = replace(manual("a"), quorum=3, not_starter=True, not_same_as="sign", instructions="# Look")
+        assert told(process(row(1, "sign"), row(2, "a"), sign=manual("sign"), a=task)) == []
+
+
+class TestForms:
+    @pytest.mark.parametrize(
+        ("field", "message"),
+        [
+            (Field(name="cost centre"), "error: Task 'a': A field can't be named 'cost centre': its name becomes a key of data. Give letters, digits and underscores, such as invoice_number."),
+            (Field(name=""), "error: Task 'a': A field can't be named '': its name becomes a key of data. Give letters, digits and underscores, such as invoice_number."),
+            (Field(name="x" * 101), f"error: Task 'a': The name {'x' * 20!r}… is too long: up to 100 characters."),
+            (Field(name="x", kind=Kind.CHOICE), "error: Task 'a': The field 'x' is a choice, and has no choices. Give some."),
+            (Field(name="x", kind=Kind.CHOICE, choices=("a", "a")), "error: Task 'a': The field 'x' has one of its choices twice. Give each once."),
+            (Field(name="x", choices=("a",)), "warning: Task 'a': The field 'x' is no choice, and has choices. Clear them, or make it a choice."),
+        ],
+    )  # fmt: skip
+    def test_a_field_makes_sense(self, field: Field, message: str) -> None:
+        assert told(with_form(field)) == [message]
+
+    def test_each_field_has_a_name_of_its_own(self) -> None:
+        findings = found(with_form(Field(name="x"), Field(name="y"), Field(name="x")))
+        assert [(one.entry, one.field) for one in findings] == [(0, "fields"), (2, "fields")]
+        assert findings[0].message == "2 fields of this form are named 'x'. Give each a name of its own."
+
+    def test_the_start_form_too(self) -> None:
+        (finding,) = found(replace(process(row(1, "a")), fields=(Field(name="x"), Field(name="-"))))
+        assert (finding.task, finding.entry) == (None, 1)
+        assert str(finding).startswith("Start form: A field can't be named '-'")
 
 
 class TestProcess:

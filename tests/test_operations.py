@@ -205,7 +205,7 @@ class TestDecideAll:
 
     def test_all_or_none(self, people: dict[str, Any]) -> None:
         self.three("anna")
-        WaitingForApproval.objects.filter(pk=WaitingForApproval.objects.last().pk).update(approver="bert")
+        WaitingForApproval.objects.last().assignees.update(user=people["bert"])
         with pytest.raises(NotAllowed):
             operations.decide_all("Sign", "Sign", approved=True, by=people["anna"])
         assert WaitingForApproval.objects.count() == 3

@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.db import connection, connections, transaction
 from django.db.models.signals import pre_delete
 from django.utils import timezone
@@ -23,6 +24,7 @@ from workflow.models import (
     RunningProcesses,
     Signal,
     TaskRun,
+    Upload,
     WaitingForApproval,
 )
 from workflow.models.states import ENDED, FINAL
@@ -92,6 +94,22 @@ class TestWhatGoes:
         assert list(RunningProcesses.objects.all()) == [other]
         assert {model: model.objects.count() for model in HANGING} == expected
         assert operations.start("P").version == ProcessVersion.objects.get()
+
+    def test_its_files_too_but_those_of_no_other_instance(self) -> None:
+        first, second = ended("P"), ended("Q", days=0)
+        uploads = [
+            Upload.objects.create(
+                file=ContentFile(b"x", name="x.txt"),
+                name="x.txt",
+                size=1,
+                uploaded_at=timezone.now(),
+                instance=instance,
+            )
+            for instance in (first, second)
+        ]
+        purged()
+        assert [one.file.storage.exists(one.file.name) for one in uploads] == [False, True]
+        assert Upload.objects.get() == uploads[1]
 
     def test_only_what_has_ended_that_long_ago(self) -> None:
         for days in (0.9, 1.1, 3):

@@ -6,12 +6,13 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.db import connections
 
 from tests.build import code, manual, outline, process, run_until_idle
 from workflow import operations
-from workflow.errors import AlreadyDecided
-from workflow.models import InstanceState, ProcessVersion, RunningProcesses, Task, TaskRun, WaitingForApproval
+from workflow.errors import AlreadyDecided, NotAllowed
+from workflow.models import Decision, InstanceState, ProcessVersion, RunningProcesses, Task, TaskRun, WaitingForApproval
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -26,7 +27,7 @@ def at_once(work: Callable[[int], Any], times: int = CROWD) -> list[Any]:
         barrier.wait()
         try:
             return work(number)
-        except AlreadyDecided as error:
+        except (AlreadyDecided, NotAllowed) as error:
             return error
         finally:
             connections.close_all()
@@ -48,6 +49,39 @@ def test_of_many_decisions_on_one_task_exactly_one_counts() -> None:
     instance = RunningProcesses.objects.get()
     assert outline(instance) == [(1, 1, "Sign", "FINISHED"), (2, 2, "End", "FINISHED")]
     assert instance.results["Sign"]["comment"] == winners[0].comment
+
+
+def test_of_fifty_decisions_on_a_task_of_quorum_three_exactly_three_count() -> None:
+    group = Group.objects.create(name="board")
+    board = [User.objects.create_user(f"member{number}") for number in range(50)]
+    group.user_set.add(*board)
+    process("Sign", {"Sign": manual("board", quorum=3), "End": code("1")}, (1, "Sign"), (2, "End"))
+    operations.start("Sign")
+    run_until_idle()
+    waiting = WaitingForApproval.objects.get()
+    told = at_once(lambda number: operations.approve(waiting, by=board[number], comment=str(number)), times=50)
+    winners = [run for run in told if isinstance(run, TaskRun)]
+    votes = list(Decision.objects.order_by("pk"))
+    assert len(winners) == len(votes) == 3
+    assert all("Nothing was changed" in str(error) for error in told if error not in winners)
+    instance = RunningProcesses.objects.get()
+    assert instance.events == 1, "it was woken once"
+    run_until_idle()
+    instance.refresh_from_db()
+    assert outline(instance) == [(1, 1, "Sign", "FINISHED"), (2, 2, "End", "FINISHED")]
+    assert [one["comment"] for one in instance.results["Sign"]["votes"]] == [vote.comment for vote in votes]
+
+
+def test_what_everybody_claims_one_person_has() -> None:
+    people = [User.objects.create_user(f"user{number}", is_staff=True) for number in range(CROWD)]
+    process("Sign", {"Sign": manual()}, (1, "Sign"))
+    operations.start("Sign")
+    run_until_idle()
+    waiting = WaitingForApproval.objects.get()
+    told = at_once(lambda number: operations.claim(waiting, people[number]))
+    assert told.count(None) == 1
+    waiting.refresh_from_db()
+    assert waiting.claimed_by == people[told.index(None)]
 
 
 def test_where_the_first_one_wins_exactly_one_of_several_tasks_is_decided() -> None:

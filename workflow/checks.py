@@ -81,6 +81,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "MAX_DEPTH": _COUNT,
     "MAX_DATA_BYTES": _COUNT,
     "MAX_LOG_CHARACTERS": _COUNT,
+    "MAX_UPLOAD_BYTES": _COUNT,
     "POLL_INTERVAL": _SECONDS,
     "CONCURRENCY": _COUNT,
     "BATCH": _COUNT,

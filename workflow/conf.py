@@ -21,6 +21,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_DATA_BYTES": 1_000_000,
     # Characters of `print` output kept of a task run.
     "MAX_LOG_CHARACTERS": 100_000,
+    # Bytes that a file may have that comes with a form.
+    "MAX_UPLOAD_BYTES": 10_000_000,
     # Seconds between an engine's looks for work.
     "POLL_INTERVAL": 1.0,
     # Code tasks that one engine runs at the same time.

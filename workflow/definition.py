@@ -8,8 +8,46 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
+
+
+class Kind(StrEnum):
+    """What a form field takes."""
+
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    NUMBER = "number"
+    MONEY = "money"
+    DATE = "date"
+    CHOICE = "choice"
+    YES_NO = "yes_no"
+    FILE = "file"
+    USER = "user"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One thing that people are asked for, by a task or when a process starts. What they answer is `data[name]`."""
+
+    name: str
+    label: str = ""
+    kind: Kind = Kind.TEXT
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    help: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people read before the field."""
+        return self.label or self.name.replace("_", " ").capitalize()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The field that `asdict` wrote; what it lacks takes its default."""
+        given = {**value, "kind": Kind(value.get("kind", Kind.TEXT)), "choices": tuple(value.get("choices", ()))}
+        return cls(**given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +58,22 @@ class TaskDefinition:
     blank means any member of staff. `input` and `output` are expressions that say what data a sub-process
     begins with, and what of its final data comes back; blank means all of it. `timeout`, `retry_delay` and
     `time_limit` are in seconds, `memory_limit` in MiB; `None` takes the setting, or, for `timeout`, is no limit.
+
+    Of a manual task, `quorum` is how many have to approve it; `not_starter` keeps whoever started the instance from
+    deciding it, `not_same_as` whoever decided the task of that name, and `same_as` everybody else than whoever did.
+    `instructions` are Markdown with values of `data`; `fields` is the form that is filled in with the decision.
     """
 
     name: str
     manual: bool = False
     code: str = ""
     approver: str = ""
+    quorum: int = 1
+    not_starter: bool = False
+    not_same_as: str = ""
+    same_as: str = ""
+    instructions: str = ""
+    fields: tuple[Field, ...] = ()
     subprocess: str = ""
     input: str = ""
     output: str = ""
@@ -34,6 +82,16 @@ class TaskDefinition:
     retry_delay: float = 10.0
     time_limit: float | None = None
     memory_limit: int | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The task that `asdict` wrote; what it lacks takes its default."""
+        return cls(**{**value, "fields": fields_from_json(value)})
+
+
+def fields_from_json(value: Mapping[str, Any]) -> tuple[Field, ...]:
+    """The `fields` of what `asdict` wrote."""
+    return tuple(Field.from_json(field) for field in value.get("fields", ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +114,14 @@ class Row:
 class Definition:
     """A whole process. `rows` stand in the order of the draft: by sequence, then by row.
 
-    A row is known everywhere by its index in `rows`, which is stable because a definition never changes.
+    A row is known everywhere by its index in `rows`, which is stable because a definition never changes. `fields` is
+    the form that people fill in who start it.
     """
 
     name: str
     tasks: tuple[TaskDefinition, ...] = ()
     rows: tuple[Row, ...] = ()
+    fields: tuple[Field, ...] = ()
 
     @cached_property
     def sequences(self) -> tuple[int, ...]:
@@ -101,6 +161,7 @@ class Definition:
             "name": self.name,
             "tasks": [asdict(task) for task in self.tasks],
             "rows": [asdict(row) for row in self.rows],
+            "fields": [asdict(field) for field in self.fields],
         }
 
     @classmethod
@@ -108,8 +169,9 @@ class Definition:
         """The definition that `to_json` wrote; fields that it lacks take their defaults."""
         return cls(
             name=value["name"],
-            tasks=tuple(TaskDefinition(**task) for task in value["tasks"]),
+            tasks=tuple(TaskDefinition.from_json(task) for task in value["tasks"]),
             rows=tuple(Row(**row) for row in value["rows"]),
+            fields=fields_from_json(value),
         )
 
     @cached_property

@@ -1,6 +1,6 @@
 """What operations raise: each error owns its message, which says what is wrong and what would be right."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 
@@ -32,7 +32,11 @@ class NotStartable(WorkflowError):
 
 
 class BadData(WorkflowError):
-    """The data given is not what an instance can keep."""
+    """The data given is not what an instance can keep. `by_field` tells what is wrong with which answer of a form."""
+
+    def __init__(self, message: str, by_field: Mapping[str, str] | None = None) -> None:
+        self.by_field = dict(by_field or {})
+        super().__init__(message)
 
 
 class NothingWaits(WorkflowError):
@@ -41,6 +45,10 @@ class NothingWaits(WorkflowError):
 
 class AlreadyDecided(WorkflowError):
     """Somebody was quicker, or the instance has moved on."""
+
+
+class Stale(WorkflowError):
+    """What is decided is not what was looked at: it has changed since."""
 
 
 class NotPermitted(WorkflowError):

@@ -18,6 +18,7 @@ class Finding:
 
     `task` is a task's name, `row` an index in `definition.rows` (and `step` its sequence), `field` the name of the
     model's field. A finding about a step stands at its first row, without a task; one about the process has neither.
+    `entry` is the index of a form field, where `field` is the form that it belongs to.
     `line` and `column` (1-based) are places in the text of `field`. The message leaves the place to whoever shows
     it; `str` puts the place before it, but not the level.
     """
@@ -28,6 +29,7 @@ class Finding:
     row: int | None = None
     step: int | None = None
     field: str | None = None
+    entry: int | None = None
     line: int | None = None
     column: int | None = None
 
@@ -42,6 +44,8 @@ class Finding:
                 yield repr(self.task)
         elif self.task is not None:
             yield f"Task {self.task!r}"
+        elif self.entry is not None:
+            yield "Start form"
         if self.line is not None:
             yield f"{(self.field or 'code').replace('_', ' ')} line {self.line}, column {self.column}"
 

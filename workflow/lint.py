@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from workflow import approvers
+from workflow import approvers, questions
 from workflow.definition import Definition, TaskDefinition
 from workflow.errors import suggestion
 from workflow.findings import Finding, Level, Problem, at_problem, at_row, at_step, at_task
@@ -21,7 +21,8 @@ JUMPS = {"then": "when finished", "on_reject": "when rejected", "on_error": "whe
 FIELDS_OF = {Cause.FINISHED: "then", Cause.REJECTED: "on_reject", Cause.FAILED: "on_error"}
 # In the order in which a reader meets them: first those of a task, then those of a row.
 FIELDS = (
-    *("name", "manual", "approver", "code", "subprocess", "input", "output"),
+    *("name", "manual", "approver", "quorum", "not_starter", "not_same_as", "same_as", "instructions", "fields"),
+    *("code", "subprocess", "input", "output"),
     *("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
     *("sequence", "task", "condition", *JUMPS, "ends_step"),
 )
@@ -49,6 +50,8 @@ def lint(
         *_task_names(definition),
         *_work(definition),
         *_approvers(definition, unknown_approvers),
+        *_deciding(definition),
+        *_forms(definition),
         *_numbers(definition),
         *_expressions_of_tasks(definition, check_code),
     ]
@@ -69,7 +72,13 @@ def _in_order(findings: Iterable[Finding], definition: Definition) -> list[Findi
 
     def place(finding: Finding) -> tuple[int, ...]:
         index = tasks[finding.task or ""] if finding.row is None else finding.row
-        return index, FIELDS.index(finding.field or FIELDS[0]), finding.line or 0, finding.column or 0
+        return (
+            index,
+            FIELDS.index(finding.field or FIELDS[0]),
+            finding.entry or 0,
+            finding.line or 0,
+            finding.column or 0,
+        )
 
     return sorted(findings, key=place)
 
@@ -88,6 +97,8 @@ def _process(definition: Definition) -> Iterator[Finding]:
         yield Finding(
             level="error", message="The process has no transitions. Add one for each task: it says at which step."
         )
+    for fault in questions.faults(definition.fields):
+        yield Finding(level=fault.level, field="fields", entry=fault.entry, message=fault.message)
 
 
 # Tasks
@@ -164,6 +175,63 @@ def _names_of_deciders(task: TaskDefinition) -> tuple[str, ...]:
     if not task.manual or approvers.is_expression(task.approver):
         return ()
     return approvers.names(task.approver)
+
+
+def _deciding(definition: Definition) -> Iterator[Finding]:
+    for task in definition.tasks:
+        if not task.quorum >= 1:
+            yield at_task(
+                task.name, "quorum", f"{task.quorum} people can't approve. Give 1 or more; 1 means that one is enough."
+            )
+        if not task.manual:
+            yield from _deciding_nothing(task)
+            continue
+        for field in ("not_same_as", "same_as"):
+            if problem := _no_such_decider(definition, task, getattr(task, field)):
+                yield at_task(task.name, field, problem)
+        if task.same_as and task.same_as == task.not_same_as:
+            yield at_task(
+                task.name, "same_as", f"Nobody both did {task.same_as!r} and did not. Clear this, or the line before."
+            )
+        if task.same_as and task.approver.strip():
+            yield at_task(
+                task.name,
+                "same_as",
+                f"Whoever decided {task.same_as!r} decides, and the approver is {task.approver!r} as well. "
+                "Clear one of the two.",
+            )
+
+
+def _deciding_nothing(task: TaskDefinition) -> Iterator[Finding]:
+    plain = TaskDefinition(name=task.name)
+    for field in ("quorum", "not_starter", "not_same_as", "same_as", "instructions", "fields"):
+        if getattr(task, field) != getattr(plain, field):
+            yield at_task(
+                task.name,
+                field,
+                "Only of manual tasks people are asked, and this one is not manual. Clear it, or tick manual.",
+                "warning",
+            )
+
+
+def _no_such_decider(definition: Definition, task: TaskDefinition, name: str) -> str:
+    """What is wrong with the name of another task whose decider counts; blank where nothing is."""
+    if not name:
+        return ""
+    if name == task.name:
+        return "This names the task itself. Name another manual task, one that is decided before this one."
+    others = {other.name: other.manual for other in definition.tasks if other.name != task.name}
+    if name not in others:
+        return f"This process has no other task {name!r}.{suggestion(name, (key for key, manual in others.items() if manual))}"
+    if not others[name]:
+        return f"The task {name!r} is not manual: nobody decides it. Name a manual task."
+    return ""
+
+
+def _forms(definition: Definition) -> Iterator[Finding]:
+    for task in definition.tasks:
+        for fault in questions.faults(task.fields) if task.manual else ():
+            yield Finding(level=fault.level, task=task.name, field="fields", entry=fault.entry, message=fault.message)
 
 
 def _no_such_approver(name: str) -> str:

@@ -4,19 +4,17 @@ Each checks who asks, opens one plain transaction (so that a project can call it
 `WorkflowError` that says what is wrong; then nothing was changed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.utils import timezone
 
-from workflow import approvers, clock, conf, flow, history, starting, transitions, values
+from workflow import clock, conf, starting, transitions, values
 from workflow.code.waits import MAX_SIGNAL
 from workflow.errors import (
-    AlreadyDecided,
     BadData,
     NoSuchInstance,
     NoSuchUser,
@@ -31,31 +29,50 @@ from workflow.models import (
     RunningProcesses,
     RunState,
     Signal,
-    TaskRun,
     WaitingForApproval,
 )
+from workflow.models.definitions import start_form
 from workflow.models.states import ENDED
+from workflow.people.answers import answers_from
+from workflow.people.decide import approve, decide, reject, who_was_quicker
+from workflow.people.hand import claim, delegate, release, resolve_again
+from workflow.people.instructions import instructions_html
+from workflow.people.rights import Rights, decidable, inbox, may_decide, why_not
+from workflow.people.seen import seen_token
+from workflow.people.starters import may_start, startable
+from workflow.people.uploads import attach, keep_upload, may_read
 from workflow.purging import purge
 from workflow.starting import findings, processes_named
 
 __all__ = [
+    "answers_from",
     "approve",
+    "claim",
+    "decidable",
     "decide_all",
+    "delegate",
     "findings",
+    "inbox",
+    "instructions_html",
+    "keep_upload",
     "may_decide",
+    "may_read",
+    "may_start",
     "processes_named",
     "purge",
     "reject",
+    "release",
+    "resolve_again",
+    "seen_token",
     "signal",
     "start",
+    "start_form",
     "start_many",
+    "startable",
     "user_named",
     "who_was_quicker",
+    "why_not",
 ]
-
-
-MAX_COMMENT = 2_000
-"""Characters of a comment on a decision."""
 
 
 def start(
@@ -70,7 +87,7 @@ def start(
     takes the place of the process's own.
 
     Inside a transaction of the caller's, it starts only if that commits. Raises `NoSuchProcess`, `NotStartable`,
-    `BadData`.
+    `BadData`; and `NotAllowed` where the process names who may start it, and this user is not among them.
     """
     name = process.name if isinstance(process, Process) else process
     return start_many([name], data, user=user, subject=subject, priority=priority)[0]
@@ -92,33 +109,22 @@ def start_many(
     if subject is not None and subject.pk is None:
         raise BadData(f"The subject, {subject!r}, has not been saved: save it first.")
     starts = [one for one in starting.prepare([(name, data) for name in names]) for _ in range(count)]
+    if user is not None:
+        _refuse_starter(user, {one.process for one in starts})
     with transaction.atomic():
-        return starting.begin(starts, user=user, now=clock.now(), subject=subject, priority=priority)
+        begun = starting.begin(starts, user=user, now=clock.now(), subject=subject, priority=priority)
+        for one, instance in zip(starts, begun, strict=True):
+            attach(one.definition.fields, one.data, instance, by=user)
+    return begun
 
 
-def who_was_quicker(run: TaskRun) -> str:
-    """Who decided a task run that waits no more, what, and when."""
-    what = f"{run.task_name!r} of instance {run.instance_id}"
-    asked_by_code = run.call_number > 0
-    if asked_by_code or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
-        return f"{what} waits no more: the instance has moved on. Nothing was changed."
-    who = run.decided_by.get_username() if run.decided_by else "The command line"
-    did = "approved" if run.state == RunState.FINISHED else "rejected"
-    when = timezone.localtime(run.ended_at)
-    return f"{who} {did} {what} at {when:%Y-%m-%d %H:%M}. Nothing was changed."
-
-
-def approve(waiting: WaitingForApproval, *, by: Any = None, comment: str = "") -> TaskRun:
-    """Approve a waiting task. `by` is who decides; `None` is the operator at the command line.
-
-    Raises `AlreadyDecided` or `NotAllowed`.
-    """
-    return _decide(waiting, approved=True, by=by, comment=comment)
-
-
-def reject(waiting: WaitingForApproval, *, by: Any = None, comment: str = "") -> TaskRun:
-    """Reject a waiting task, as `approve` approves it."""
-    return _decide(waiting, approved=False, by=by, comment=comment)
+def _refuse_starter(user: Any, processes: Iterable[Process]) -> None:
+    """Where nobody is named, a program may start it for anybody: what a page permits is the page's to ask."""
+    for process in processes:
+        if process.starters and not may_start(user, process):
+            raise NotAllowed(
+                f"{user.get_username()} may not start {process.name!r}: it is started by {process.starters}."
+            )
 
 
 def decide_all(
@@ -129,17 +135,19 @@ def decide_all(
     instance: int | None = None,
     by: Any = None,
     comment: str = "",
+    answers: Mapping[str, Any] | None = None,
 ) -> list[WaitingForApproval]:
     """Decide all that waits for a task of a process, or what waits of one instance: all of it, or none.
 
-    Returns what was decided. Raises `NothingWaits`, `AlreadyDecided` or `NotAllowed`.
+    Returns what was decided. Raises `NothingWaits`, `AlreadyDecided`, `NotAllowed` or `BadData`.
     """
+    rights = None if by is None else Rights(by)
     with transaction.atomic():
         waiting = list(_waiting(process, task, instance))
         if not waiting:
             raise NothingWaits(_why_nothing_waits(process, task, instance))
         for one in waiting:
-            _decide(one, approved=approved, by=by, comment=comment)
+            decide(one, approved=approved, rights=rights, comment=comment, answers=answers or {})
     return waiting
 
 
@@ -199,18 +207,6 @@ def _checked_signal(name: str, payload: Any, *, instance: int | None, process: s
     return checked
 
 
-def may_decide(user: Any, waiting: WaitingForApproval) -> bool:
-    """Whether the user may decide: a named user, a member of a named group, a superuser; staff where none is named."""
-    if not user.is_active:
-        return False
-    if user.is_superuser:
-        return True
-    names = approvers.names(waiting.approver)
-    if not names:
-        return bool(user.is_staff)
-    return user.get_username() in names or user.groups.filter(name__in=names).exists()
-
-
 def user_named(name: str) -> Any:
     """The active user of that name. Raises `NoSuchUser`."""
     model = get_user_model()
@@ -219,52 +215,6 @@ def user_named(name: str) -> Any:
     if found is None:
         raise NoSuchUser(name, users.values_list(model.USERNAME_FIELD, flat=True)[:1000])
     return found
-
-
-def _decide(waiting: WaitingForApproval, *, approved: bool, by: Any, comment: str) -> TaskRun:
-    if by is not None and not may_decide(by, waiting):
-        raise NotAllowed(
-            f"{by.get_username()} may not decide {waiting.task_name!r} of instance {waiting.rpid_id}: "
-            f"it waits for {waiting.approver or 'a member of staff'}."
-        )
-    if len(comment) > MAX_COMMENT:
-        raise BadData(f"The comment has {len(comment):,} characters; the most is {MAX_COMMENT:,}.")
-    now = clock.now()
-    with transaction.atomic():
-        instance = transitions.locked(waiting.rpid_id)
-        result = {"approved": approved, "user": by.get_username() if by else None, "comment": comment}
-        if not _write_decision(waiting, result, by=by, now=now):
-            raise AlreadyDecided(_who_was_quicker(waiting))
-        _close_step(instance, now)
-        transitions.wake(instance)
-    return TaskRun.objects.get(pk=waiting.task_run_id)
-
-
-def _write_decision(waiting: WaitingForApproval, result: dict[str, Any], *, by: Any, now: datetime) -> bool:
-    """Whether it still waited: as a manual task, or as code that stands at `approval()`."""
-    if waiting.question:
-        return transitions.answer_call(waiting.task_run, {**result, "data": {}}, now=now)
-    return transitions.decide_run(
-        waiting.task_run,
-        state=RunState.FINISHED if result["approved"] else RunState.REJECTED,
-        result=result,
-        by=by,
-        comment=result["comment"],
-        now=now,
-    )
-
-
-def _close_step(instance: RunningProcesses, now: Any) -> None:
-    """Cancel what this decision leaves without effect at once, so that nobody decides it in vain."""
-    position = history.position_of(instance, history.runs_of_step(instance).values())
-    decision = flow.decide(instance.version.frozen, position, conf.limits())
-    if not isinstance(decision, flow.Stay):
-        transitions.cancel_runs(instance, decision.cancelled, now=now)
-
-
-def _who_was_quicker(waiting: WaitingForApproval) -> str:
-    run = TaskRun.objects.select_related("decided_by").filter(pk=waiting.task_run_id).first()
-    return who_was_quicker(run or waiting.task_run)
 
 
 def _waiting(process: str, task: str, instance: int | None) -> QuerySet[WaitingForApproval]:

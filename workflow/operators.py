@@ -18,6 +18,7 @@ from workflow.code.ledger import written
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
 from workflow.models.states import OPEN
+from workflow.people.rights import OPERATE
 
 
 class Action(StrEnum):
@@ -32,7 +33,7 @@ class Action(StrEnum):
     GOTO = "goto"
 
 
-PERMISSION = "workflow.operate_instances"
+PERMISSION = OPERATE
 
 TARGETS = {
     Action.CANCEL: InstanceState.CANCELLED,

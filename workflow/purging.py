@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import ProtectedError, Q, QuerySet, RestrictedError
@@ -15,7 +16,7 @@ from django.db.models import ProtectedError, Q, QuerySet, RestrictedError
 from workflow import clock
 from workflow.durations import written
 from workflow.errors import BadData
-from workflow.models import InstanceState, RunningProcesses
+from workflow.models import InstanceState, RunningProcesses, Upload
 from workflow.models.states import ENDED, FINAL
 
 BATCH = 200
@@ -183,6 +184,7 @@ def _delete(families: Sequence[Sequence[int]]) -> Purged:
     try:
         with transaction.atomic():
             for part in _parts([key for family in families for key in family]):
+                _delete_files(part)
                 # By the ORM, which knows what else hangs on an instance, also of a project; without reading their data.
                 RunningProcesses.objects.filter(pk__in=part).only("pk").delete()
     except (ProtectedError, RestrictedError):
@@ -191,6 +193,12 @@ def _delete(families: Sequence[Sequence[int]]) -> Purged:
         half = len(families) // 2
         return _delete(families[:half]) + _delete(families[half:])
     return _counted(families)
+
+
+def _delete_files(instances: Sequence[int]) -> None:
+    """The files that were sent for these instances go with them, once that is certain."""
+    for upload in Upload.objects.filter(instance__in=instances):
+        transaction.on_commit(partial(upload.file.delete, save=False), robust=True)
 
 
 def _give_way(took: float) -> None:

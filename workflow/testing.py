@@ -186,12 +186,14 @@ class Workflow:
         instance: RunningProcesses | None = None,
         by: Any = None,
         comment: str = "",
+        answers: Mapping[str, Any] | None = None,
     ) -> None:
         """Approve what waits, as `waiting` finds it, and run on. Raises what `workflow.approve` and `waiting` do.
 
-        `by` is a user, who must be allowed to; `None` is the operator at the command line, who always is.
+        `by` is a user, who must be allowed to; `None` is the operator at the command line, who always is. `answers` are
+        those to the task's form.
         """
-        operations.approve(self.waiting(process, task, instance=instance), by=by, comment=comment)
+        operations.approve(self.waiting(process, task, instance=instance), by=by, comment=comment, answers=answers)
         self.run()
 
     def reject(
@@ -202,9 +204,10 @@ class Workflow:
         instance: RunningProcesses | None = None,
         by: Any = None,
         comment: str = "",
+        answers: Mapping[str, Any] | None = None,
     ) -> None:
         """Reject, as `approve` approves."""
-        operations.reject(self.waiting(process, task, instance=instance), by=by, comment=comment)
+        operations.reject(self.waiting(process, task, instance=instance), by=by, comment=comment, answers=answers)
         self.run()
 
     def signal(

@@ -13,6 +13,7 @@ MODELS = (
     "process",
     "task",
     "tasktransitions",
+    "formfield",
     "processversion",
     "runningprocesses",
     "taskrun",

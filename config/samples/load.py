@@ -7,8 +7,8 @@ from django.db import transaction
 
 from config.samples.processes import SAMPLES, Sample
 from workflow.definition import Definition
-from workflow.models import Process, Task, TaskTransitions
-from workflow.models.definitions import task_fields
+from workflow.models import FormField, Process, Task, TaskTransitions
+from workflow.models.definitions import form_fields, task_fields
 
 GROUPS = ("managers", "finance", "hr", "it", "sales", "warehouse")
 MARK = "Sample: "
@@ -35,7 +35,9 @@ def _write(sample: Sample) -> bool:
         return False
     process.description = MARK + sample.description
     process.save()
-    _write_transitions(process, sample.definition, _write_tasks(process, sample.definition))
+    tasks = _write_tasks(process, sample.definition)
+    _write_forms(process, sample.definition, tasks)
+    _write_transitions(process, sample.definition, tasks)
     return True
 
 
@@ -46,6 +48,14 @@ def _write_tasks(process: Process, definition: Definition) -> dict[str, Task]:
         task.name: Task.objects.update_or_create(parent=process, name=task.name, defaults=task_fields(task))[0]
         for task in definition.tasks
     }
+
+
+def _write_forms(process: Process, definition: Definition, tasks: dict[str, Task]) -> None:
+    process.form_fields.all().delete()
+    forms = [(None, definition.fields), *((tasks[task.name], task.fields) for task in definition.tasks)]
+    for task, form in forms:
+        for fields in form_fields(form):
+            FormField.objects.create(process=process, task=task, **fields)
 
 
 def _write_transitions(process: Process, definition: Definition, tasks: dict[str, Task]) -> None:

@@ -6,8 +6,9 @@ Each runs to its end without any data given, and takes what is given instead of 
 from dataclasses import dataclass
 from datetime import timedelta
 from textwrap import dedent
+from typing import Any
 
-from workflow.definition import Definition, Row, TaskDefinition
+from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,12 @@ def _code(name: str, text: str, *, max_attempts: int = 1, retry_delay: float = 1
     return TaskDefinition(name=name, code=dedent(text).strip(), max_attempts=max_attempts, retry_delay=retry_delay)
 
 
-def _manual(name: str, approver: str, *, timeout: timedelta | None = None) -> TaskDefinition:
+def _manual(name: str, approver: str, *, timeout: timedelta | None = None, **fields: Any) -> TaskDefinition:
     seconds = None if timeout is None else timeout.total_seconds()
-    return TaskDefinition(name=name, manual=True, approver=approver, timeout=seconds)
+    return TaskDefinition(name=name, manual=True, approver=approver, timeout=seconds, **fields)
 
+
+CLAIM = "**{{ data.claimant }}** claims **{{ data.amount }}** for {{ data.purpose }}."
 
 EXPENSE_CLAIM = Sample(
     description=(
@@ -46,8 +49,13 @@ EXPENSE_CLAIM = Sample(
                 f"{data['claimant']} claims {data['amount']} for {data['purpose']}"
                 """,
             ),
-            _manual("Manager approval", "managers"),
-            _manual("Finance approval", "finance"),
+            _manual("Manager approval", "managers", instructions=CLAIM),
+            _manual(
+                "Finance approval",
+                "finance",
+                instructions=CLAIM + "\n\nThe manager has approved it. Is the receipt right?",
+                fields=(Field(name="cost_centre", help="Where it is booked, such as 4711."),),
+            ),
             _code(
                 "Pay out",
                 """
@@ -55,7 +63,11 @@ EXPENSE_CLAIM = Sample(
                 data["transfer"]
                 """,
             ),
-            _manual("Correct claim", '=data["claimant"]'),
+            _manual(
+                "Correct claim",
+                '=data["claimant"]',
+                instructions=CLAIM + "\n\nIt was rejected. Approve to claim it once more, reject to give it up.",
+            ),
             _code("Tell claimant", """tell(data["claimant"], f"{data['amount']} is paid: {data['transfer']}")"""),
         ),
         rows=(
@@ -65,6 +77,10 @@ EXPENSE_CLAIM = Sample(
             Row(sequence=40, task="Pay out", then=60),
             Row(sequence=50, task="Correct claim", then=10),
             Row(sequence=60, task="Tell claimant"),
+        ),
+        fields=(
+            Field(name="amount", kind=Kind.NUMBER, required=True, help="Above 100, a manager and finance approve it."),
+            Field(name="purpose", label="For what", required=True),
         ),
     ),
 )

@@ -11,7 +11,7 @@ Login = Callable[..., User]
 OWNER = [
     f"{verb}_{model}"
     for verb in ("add", "change", "delete", "view")
-    for model in ("process", "task", "tasktransitions")
+    for model in ("process", "task", "tasktransitions", "formfield")
 ]
 VIEW = [f"view_{model}" for model in ("runningprocesses", "taskrun", "waitingforapproval", "processversion", "process")]
 

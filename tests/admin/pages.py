@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from workflow.models import Process
 
-DEFAULTS = {"max_attempts": "1", "retry_delay": "10.0"}
+DEFAULTS = {"quorum": "1", "max_attempts": "1", "retry_delay": "10.0"}
 
 
 def process_url(process: Process | None = None) -> str:
@@ -60,6 +60,10 @@ class Draft:
     def row(self, sequence: int, task_name: str, **fields: str) -> "Draft":
         """Fill in one more transition."""
         return self._add("transitions", {"sequence": str(sequence), "task_name": task_name, **fields}, blank="sequence")
+
+    def field(self, name: str, **fields: str) -> "Draft":
+        """Fill in one more field of a form."""
+        return self._add("form_fields", {"kind": "text", "position": "0", "name": name, **fields}, blank="name")
 
     def press(self, button: str = "_save", *, follow: bool = False) -> Any:
         """Send it."""

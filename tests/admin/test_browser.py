@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.admin.conftest import OWNER, Login
 from tests.admin.pages import process_url
-from tests.build import code, manual, process, run_until_idle
+from tests.build import code, form, manual, process, run_until_idle
 from workflow import operations
 from workflow.models import TaskRun, WaitingForApproval
 
@@ -62,6 +62,19 @@ def test_rows_follow_while_their_task_is_being_renamed(visit: Any) -> None:
     page.click("[name=_save]")
     page.wait_for_url("**/admin/workflow/process/")
     assert [row.task.code for row in made.transitions.order_by("sequence")] == ["1", "2"]
+
+
+def test_forms_and_separation_follow_while_a_task_is_being_renamed(visit: Any) -> None:
+    tasks = {"Check": manual(), "Sign": manual(not_same_as="Check")}
+    made = process("Holiday", tasks, (10, "Check"), (20, "Sign"))
+    form(made, "Check", days="number")
+    page = visit(process_url(made))
+    page.click("#tasks-0 .workflow-fold")
+    page.fill("#id_tasks-0-name", "Review")
+    page.click("[name=_save]")
+    page.wait_for_url("**/admin/workflow/process/")
+    assert made.tasks.get(name="Sign").not_same_as == "Review"
+    assert made.form_fields.get().task.name == "Review"
 
 
 def test_tab_indents_and_escape_lets_it_go_on(visit: Any) -> None:
@@ -174,14 +187,16 @@ def test_a_section_that_holds_something_is_open_and_the_heading_names_the_proces
     made = process("Order", tasks, (1, "Go"), (2, "Ask"), (3, "Sign"))
     page = visit(process_url(made))
     sections = "details => details.map(one => one.open)"
-    assert page.eval_on_selector_all("#tasks-0 details", sections) == [True, False]
-    assert page.eval_on_selector_all("#tasks-1 details", sections) == [False, False]
+    assert page.eval_on_selector_all("#tasks-0 details", sections) == [False, True, False]
+    assert page.eval_on_selector_all("#tasks-1 details", sections) == [False, False, False]
     for number in range(3):
         page.click(f"#tasks-{number} .workflow-fold")
     assert page.get_attribute("#tasks-0 .inline_label", "data-kind") == "Ship"
     assert page.is_visible("#id_tasks-0-subprocess")
     assert page.is_hidden("#tasks-0 .field-code"), "a sub-process has no code"
     assert page.is_visible("#tasks-1 .field-code")
+    assert page.is_hidden("#tasks-1 summary:has-text('who may not decide')"), "nobody decides code"
+    assert page.is_visible("#tasks-2 summary:has-text('who may not decide')")
     assert page.is_hidden("#tasks-2 summary:has-text('Sub-process')"), "a manual task has no sub-process"
     page.select_option("#id_tasks-0-subprocess", "")
     assert page.is_visible("#tasks-0 .field-code")

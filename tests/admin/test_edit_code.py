@@ -78,7 +78,7 @@ def test_a_check_does_not_run_around_it(client: Client, login: Login, made: Proc
 def test_the_fields_are_shown_as_read_only_and_say_why(client: Client, login: Login, made: Process) -> None:
     login(*OWNER)
     response = client.get(process_url(made))
-    tasks, transitions = (wrapped.formset for wrapped in response.context["inline_admin_formsets"])
+    tasks, transitions, _ = (wrapped.formset for wrapped in response.context["inline_admin_formsets"])
     assert [form.fields["approver"].disabled for form in tasks.initial_forms] == [False, True, False]
     assert all(form.fields["code"].disabled for form in (*tasks.forms, tasks.empty_form))
     assert all(form.fields["condition"].disabled for form in (*transitions.forms, transitions.empty_form))
@@ -153,7 +153,7 @@ class TestSubProcesses:
 
     def test_both_are_shown_as_read_only(self, client: Client, login: Login, parent: Process) -> None:
         login(*OWNER)
-        tasks, _ = (wrapped.formset for wrapped in client.get(process_url(parent)).context["inline_admin_formsets"])
+        tasks, *_ = (wrapped.formset for wrapped in client.get(process_url(parent)).context["inline_admin_formsets"])
         for form in (*tasks.forms, tasks.empty_form):
             assert form.fields["input"].disabled
             assert form.fields["output"].disabled

@@ -7,7 +7,9 @@ from django.test import Client
 
 from tests import build
 from tests.admin.pages import Draft, found, messages, process_url, text
+from workflow.definition import Field, Kind
 from workflow.models import Process, Task, TaskTransitions
+from workflow.models.definitions import draft as draft_of
 
 pytestmark = pytest.mark.django_db
 
@@ -309,3 +311,46 @@ class TestSubProcess:
         )
         queries(few)
         assert queries(many) == queries(few)
+
+
+class TestForms:
+    """The fields of forms: each names its task on the page, or none, where it is asked at the start."""
+
+    def test_they_are_saved_with_tasks_that_are_new_on_the_page(self, boss: Client) -> None:
+        draft = Draft(boss).set(name="P").task("Sign", manual="on", quorum="2", instructions="# Look").row(1, "Sign")
+        draft.field("amount", kind="money", required="on").field(
+            "price", task_name="Sign", kind="choice", choices="a\nb"
+        )
+        draft.field("first", task_name="Sign", position="0").set(form_fields__1__position="1")
+        draft.press()
+        definition = draft_of(Process.objects.get())
+        assert (definition.fields, definition.tasks[0].fields) == (
+            (Field(name="amount", kind=Kind.MONEY, required=True),),
+            (Field(name="first"), Field(name="price", kind=Kind.CHOICE, choices=("a", "b"))),
+        )
+        task = Task.objects.get()
+        assert (task.quorum, task.instructions) == (2, "# Look")
+
+    def test_what_is_wrong_with_one_stands_at_it(self, boss: Client) -> None:
+        draft = Draft(boss).set(name="P").task("Sign", manual="on").task("Work", code="1").row(1, "Sign").row(2, "Work")
+        draft.field("a b").field("c", task_name="Sign", kind="choice").field("d", task_name="Work")
+        response = draft.press("_check")
+        assert "A field can't be named 'a b'" in found(response, "form_fields-0-found")
+        assert "The field 'c' is a choice, and has no choices" in found(response, "form_fields-1-found")
+        assert "this one is not manual" in found(response, "id_tasks-1-name_error")
+        draft.set(form_fields__1__task_name="Sing")
+        assert "This process has no task 'Sing'. Did you mean 'Sign'?" in text(draft.press())
+
+    def test_who_starts_it_is_known(self, boss: Client) -> None:
+        draft = Draft(boss).set(name="P", starters="boss, nobody")
+        assert "No active user and no group has the name 'nobody'." in text(draft.press())
+        draft.set(starters="boss").press()
+        assert Process.objects.get().starters == "boss"
+
+    def test_one_whose_task_is_deleted_must_go_too(self, boss: Client) -> None:
+        made = build.process("P", {"A": build.manual(), "B": build.manual()}, (1, "A"))
+        build.form(made, "B", x="text")
+        draft = Draft(boss, made).set(tasks__1__DELETE="on")
+        assert "The task 'B' is to be deleted. Delete this row too" in text(draft.press())
+        draft.set(form_fields__0__DELETE="on").press()
+        assert not made.form_fields.exists()

@@ -245,7 +245,7 @@ class TestStanding:
 
     def test_all_that_it_waits_for_is_named(self) -> None:
         for name in ("anna", "mark"):
-            User.objects.create(username=name)
+            User.objects.create(username=name, is_staff=True)
         tasks = {
             "Sign": manual("anna, mark"),
             "Check": manual(),

@@ -16,6 +16,11 @@ def problems(runner: SandboxRunner | TrustedRunner, code: str, *, expression: bo
     return runner.check(code, expression=expression, stubs=stubs(expression=expression, granted=GRANTED))
 
 
+def test_a_form_that_is_none_is_found(sandbox: SandboxRunner) -> None:
+    (problem,) = problems(sandbox, "approval('anna', 'How much?', fields={'name': 'price'})")
+    assert "fields" in problem.message or "Sequence" in problem.message
+
+
 @pytest.mark.parametrize("code", PROGRAMS)
 def test_sound_code_has_no_problems(sandbox: SandboxRunner, trusted: TrustedRunner, code: str) -> None:
     assert problems(sandbox, code) == problems(trusted, code) == []
@@ -35,6 +40,8 @@ def test_sound_code_has_no_problems(sandbox: SandboxRunner, trusted: TrustedRunn
         "max(data['lines'], key=lambda line: line['price'])",
         "run.started_by",
         "print('x', data)",
+        "approval('anna', 'How much?', fields=[{'name': 'price', 'kind': 'money', 'required': True}])['data']['price']",
+        "form = [{'name': name} for name in data['asked']]\napproval(['anna'], 'Well?', form)['approved']",
         "import json, math, re, random, datetime, decimal, itertools, collections",
     ],
 )

@@ -1,11 +1,13 @@
 """`approve`, as a shell runs it."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 
-from tests.build import code, manual, process, run_until_idle
+from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.commands.outcome import printed, refused
 from tests.conftest import Manage
 from workflow import operations
@@ -85,6 +87,12 @@ def test_the_command_line_itself_is_nobody(manage: Manage, claims: list[RunningP
         (["Expense claim", "Sign", "--id", "x"], "argument --id: 'x' is not a whole number from 1 to 9,223,372,036,854,775,807"),
         (["Expense claim", "Sign", "--id", "9" * 30], f"argument --id: '{'9' * 30}' is not a whole number from 1 to 9,223,372,036,854,775,807"),
         (["Expense claim"], "the following arguments are required: TASK"),
+        (["--reject", "--data", "{{}}"], "--data, --reject is of a decision: name the process and the task as well."),
+        (["Expense claim", "Sign", "--data", "[]"], '--data is no object; write one such as {{"amount": 12}}.'),
+        (["Expense claim", "Sign", "--data", "{{x"], "argument --data: This is not JSON: Expecting property name enclosed in double quotes at line 1, column 2."),
+        (["Expense claim", "Sign", "--data", '{{"x": 1}}'], "There is no field 'x'. The form has no fields."),
+        (["Expense claim", "Sign", "--as", "anna"], "anna may not decide 'Sign' of instance {first}: it waits for managers."),
+        (["--as", "marc"], "There is no active user 'marc'. Did you mean 'mark'?"),
     ],
 )  # fmt: skip
 def test_bad_input_decides_nothing_and_says_why(
@@ -94,6 +102,43 @@ def test_bad_input_decides_nothing_and_says_why(
     done = manage("approve", *[argument.format(**keys) for argument in arguments])
     assert refused(done) == message.format(**keys)
     assert WaitingForApproval.objects.count() == 3
+
+
+def test_without_names_it_shows_what_waits_for_whom(manage: Manage, claims: list[RunningProcesses]) -> None:
+    process("Trip", {"Book": manual("anna, managers", quorum=2)}, (1, "Book"))
+    trip = operations.start("Trip")
+    run_until_idle()
+    mark = User.objects.get(username="mark")
+    keys = list(WaitingForApproval.objects.order_by("pk").values_list("rpid", flat=True))
+    operations.claim(WaitingForApproval.objects.get(rpid=keys[0]), mark)
+    operations.approve(WaitingForApproval.objects.get(rpid=trip), by=mark)
+    WaitingForApproval.objects.update(queued_at=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+    lines = [
+        f"Expense claim task Sign (instance {keys[0]}) waits for managers, since 2026-03-01 09:30, claimed by mark",
+        f"Expense claim task Sign (instance {keys[1]}) waits for managers, since 2026-03-01 09:30",
+        f"Expense claim task Sign (instance {keys[2]}) waits for managers, since 2026-03-01 09:30",
+        f"Trip task Book (instance {trip.pk}) waits for anna, managers, since 2026-03-01 09:30, 1 of 2 have approved",
+    ]
+    assert printed(manage("approve")) == lines
+    assert printed(manage("approve", "--as", "mark")) == lines[:3]
+    assert printed(manage("approve", "--as", "anna")) == lines[3:]
+    User.objects.filter(username="anna").update(is_active=False)
+    assert printed(manage("approve"))[3] == f"{lines[3]}, NOBODY IS LEFT who can decide it"
+
+
+def test_with_nothing_to_show_it_says_so(manage: Manage) -> None:
+    assert printed(manage("approve")) == ["Nothing waits."]
+    assert printed(manage("approve", "--as", "anna")) == ["Nothing waits for anna."]
+
+
+def test_answers_to_the_form_are_given_as_data(manage: Manage, claims: list[RunningProcesses]) -> None:
+    made = process("Trip", {"Book": manual("managers"), "End": code("1")}, (1, "Book"), (2, "End"))
+    form(made, "Book", price={"kind": "money", "required": True})
+    waits("Trip")
+    assert refused(manage("approve", "Trip", "Book")) == "Price: This is needed."
+    printed(manage("approve", "Trip", "Book", "--as", "mark", "--data", '{"price": 12.5}'))
+    run_until_idle()
+    assert RunningProcesses.objects.get(process_name="Trip").data == {"price": Decimal("12.5")}
 
 
 def test_when_nothing_waits_at_all_it_says_so(manage: Manage) -> None:

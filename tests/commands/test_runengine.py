@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 
 from tests.build import code, manual, process
 from tests.commands.outcome import refused
@@ -34,6 +35,7 @@ def test_each_line_tells_as_fields_what_it_is_about(manage: Manage) -> None:
 
 
 def test_it_logs_each_finished_task_and_each_change_of_state(manage: Manage) -> None:
+    User.objects.create_user("somebody", is_staff=True)  # who can decide; else that would be logged, too
     tasks = {"Add": code("data['a'] + 1"), "Sign": manual(), "Never": code("1")}
     process("Expense claim", tasks, (1, "Add"), (2, "Sign"), (2, "Never", {"condition": "False"}))
     key = operations.start("Expense claim", {"a": 41}).pk

@@ -107,6 +107,7 @@ def test_what_people_decided_is_logged_as_a_result_too(caplog: pytest.LogCapture
     process("Sign", {"Sign": manual(), "End": code("1")}, (1, "Sign"), (2, "End"))
     instance = started("Sign")
     operations.approve(WaitingForApproval.objects.get(), comment="fine")
+    caplog.clear()
     with caplog.at_level("INFO", "workflow"):
         run_until_idle()
     (said,) = [record.message for record in caplog.records if "task Sign" in record.message]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 
 from tests.build import code, manual, process
@@ -17,6 +18,12 @@ from workflow.models import RunningProcesses, TaskRun, WaitingForApproval
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 STARTS = 20
+
+
+@pytest.fixture(autouse=True)
+def _somebody_can_decide(transactional_db: None) -> None:
+    """What nobody can decide is logged, too."""
+    User.objects.create_user("somebody", is_staff=True)
 
 
 def test_nothing_is_run_twice_and_nobody_is_locked_out(

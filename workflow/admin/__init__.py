@@ -1,17 +1,21 @@
 """The admin: definitions are edited here, instances are looked at and acted on. It calls operations, and shows."""
 
+from workflow.admin.absences import AbsenceAdmin
 from workflow.admin.engines import EngineAdmin
 from workflow.admin.instances import RunningProcessesAdmin
 from workflow.admin.processes import ProcessAdmin
 from workflow.admin.runs import TaskRunAdmin
+from workflow.admin.users import TellsWhatWaits
 from workflow.admin.versions import ProcessVersionAdmin
 from workflow.admin.waiting import WaitingForApprovalAdmin
 
 __all__ = [
+    "AbsenceAdmin",
     "EngineAdmin",
     "ProcessAdmin",
     "ProcessVersionAdmin",
     "RunningProcessesAdmin",
     "TaskRunAdmin",
+    "TellsWhatWaits",
     "WaitingForApprovalAdmin",
 ]

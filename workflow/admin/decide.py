@@ -3,9 +3,10 @@
 Each task is decided by itself, and what can't be decided holds up nothing else: it is said, and the others go on.
 Tasks are named by their task runs, which stay when they have been decided: so it can be told who was quicker. Code can
 ask one question after the other in one run; so what the page has shown is sent along, and nothing else is decided.
+The form of a task is filled in where it is decided alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -24,6 +25,7 @@ from django.utils.translation import ngettext
 from workflow import operations
 from workflow.admin.chosen import keys
 from workflow.errors import WorkflowError
+from workflow.forms import AnswersForm
 from workflow.models import TaskRun, WaitingForApproval
 
 if TYPE_CHECKING:
@@ -69,16 +71,26 @@ def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decis
     if not admin.has_view_permission(request):
         raise PermissionDenied
     runs = _runs(request)
-    form = DecisionForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        _decide(request, runs, decision, form.cleaned_data["comment"])
+    sorted_out = _sorted_out(request, runs)
+    mine = sorted_out["mine"]
+    alone = mine[0] if len(mine) == 1 else None
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = DecisionForm(*sent)
+    asked = AnswersForm(
+        alone.fields if alone else (), *sent, by=request.user, is_partial=not decision.approved, prefix="answer"
+    )
+    if form.is_valid() and asked.is_valid():
+        _decide(request, runs, decision, form.cleaned_data["comment"], asked.answers)
         return redirect("admin:workflow_waitingforapproval_changelist")
     context = {
         **admin.admin_site.each_context(request),
         "title": decision.title,
         "decision": decision,
-        **_sorted_out(request, runs),
+        **sorted_out,
         "form": form,
+        "asked": asked,
+        "instructions": operations.instructions_html(alone) if alone else "",
+        "seen": [(one.pk, operations.seen_token(one)) for one in mine],
         "opts": admin.opts,
         "media": admin.media,
     }
@@ -86,15 +98,18 @@ def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decis
 
 
 def _runs(request: HttpRequest) -> list[TaskRun]:
-    runs = TaskRun.objects.select_related("instance", "waiting", "waiting__task_run", "decided_by").defer("snapshot")
-    return list(runs.filter(pk__in=keys(request, "run", most=MOST)).order_by("pk"))
+    runs = TaskRun.objects.select_related(
+        *("instance", "decided_by"),
+        *("waiting__task_run", "waiting__claimed_by", "waiting__rpid__version"),
+    ).prefetch_related("waiting__assignees", "waiting__barred")
+    return list(runs.defer("snapshot").filter(pk__in=keys(request, "run", most=MOST)).order_by("pk"))
 
 
 def _sorted_out(request: HttpRequest, runs: list[TaskRun]) -> dict[str, Any]:
     """What this user can decide, what waits for others, and what waits no more."""
     waiting = [_waiting(run) for run in runs]
     open_runs = [one for one in waiting if one is not None]
-    mine = [one for one in open_runs if operations.may_decide(request.user, one)]
+    mine = operations.decidable(request.user, open_runs)
     return {
         "shown": open_runs,
         "mine": mine,
@@ -107,7 +122,9 @@ def _waiting(run: TaskRun) -> WaitingForApproval | None:
     return getattr(run, "waiting", None)
 
 
-def _decide(request: HttpRequest, runs: list[TaskRun], decision: Decision, comment: str) -> None:
+def _decide(
+    request: HttpRequest, runs: list[TaskRun], decision: Decision, comment: str, answers: Mapping[str, Any]
+) -> None:
     decide = operations.approve if decision.approved else operations.reject
     decided = 0
     shown = set(request.POST.getlist("waiting"))
@@ -120,7 +137,8 @@ def _decide(request: HttpRequest, runs: list[TaskRun], decision: Decision, comme
             messages.error(request, _("%(what)s asks something else now: look at that first.") % {"what": waiting})
             continue
         try:
-            decide(waiting, by=request.user, comment=comment)
+            seen = request.POST.get(f"seen-{waiting.pk}")
+            decide(waiting, by=request.user, comment=comment, answers=answers, seen=seen)
         except WorkflowError as error:
             messages.error(request, str(error))
         else:

@@ -12,11 +12,11 @@ from django.utils.safestring import SafeString, mark_safe
 
 from workflow import operations
 from workflow.admin import show
-from workflow.admin.forms import TaskForm, TaskFormSet, TransitionForm, TransitionFormSet
+from workflow.admin.forms import FieldForm, OfTaskFormSet, TaskForm, TaskFormSet, TransitionForm
 from workflow.definition import Definition, Row
 from workflow.findings import Finding
-from workflow.models import TaskTransitions
-from workflow.models.definitions import task_definition
+from workflow.models import FormField, TaskTransitions
+from workflow.models.definitions import field_definition, task_definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +51,29 @@ class Examined:
         return of_tasks | {finding.row for finding in self.errors if finding.row is not None}
 
 
-def examine(name: str, tasks: TaskFormSet, transitions: TransitionFormSet) -> Examined:
-    """Look through the draft on the page, whose forms have been found valid, and put what is found into the forms."""
+Asked = dict[str | None, list[FieldForm]]
+"""The fields of each task's form, by the task's name; those of the start's by `None`."""
+
+
+def examine(name: str, tasks: TaskFormSet, transitions: OfTaskFormSet, fields: OfTaskFormSet | None) -> Examined:
+    """Look through the draft on the page, whose forms have been found valid, and put what is found into the forms.
+
+    `fields` is `None` where the user may not see them.
+    """
     task_forms = list(tasks.kept())
     row_forms = sorted(transitions.kept(), key=lambda form: form.instance.sequence)
+    asked = _asked(fields)
     definition = Definition(
         name=name,
-        tasks=tuple(task_definition(form.instance) for form in task_forms),
+        tasks=tuple(task_definition(form.instance, _form(asked, form.instance.name)) for form in task_forms),
         rows=tuple(_row(form.instance) for form in row_forms),
+        fields=tuple(map(field_definition, _form(asked, None))),
     )
     findings = operations.findings(definition)
     return Examined(
         definition=definition,
         findings=findings,
-        places=[_put(finding, task_forms, row_forms) for finding in findings],
+        places=[_put(finding, task_forms, row_forms, asked) for finding in findings],
         row_places=[f"#{form.prefix}" for form in row_forms],
     )
 
@@ -73,9 +82,22 @@ def _row(row: TaskTransitions) -> Row:
     return Row(**{field.name: getattr(row, field.name) for field in fields(Row)} | {"task": row.task.name})
 
 
-def _put(finding: Finding, tasks: Sequence[TaskForm], rows: Sequence[TransitionForm]) -> str:
+def _asked(fields: OfTaskFormSet | None) -> Asked:
+    asked: Asked = {}
+    for form in sorted(fields.kept() if fields is not None else (), key=lambda form: form.instance.position):
+        asked.setdefault(form.instance.task.name if form.instance.task else None, []).append(form)
+    return asked
+
+
+def _form(asked: Asked, task: str | None) -> list[FormField]:
+    return [form.instance for form in asked.get(task, ())]
+
+
+def _put(finding: Finding, tasks: Sequence[TaskForm], rows: Sequence[TransitionForm], asked: Asked) -> str:
     if finding.row is not None:
         return _put_at_row(rows[finding.row], finding)
+    if finding.entry is not None:
+        return _put_at_row(asked[finding.task][finding.entry], finding)
     for form in tasks:
         if form.instance.name == finding.task:
             return _put_at_field(form, finding)
@@ -83,12 +105,12 @@ def _put(finding: Finding, tasks: Sequence[TaskForm], rows: Sequence[TransitionF
 
 
 def _put_at_field(form: TaskForm, finding: Finding) -> str:
-    field = finding.field or "name"
+    field = finding.field if finding.field in form.fields else "name"
     _found(form, field, f"{form[field].auto_id}_error").add(finding)
     return f"#{form.prefix}"
 
 
-def _put_at_row(form: TransitionForm, finding: Finding) -> str:
+def _put_at_row(form: TransitionForm | FieldForm, finding: Finding) -> str:
     """Above the row, which has the width that a sentence needs, and which the field refers to."""
     place = f"{form.prefix}-found"
     _found(form, NON_FIELD_ERRORS, place).add(finding)

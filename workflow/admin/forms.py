@@ -15,7 +15,8 @@ from workflow import approvers
 from workflow.admin.editor import CodeEditor
 from workflow.admin.fields import TimeSpanField
 from workflow.errors import suggestion
-from workflow.models import Process, Task, TaskTransitions
+from workflow.models import FormField, Process, Task, TaskTransitions
+from workflow.models.people import unknown_names
 
 CHECK = "_check"
 """The name of the button that looks for mistakes in what the page holds, and saves nothing."""
@@ -24,6 +25,8 @@ NO_CODE = _("Only those with the permission “Can edit the code of tasks, and e
 EXPRESSIONS = ("input", "output")
 EXPRESSION = {"rows": 2, "cols": 80, "class": "workflow-code", "spellcheck": "false", "autocapitalize": "off"}
 NARROW = {"class": "workflow-number"}
+A_TASK = {"list": "workflow-task-names"}
+"""Offers the names of the tasks on the page."""
 
 
 class ProcessForm(forms.ModelForm):
@@ -31,8 +34,15 @@ class ProcessForm(forms.ModelForm):
 
     class Meta:
         model = Process
-        fields = ("name", "description", "priority", "max_running")
+        fields = ("name", "description", "starters", "priority", "max_running")
         widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3, "cols": 80})}
+
+    def clean_starters(self) -> str:
+        starters: str = self.cleaned_data["starters"]
+        if unknown := unknown_names(approvers.names(starters)):
+            names = ", ".join(map(repr, unknown))
+            raise forms.ValidationError(_("No active user and no group has the name %(names)s.") % {"names": names})
+        return starters
 
     def is_valid(self) -> bool:
         """A check is never valid, so that the admin shows the page again instead of saving it."""
@@ -48,11 +58,15 @@ class TaskForm(forms.ModelForm):
         model = Task
         fields = (
             *("name", "manual", "approver", "code", "subprocess", "input", "output"),
+            *("quorum", "not_starter", "not_same_as", "same_as", "instructions"),
             *("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
         )
         widgets: ClassVar = {
             "code": CodeEditor(),
             "approver": forms.TextInput(attrs={"class": "vTextField"}),
+            "not_same_as": forms.TextInput(attrs=A_TASK),
+            "same_as": forms.TextInput(attrs=A_TASK),
+            "instructions": forms.Textarea(attrs={"rows": 4, "cols": 80}),
             **{field: forms.Textarea(attrs=EXPRESSION) for field in EXPRESSIONS},
         }
         field_classes: ClassVar = {"timeout": TimeSpanField}
@@ -119,48 +133,31 @@ class TaskFormSet(BaseInlineFormSet):
                 Task.objects.filter(pk=form.instance.pk).update(name=f"\N{BULLET}{form.instance.pk}")
 
 
-class TransitionForm(forms.ModelForm):
-    """A transition. Without `may_edit_code`, its condition is only shown."""
+class OfTaskForm(forms.ModelForm):
+    """A row that names a task of the same page, which may not be saved yet."""
 
-    may_edit_code = False
     tasks: TaskFormSet
-
-    task_name = forms.CharField(
-        label=_("task"),
-        max_length=200,
-        help_text=_("The name of one of the tasks above."),
-        widget=forms.TextInput(attrs={"list": "workflow-task-names"}),
-    )
-
-    class Meta:
-        model = TaskTransitions
-        fields = ("sequence", "condition", "then", "on_reject", "on_error", "ends_step")
-        widgets: ClassVar = {
-            "condition": forms.Textarea(attrs={"rows": 1, "cols": 24, "spellcheck": "false", "autocapitalize": "off"}),
-            **{field: forms.NumberInput(attrs=NARROW) for field in ("sequence", "then", "on_reject", "on_error")},
-        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.task_id:
             self.initial["task_name"] = self.instance.task.name
-        if not self.may_edit_code:
-            _only_show(self, "condition")
 
     @property
     def changed_data(self) -> list[str]:
         """With the task where its name now means another one, though the name was not touched."""
         changed = super().changed_data
-        if self.is_bound and self.instance.pk and "task_name" not in changed:
-            task = self.tasks.named(self.initial["task_name"])
+        named = self.initial.get("task_name")
+        if self.is_bound and self.instance.pk and named and "task_name" not in changed:
+            task = self.tasks.named(named)
             if task is not None and task.pk != self.instance.task_id:
                 return [*changed, "task_name"]
         return changed
 
     def clean_task_name(self) -> str:
         name: str = self.cleaned_data["task_name"]
-        task = self.tasks.named(name)
-        if task is None:
+        task = self.tasks.named(name) if name else None
+        if name and task is None:
             raise forms.ValidationError(self._why_unknown(name))
         self.instance.task = task
         return name
@@ -173,13 +170,59 @@ class TransitionForm(forms.ModelForm):
         known = suggestion(name, self.tasks.names())
         return say("This process has no task %(name)r.%(known)s") % {"name": name, "known": known}
 
-    def save(self, commit: bool = True) -> TaskTransitions:  # noqa: FBT001, FBT002 - Django's signature
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         self.instance.task = self.instance.task  # it has its number only since it was saved, right before
         return super().save(commit)
 
 
-class TransitionFormSet(BaseInlineFormSet):
-    """The transitions of a process; `tasks` are those of the same page."""
+class TransitionForm(OfTaskForm):
+    """A transition. Without `may_edit_code`, its condition is only shown."""
+
+    may_edit_code = False
+
+    task_name = forms.CharField(
+        label=_("task"),
+        max_length=200,
+        help_text=_("The name of one of the tasks above."),
+        widget=forms.TextInput(attrs=A_TASK),
+    )
+
+    class Meta:
+        model = TaskTransitions
+        fields = ("sequence", "condition", "then", "on_reject", "on_error", "ends_step")
+        widgets: ClassVar = {
+            "condition": forms.Textarea(attrs={"rows": 1, "cols": 24, "spellcheck": "false", "autocapitalize": "off"}),
+            **{field: forms.NumberInput(attrs=NARROW) for field in ("sequence", "then", "on_reject", "on_error")},
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.may_edit_code:
+            _only_show(self, "condition")
+
+
+class FieldForm(OfTaskForm):
+    """A field of the form of a task, or, with no task, of the one that the process is started with."""
+
+    task_name = forms.CharField(
+        label=_("task"),
+        max_length=200,
+        required=False,
+        help_text=_("The manual task that asks for it. Blank: it is asked when the process is started."),
+        widget=forms.TextInput(attrs=A_TASK),
+    )
+
+    class Meta:
+        model = FormField
+        fields = ("position", "name", "label", "kind", "required", "choices", "help")
+        widgets: ClassVar = {
+            "position": forms.NumberInput(attrs=NARROW),
+            "choices": forms.Textarea(attrs={"rows": 1, "cols": 16}),
+        }
+
+
+class OfTaskFormSet(BaseInlineFormSet):
+    """Rows of a process that name its tasks; `tasks` are those of the same page."""
 
     tasks: TaskFormSet
 
@@ -188,15 +231,15 @@ class TransitionFormSet(BaseInlineFormSet):
         if hasattr(self, "tasks"):
             form.tasks = self.tasks
 
-    def kept(self) -> Iterator[TransitionForm]:
+    def kept(self) -> Iterator[Any]:
         """The forms of the rows that the process will have."""
         return _kept(self)
 
 
-def join(tasks: TaskFormSet, transitions: TransitionFormSet) -> None:
-    """Let the transitions name the tasks of the same page."""
-    transitions.tasks = tasks
-    forms: Any = transitions.forms
+def join(tasks: TaskFormSet, rows: OfTaskFormSet) -> None:
+    """Let rows name the tasks of the same page."""
+    rows.tasks = tasks
+    forms: Any = rows.forms
     for form in forms:
         form.tasks = tasks
 

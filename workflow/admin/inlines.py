@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from workflow.admin.forms import TaskForm, TaskFormSet, TransitionForm, TransitionFormSet
-from workflow.models import Process, Task, TaskTransitions
+from workflow.admin.forms import FieldForm, OfTaskFormSet, TaskForm, TaskFormSet, TransitionForm
+from workflow.models import FormField, Process, Task, TaskTransitions
 
 
 class _DraftInline:
@@ -30,6 +30,10 @@ class TaskInline(_DraftInline, admin.StackedInline):
     formset = TaskFormSet
     fieldsets = (
         (None, {"fields": ("name", "manual", "approver", "code")}),
+        (
+            _("Instructions, and who may not decide"),
+            {"classes": ("collapse",), "fields": ("instructions", "quorum", "not_starter", "not_same_as", "same_as")},
+        ),
         (_("Sub-process"), {"classes": ("collapse",), "fields": ("subprocess", "input", "output")}),
         (
             _("Attempts and limits"),
@@ -56,7 +60,7 @@ class TaskInline(_DraftInline, admin.StackedInline):
 class TransitionInline(_DraftInline, admin.TabularInline):
     model = TaskTransitions
     form = TransitionForm
-    formset = TransitionFormSet
+    formset = OfTaskFormSet
     fields = ("sequence", "task_name", "condition", "then", "on_reject", "on_error", "ends_step")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TaskTransitions]:
@@ -66,3 +70,21 @@ class TransitionInline(_DraftInline, admin.TabularInline):
     def task_name(self, row: TaskTransitions) -> str:
         """For those who may only look: the form's field of this name is not a field of the model."""
         return row.task.name
+
+
+class FieldInline(admin.TabularInline):
+    model = FormField
+    form = FieldForm
+    formset = OfTaskFormSet
+    extra = 1
+    classes = ("collapse",)
+    verbose_name_plural = _("forms: what people fill in when they start or decide")
+    fields = ("task_name", "position", "name", "label", "kind", "required", "choices", "help")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FormField]:
+        return super().get_queryset(request).select_related("task")
+
+    @admin.display(description=_("task"))
+    def task_name(self, field: FormField) -> str:
+        """As of transitions."""
+        return field.task.name if field.task else "-"

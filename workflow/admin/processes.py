@@ -17,9 +17,9 @@ from workflow import operations
 from workflow.admin import show, start
 from workflow.admin.examined import Examined, examine
 from workflow.admin.forms import CHECK, ProcessForm, TaskFormSet, join
-from workflow.admin.inlines import TaskInline, TransitionInline
+from workflow.admin.inlines import FieldInline, TaskInline, TransitionInline
 from workflow.code.actions import BUILT_IN, Action, actions
-from workflow.models import Process, Task, TaskTransitions
+from workflow.models import FormField, Process, Task, TaskTransitions
 
 
 @admin.register(Process)
@@ -29,9 +29,10 @@ class ProcessAdmin(admin.ModelAdmin):
     form = ProcessForm
     fieldsets = (
         (None, {"fields": ("name", "description")}),
+        (_("Who starts it"), {"classes": ("collapse",), "fields": ("starters",)}),
         (_("Where many instances are due"), {"classes": ("collapse",), "fields": ("priority", "max_running")}),
     )
-    inlines = (TaskInline, TransitionInline)
+    inlines = (TaskInline, TransitionInline, FieldInline)
     list_display = ("name", "description", "task_count")
     search_fields = ("name", "description")
     actions = ("start_selected",)
@@ -54,8 +55,11 @@ class ProcessAdmin(admin.ModelAdmin):
         """Django has no public place where one formset meets another before both are validated."""
         formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]
         by_model = {formset.model: formset for formset in formsets}
-        if TaskTransitions in by_model:
-            join(by_model.get(Task) or self._saved_tasks(request, obj), by_model[TaskTransitions])
+        rows = [by_model[model] for model in (TaskTransitions, FormField) if model in by_model]
+        if rows:
+            tasks = by_model.get(Task) or self._saved_tasks(request, obj)
+            for formset in rows:
+                join(tasks, formset)
         return formsets, inlines
 
     def _saved_tasks(self, request: HttpRequest, process: Process) -> TaskFormSet:
@@ -126,7 +130,8 @@ def _examined(context: dict[str, Any]) -> Examined | None:
     transitions = _formsets(context).get(TaskTransitions)
     if transitions is None:
         return None
-    return examine(context["adminform"].form.instance.name, transitions.tasks, transitions)
+    fields = _formsets(context).get(FormField)
+    return examine(context["adminform"].form.instance.name, transitions.tasks, transitions, fields)
 
 
 def _task_names(context: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from workflow.admin import relatives, show
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.code.ledger import written
-from workflow.models import ActionCall, RunningProcesses, TaskRun
+from workflow.models import ActionCall, Decision, RunningProcesses, TaskRun
 
 CALLS_SHOWN = 100
 CHILDREN_SHOWN = 100
@@ -39,6 +39,21 @@ class _Call:
         if self.call.error and self.call.error["type"] == UNANSWERED:
             return say("No answer: the task ended while this waited.")
         return show.error(self.call.error) if self.call.error else show.json(self.call.result)
+
+
+@dataclass(frozen=True)
+class _Vote:
+    """What one person decided, and what of."""
+
+    vote: Decision
+
+    @property
+    def answers(self) -> SafeString | str:
+        return show.json(self.vote.answers) if self.vote.answers else "-"
+
+    @property
+    def saw(self) -> SafeString:
+        return show.json(self.vote.saw)
 
 
 class InstanceProcessFilter(ProcessNameFilter):
@@ -90,6 +105,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
             all_children=show.list_address("runningprocesses", above=run.instance_id) if has_more_children else "",
             calls=[_Call(call, children.get(call.pk, ())) for call in shown[:CALLS_SHOWN]],
             has_more_calls=len(shown) > CALLS_SHOWN,
+            votes=[_Vote(vote) for vote in run.decisions.select_related("user", "on_behalf_of")],
         )
         return super().render_change_form(request, context, *args, **kwargs)
 

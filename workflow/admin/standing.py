@@ -61,7 +61,12 @@ def _running(instance: RunningProcesses, now: datetime) -> str:
 def _waiting(instance: RunningProcesses) -> str:
     reasons = list(_reasons(instance))
     waits = _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))} if reasons else _("It waits.")
-    return " ".join([waits, *_deadlines(instance)])
+    return " ".join([waits, *_alerts(instance), *_deadlines(instance)])
+
+
+def _alerts(instance: RunningProcesses) -> Iterator[str]:
+    for task in instance.waiting.undecidable().order_by("pk").values_list("task_name", flat=True):
+        yield _("Nobody is left who can decide “%(task)s”: delegate it, or have it asked again.") % {"task": task}
 
 
 def _reasons(instance: RunningProcesses) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The page that starts processes: it asks for the data first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -19,6 +19,7 @@ from workflow import operations, values
 from workflow.admin import show
 from workflow.admin.chosen import keys
 from workflow.errors import NotStartable, WorkflowError
+from workflow.forms import AnswersForm
 from workflow.models import Process, RunningProcesses
 
 if TYPE_CHECKING:
@@ -60,13 +61,16 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
     if not admin.has_start_permission(request):
         raise PermissionDenied
     processes = _processes(request)
-    form = StartForm(request.POST if request.method == "POST" else None)
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = StartForm(*sent)
+    asked = AnswersForm(
+        operations.start_form(processes[0]) if len(processes) == 1 else (), *sent, by=request.user, prefix="answer"
+    )
     broken: list[str] = []
-    if processes and form.is_valid():
+    if processes and form.is_valid() and asked.is_valid():
         try:
-            started = operations.start_many(
-                [process.name for process in processes], form.cleaned_data["json"], user=request.user
-            )
+            data = _data(form.cleaned_data["json"], asked.answers)
+            started = operations.start_many([process.name for process in processes], data, user=request.user)
         except NotStartable as error:
             form.add_error(None, str(error).partition("\n")[0])
             broken = list(error.mistakes)
@@ -79,11 +83,18 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
         "title": _("Start"),
         "processes": processes,
         "form": form,
+        "asked": asked,
         "mistakes": broken,
         "opts": admin.opts,
         "media": admin.media,
     }
     return TemplateResponse(request, "admin/workflow/start.html", context)
+
+
+def _data(json: Any, answers: Mapping[str, Any]) -> Any:
+    """The data with the answers to the form; what is no object stays as it is, and is refused."""
+    given = {} if json is None else json
+    return {**given, **answers} if isinstance(given, Mapping) else given
 
 
 def _processes(request: HttpRequest) -> list[Process]:

@@ -1,9 +1,11 @@
 """What waits for people."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -11,28 +13,84 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from workflow import operations
 from workflow.admin import decide, show
+from workflow.admin.chosen import LARGEST
 from workflow.admin.decide import APPROVE, REJECT, Decision
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
+from workflow.errors import WorkflowError
 from workflow.models import WaitingForApproval
+
+
+class NobodyFilter(admin.SimpleListFilter):
+    """An alert: what would wait for ever."""
+
+    title = _("who is left")
+    parameter_name = "left"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("nobody", _("Nobody can decide it"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        return queryset.undecidable() if self.value() == "nobody" else queryset
+
+
+class ForWhomFilter(admin.SimpleListFilter):
+    """What waits for oneself; a link can ask for what asks another user."""
+
+    title = _("for whom")
+    parameter_name = "user"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        user: Any = request.user
+        other = _user(request.GET.get(self.parameter_name))
+        others = [(str(other.pk), str(other))] if other is not None and other != user else []
+        return [(str(user.pk), _("For me")), *others]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        user = _user(self.value())
+        if user is None:
+            return queryset
+        if user == request.user:
+            return queryset.filter(pk__in=operations.inbox(user).order_by().values("pk"))
+        return queryset.asking([user])
+
+
+def _user(key: str | None) -> Any:
+    if key is None or not key.isdecimal():
+        return None
+    return get_user_model()._default_manager.filter(pk=min(int(key[:20]), LARGEST)).first()
 
 
 @admin.register(WaitingForApproval)
 class WaitingForApprovalAdmin(ReadOnlyAdmin):
-    list_display = ("task_name", "question", "process_name", "instance_link", "who", "queued")
-    list_filter = (ProcessNameFilter,)
+    list_display = (
+        "task_name",
+        "question",
+        "process_name",
+        "instance_link",
+        "who",
+        "approvals",
+        "claimed_by",
+        "queued",
+    )
+    list_filter = (NobodyFilter, ForWhomFilter, ProcessNameFilter)
+    list_select_related = ("claimed_by",)
     search_fields = ("process_name", "task_name", "question", "approver")
     search_help_text = _("The number of an instance, or a part of a process's, a task's or an approver's name.")
     number_field = "rpid"
-    actions = ("approve_selected", "reject_selected")
+    actions = ("approve_selected", "reject_selected", "claim_selected", "release_selected", "resolve_selected")
     empty_list_text = _("Nothing waits for anybody.")
     fieldsets = (
-        (None, {"fields": ("question", "instance_link", "who", "queued_at")}),
+        (
+            None,
+            {"fields": ("question", "instructions", "instance_link", "who", "approvals", "claimed_by", "queued_at")},
+        ),
         (_("What it is about"), {"fields": ("data_shown", "results_shown")}),
     )
-    readonly_fields = ("instance_link", "who", "data_shown", "results_shown")
+    readonly_fields = ("instructions", "instance_link", "who", "approvals", "data_shown", "results_shown")
 
     @admin.display(description=_("waiting since"), ordering="queued_at")
     def queued(self, waiting: WaitingForApproval) -> str:
@@ -46,6 +104,16 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
     def who(self, waiting: WaitingForApproval) -> str:
         return waiting.approver or say("any member of staff")
 
+    @admin.display(description=_("approvals"), ordering="votes")
+    def approvals(self, waiting: WaitingForApproval) -> str:
+        if waiting.quorum == 1:
+            return "-"
+        return say("%(votes)d of %(quorum)d") % {"votes": waiting.votes, "quorum": waiting.quorum}
+
+    @admin.display(description=_("instructions"))
+    def instructions(self, waiting: WaitingForApproval) -> str:
+        return operations.instructions_html(waiting) or "-"
+
     @admin.display(description=_("data"))
     def data_shown(self, waiting: WaitingForApproval) -> SafeString:
         return show.json(waiting.rpid.data)
@@ -58,7 +126,8 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         waiting = context["original"]
-        if operations.may_decide(request.user, waiting):
+        context["why_not"] = operations.why_not(request.user, waiting)
+        if not context["why_not"]:
             context["approve"] = decide.address(APPROVE, [waiting.task_run_id])
             context["reject"] = decide.address(REJECT, [waiting.task_run_id])
         return super().render_change_form(request, context, *args, **kwargs)
@@ -71,6 +140,18 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
     def reject_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> HttpResponse | None:
         return _ask(request, queryset, REJECT)
 
+    @admin.action(description=_("Claim selected tasks"), permissions=["view"])
+    def claim_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> None:
+        _do(request, queryset, operations.claim)
+
+    @admin.action(description=_("Release selected tasks"), permissions=["view"])
+    def release_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> None:
+        _do(request, queryset, operations.release)
+
+    @admin.action(description=_("Ask again whom the approver names now"), permissions=["view"])
+    def resolve_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> None:
+        _do(request, queryset, operations.resolve_again)
+
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
         approve, reject = (partial(decide.view, self, decision=decision) for decision in (APPROVE, REJECT))
@@ -79,6 +160,20 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
             path("reject/", view(reject), name="workflow_waitingforapproval_reject"),
             *super().get_urls(),
         ]
+
+
+def _do(request: HttpRequest, queryset: QuerySet[WaitingForApproval], operation: Callable[[Any, Any], None]) -> None:
+    """Each by itself: what can't be done is said, and the others go on."""
+    done = 0
+    for waiting in queryset.order_by("rpid"):
+        try:
+            operation(waiting, request.user)
+        except WorkflowError as error:
+            messages.error(request, str(error))
+        else:
+            done += 1
+    if done:
+        messages.success(request, ngettext("It is done.", "It is done for %(count)d tasks.", done) % {"count": done})
 
 
 def _ask(request: HttpRequest, queryset: QuerySet[WaitingForApproval], decision: Decision) -> HttpResponse | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workflow import approvers
+from workflow import approvers, questions
+from workflow.definition import Field
 
 LONGEST = timedelta(days=3660)
 
@@ -23,6 +24,7 @@ class ForPeople:
 
     names: tuple[str, ...]
     question: str
+    form: tuple[Field, ...] = ()
     due_at: None = None
 
 
@@ -67,11 +69,17 @@ def sleep_until(now: datetime, when: datetime) -> ForTime:
     return ForTime(due_at=when.astimezone(UTC))
 
 
-def approval(_now: datetime, approver: Any, question: Any) -> ForPeople:
-    """`approval(approver, question)`: names of users and groups, as a text with commas or as a list."""
+def approval(_now: datetime, approver: Any, question: Any, fields: Any = ()) -> ForPeople:
+    """`approval(approver, question, fields=[…])`: names of users and groups, as a text with commas or as a list; and the
+    form that they fill in, as a list of dicts with the keys of a `Field`.
+    """
     if not isinstance(question, str) or not question.strip():
         raise ValueError("approval() takes a question, as text, that the approver can decide")
-    return ForPeople(names=approvers.names_from_value(approver), question=question)
+    try:
+        form = questions.form_from_value(fields)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"approval(): {error}") from error
+    return ForPeople(names=approvers.names_from_value(approver), question=question, form=form)
 
 
 def wait_for(now: datetime, signal: Any, timeout: Any = None) -> ForSignal:
@@ -131,7 +139,7 @@ def sleep(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: flo
 
 def sleep_until(when: datetime) -> None: ...
 
-def approval(approver: str | list[str], question: str) -> _Decision: ...
+def approval(approver: str | list[str], question: str, fields: Sequence[Mapping[str, Any]] = ()) -> _Decision: ...
 
 def wait_for(signal: str, timeout: float | timedelta | None = None) -> Any: ...
 

@@ -3,35 +3,38 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workflow import approvers, conf
+from workflow import conf
+from workflow.circle import NotDecidable, circle_of
 from workflow.code.failure import MAX_MESSAGE, shortened
 from workflow.code.job import Errored
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
+from workflow.deciding import Circle
 from workflow.definition import Definition
 from workflow.flow import Failed, Position
-from workflow.models.people import unknown_names
+from workflow.models import RunningProcesses
 
 Verdicts = dict[int, bool | Failed]
-Deciders = dict[int, str]
+Circles = dict[int, Circle]
 
 
-def verdicts(definition: Definition, position: Position, runner: Runner) -> tuple[Verdicts, Deciders]:
-    """For each row of the position's step: whether it starts, or why it fails; and for manual ones that start, the
-    names of who may decide, separated by commas.
+def verdicts(
+    definition: Definition, position: Position, runner: Runner, instance: RunningProcesses
+) -> tuple[Verdicts, Circles]:
+    """For each row of the position's step: whether it starts, or why it fails; and for manual ones that start, whom
+    they ask.
     """
     starts: Verdicts = {}
-    deciders: Deciders = {}
+    circles: Circles = {}
     for row in definition.step(position.sequence):
         starts[row] = _holds(definition.rows[row].condition, position, runner)
         task = definition.task_of(row)
         if starts[row] is True and task.manual:
-            match _deciders(task.approver, position, runner):
-                case Failed() as failed:
-                    starts[row] = failed
-                case names:
-                    deciders[row] = names
-    return starts, deciders
+            try:
+                circles[row] = circle_of(task, instance, lambda text: _evaluate(text, position, runner))
+            except NotDecidable as error:
+                starts[row] = _failed(str(error), error.details)
+    return starts, circles
 
 
 def _holds(condition: str, position: Position, runner: Runner) -> bool | Failed:
@@ -41,24 +44,6 @@ def _holds(condition: str, position: Position, runner: Runner) -> bool | Failed:
     if isinstance(outcome, Errored):
         return _failed(f"The condition could not be evaluated: {outcome.error.message}", outcome.error.to_json())
     return bool(outcome.result)
-
-
-def _deciders(approver: str, position: Position, runner: Runner) -> str | Failed:
-    if not approvers.is_expression(approver):
-        return _known(approvers.names(approver))
-    outcome = _evaluate(approvers.expression(approver), position, runner)
-    if isinstance(outcome, Errored):
-        return _failed(f"The approver could not be evaluated: {outcome.error.message}", outcome.error.to_json())
-    try:
-        return _known(approvers.names_from_value(outcome.result))
-    except ValueError as error:
-        return _failed(f"The approver {approver} is not right: {error}")
-
-
-def _known(names: tuple[str, ...]) -> str | Failed:
-    if unknown := unknown_names(names):
-        return _failed(f"The approver is {', '.join(map(repr, unknown))}, but no active user or group has that name.")
-    return ", ".join(names)
 
 
 def _evaluate(expression: str, position: Position, runner: Runner) -> CodeOutcome:

@@ -129,7 +129,7 @@ class DatabaseLedger:
         again = f".{run.first_attempt}" if run.first_attempt > 1 else ""
         return f"{run.instance_id}-{run.visit}-{run.row}{again}-{number}"
 
-    def unknown(self, names: Sequence[str]) -> list[str]:
+    def unknown(self, names: Sequence[str]) -> Sequence[str]:
         return self._patience(lambda: unknown_names(names))
 
     def refuse(self, children: ForChildren) -> None:

@@ -2,17 +2,19 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from workflow import conf, durations, flow, history, starting, values
+from workflow.circle import circle_named
 from workflow.code.execute import DISAGREES
 from workflow.code.failure import failure
 from workflow.code.job import Completed, Errored, Suspended
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
 from workflow.code.waits import ForChildren, ForPeople
+from workflow.deciding import Circle
 from workflow.definition import TaskDefinition
 from workflow.engine.entry import verdicts
 from workflow.engine.held import Declined, Held, Report
@@ -20,7 +22,7 @@ from workflow.engine.retry import retry_at
 from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval
 from workflow.models.states import OPEN
 from workflow.starting import Start
-from workflow.transitions import Turn
+from workflow.transitions import Asked, Turn
 
 FINAL = frozenset({DISAGREES, "SnapshotTampered"})
 """Errors that no further attempt can mend."""
@@ -101,19 +103,19 @@ class Planner:
         run.due_at = retry_at(run.attempt, delay=task.retry_delay, now=now, jitter=self.jitter())
         run.log = _log(f"{run.log}[attempt {run.attempt} of {task.max_attempts} failed: {outcome.error}]\n")
 
-    def _begin_pending(self, held: Held, now: datetime) -> tuple[list[TaskRun], list[WaitingForApproval]]:
+    def _begin_pending(self, held: Held, now: datetime) -> tuple[list[TaskRun], list[Asked]]:
         """Begin what an operator has reopened, as on entering its step."""
         pending = [run for run in held.runs.values() if run.state == RunState.PENDING]
         if not pending:
             return [], []
-        starts, deciders = verdicts(held.definition, held.position, self.runner)
+        starts, circles = verdicts(held.definition, held.position, self.runner, held.instance)
         for run in pending:
             _begin(run, starts[run.row], task=held.definition.task_of(run.row), now=now)
         waiting = [run for run in pending if run.state == RunState.WAITING]
-        return pending, [_waiting(held, run, deciders[run.row], now) for run in waiting]
+        return pending, [_queued(held, run, circles[run.row], now) for run in waiting]
 
     def _enter(self, held: Held, position: flow.Position, *, changed: Sequence[TaskRun], now: datetime) -> Turn:
-        starts, deciders = verdicts(held.definition, position, self.runner)
+        starts, circles = verdicts(held.definition, position, self.runner, held.instance)
         entered = flow.enter(held.definition, position, starts)
         created = [_new_run(held, entered, row, starts=starts[row], now=now) for row in entered.rows]
         state, due_at = _rest(created)
@@ -126,7 +128,7 @@ class Planner:
             fields=_cursor(entered),
             changed=changed,
             created=created,
-            waiting=[_waiting(held, run, deciders[run.row], now) for run in created if run.row in deciders],
+            waiting=[_queued(held, run, circles[run.row], now) for run in created if run.row in circles],
         )
 
     def _stays(self, held: Held, entered: flow.Position) -> bool:
@@ -233,27 +235,30 @@ def _begun(run: TaskRun, report: Report) -> tuple[ActionCall, list[Start]] | Non
     return None
 
 
-def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> WaitingForApproval | None:
+def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> Asked | None:
     """What people are asked by code that stands at `approval()`."""
     match report.outcome:
-        case Suspended(wait=ForPeople(names=names, question=question)) if run.state == RunState.SUSPENDED:
-            return _waiting(held, run, ", ".join(names), now, question=question)
+        case Suspended(wait=ForPeople() as wait) if run.state == RunState.SUSPENDED:
+            waiting, circle = _queued(held, run, circle_named(wait.names), now)
+            waiting.quorum, waiting.question, waiting.form = 1, wait.question, [asdict(field) for field in wait.form]
+            return waiting, circle
     return None
 
 
-def _waiting(held: Held, run: TaskRun, approver: str, now: datetime, *, question: str = "") -> WaitingForApproval:
+def _queued(held: Held, run: TaskRun, circle: Circle, now: datetime) -> Asked:
     instance = held.instance
-    return WaitingForApproval(
+    waiting = WaitingForApproval(
         process_id=instance.process_id,
         task=Task.objects.filter(parent=instance.process_id, name=run.task_name).first(),
         rpid=instance,
         task_run=run,
         process_name=instance.process_name,
         task_name=run.task_name,
-        approver=approver,
-        question=question,
+        approver=circle.text,
+        quorum=held.definition.task_of(run.row).quorum,
         queued_at=now,
     )
+    return waiting, circle
 
 
 def _log(text: str) -> str:

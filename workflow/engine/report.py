@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workflow.logs import fields
-from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
+from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.transitions import Turn
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def report(held: "Held", turn: Turn) -> list[Line]:
         for run in (*_decided(held, turn), *turn.changed, *turn.created)
         if (line := _line_of_run(held, run)) is not None
     ]
+    lines += [_line_of_nobody(held, waiting) for waiting, circle in turn.waiting if circle.too_few]
     if turn.state != held.instance.state:
         lines.append(_line_of_state(held, turn))
     return lines
@@ -88,6 +89,15 @@ def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
         case RunState.SKIPPED | RunState.CANCELLED:
             return Line(logging.INFO, "%s task %s is %s (instance %s)", (name, task, run.state.lower(), instance), of)
     return None
+
+
+def _line_of_nobody(held: "Held", waiting: WaitingForApproval) -> Line:
+    """An alert: it would wait for ever."""
+    told = (waiting.process_name, waiting.task_name, waiting.approver or "any member of staff", held.instance.pk)
+    message = (
+        "%s task %s waits for too few active people: it asks %s (instance %s). Delegate it, or have it resolved again."
+    )
+    return Line(logging.WARNING, message, told, about(held.instance, waiting.task_run))
 
 
 def _line_of_state(held: "Held", turn: Turn) -> Line:

@@ -1,6 +1,7 @@
 """Rows: definitions (drafts and frozen versions) and instances (with their history)."""
 
-from workflow.models.definitions import Process, ProcessVersion, Task, TaskTransitions
+from workflow.models.decisions import Absence, Decision, Upload
+from workflow.models.definitions import FormField, Process, ProcessVersion, Task, TaskTransitions
 from workflow.models.engines import Engine
 from workflow.models.instances import (
     ActionCall,
@@ -9,14 +10,19 @@ from workflow.models.instances import (
     RunningProcesses,
     Signal,
     TaskRun,
-    WaitingForApproval,
 )
 from workflow.models.states import MOVES, InstanceState, Priority, RunState
+from workflow.models.waiting import Assignee, Barred, WaitingForApproval
 
 __all__ = [
     "MOVES",
+    "Absence",
     "ActionCall",
+    "Assignee",
+    "Barred",
+    "Decision",
     "Engine",
+    "FormField",
     "InstanceState",
     "Intervention",
     "Mailbox",
@@ -29,5 +35,6 @@ __all__ = [
     "Task",
     "TaskRun",
     "TaskTransitions",
+    "Upload",
     "WaitingForApproval",
 ]

@@ -1,6 +1,6 @@
 """Definitions: the draft that owners edit as rows, and the frozen versions that instances run."""
 
-from dataclasses import asdict
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from workflow.definition import Definition, Row, TaskDefinition
+from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
 from workflow.models.states import Priority
 
 
@@ -33,6 +33,15 @@ class Process(models.Model):
         blank=True,
         validators=[MinValueValidator(1)],
         help_text=_("How many instances engines may work on at the same time. Blank: any number."),
+    )
+    starters = models.CharField(
+        _("who starts it"),
+        max_length=500,
+        blank=True,
+        help_text=_(
+            "Names of users and groups who alone may start it, separated by commas. Blank: whoever has the permission "
+            "“Can add running process”."
+        ),
     )
 
     class Meta:
@@ -60,6 +69,32 @@ class Task(models.Model):
             "Who may decide a manual task: names of users and groups, separated by commas, or an expression that "
             'gives them, such as =data["manager"]. Blank: any member of staff.'
         ),
+    )
+    quorum = models.PositiveSmallIntegerField(
+        _("quorum"),
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text=_("How many of these people must approve. One rejection is enough to reject."),
+    )
+    not_starter = models.BooleanField(
+        _("not who started it"), default=False, help_text=_("Nobody decides it in an instance of their own.")
+    )
+    not_same_as = models.CharField(
+        _("not the same as"),
+        max_length=200,
+        blank=True,
+        help_text=_("The name of another manual task: whoever decided that may not decide this."),
+    )
+    same_as = models.CharField(
+        _("the same as"),
+        max_length=200,
+        blank=True,
+        help_text=_("The name of an earlier manual task: whoever decided that decides this. Leave the approver blank."),
+    )
+    instructions = models.TextField(
+        _("instructions"),
+        blank=True,
+        help_text=_("What to look at, in Markdown. {{ data.amount }} stands for a value of the data."),
     )
     code = models.TextField(
         _("code"),
@@ -186,6 +221,52 @@ class TaskTransitions(models.Model):
         return f"{self.sequence}: {self.task}"
 
 
+class FormField(models.Model):
+    """A field of the form of a manual task, or of the one that a process is started with."""
+
+    KINDS: ClassVar = [
+        (Kind.TEXT, _("text")),
+        (Kind.LONG_TEXT, _("long text")),
+        (Kind.NUMBER, _("number")),
+        (Kind.MONEY, _("money")),
+        (Kind.DATE, _("date")),
+        (Kind.CHOICE, _("choice")),
+        (Kind.YES_NO, _("yes or no")),
+        (Kind.FILE, _("file")),
+        (Kind.USER, _("user")),
+    ]
+
+    process = models.ForeignKey(Process, models.CASCADE, related_name="form_fields", verbose_name=_("process"))
+    task = models.ForeignKey(
+        Task,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="form_fields",
+        verbose_name=_("task"),
+        help_text=_("Blank: it is asked when the process is started."),
+    )
+    position = models.PositiveSmallIntegerField(
+        _("position"), default=0, help_text=_("Fields of one form come in this order.")
+    )
+    name = models.CharField(_("name"), max_length=100, help_text=_("The answer is kept under it in the data."))
+    label = models.CharField(
+        _("label"), max_length=200, blank=True, help_text=_("What people read. Blank: made of the name.")
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=KINDS, default=Kind.TEXT.value)
+    required = models.BooleanField(_("required"), default=False)
+    choices = models.TextField(_("choices"), blank=True, help_text=_("Of a choice: one a line."))
+    help = models.CharField(_("help"), max_length=500, blank=True, help_text=_("What people read below it."))
+
+    class Meta:
+        verbose_name = _("form field")
+        verbose_name_plural = _("form fields")
+        ordering: ClassVar = ["process", "task", "position", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ProcessVersion(models.Model):
     """A frozen copy of a definition. Never changed; kept while any instance is pinned to it."""
 
@@ -222,20 +303,47 @@ class ProcessVersion(models.Model):
 
 def draft(process: Process) -> Definition:
     """The draft as a value: tasks and rows as they stand in the database now, in the admin's order."""
+    tasks = list(process.tasks.select_related("subprocess").annotate(has_forms=_has_forms()).order_by("pk"))
+    forms = _forms(process) if not tasks or tasks[0].has_forms else {}
     return Definition(
         name=process.name,
-        tasks=tuple(task_definition(task) for task in process.tasks.select_related("subprocess").order_by("pk")),
+        tasks=tuple(task_definition(task, forms.get(task.pk, ())) for task in tasks),
         rows=tuple(_row(row) for row in process.transitions.select_related("task").order_by("sequence", "pk")),
+        fields=tuple(map(field_definition, forms.get(None, ()))),
     )
 
 
-def task_definition(task: Task) -> TaskDefinition:
-    """A task of a draft as a value."""
+def start_form(process: Process) -> tuple[Field, ...]:
+    """The form that the draft is started with."""
+    return tuple(map(field_definition, process.form_fields.filter(task=None).order_by("position", "pk")))
+
+
+def _has_forms() -> models.Exists:
+    """Whether the task's process has any form: asked along with the tasks, because most have none."""
+    return models.Exists(FormField.objects.filter(process=models.OuterRef("parent")))
+
+
+def _forms(process: Process) -> dict[int | None, list[FormField]]:
+    """The fields of each task's form; of the start's under `None`."""
+    forms: dict[int | None, list[FormField]] = {}
+    for field in process.form_fields.order_by("position", "pk"):
+        forms.setdefault(field.task_id, []).append(field)
+    return forms
+
+
+def task_definition(task: Task, form: Iterable[FormField]) -> TaskDefinition:
+    """A task of a draft as a value, with the fields of its form."""
     return TaskDefinition(
         name=task.name,
         manual=task.manual,
         code=task.code,
         approver=task.approver,
+        quorum=task.quorum,
+        not_starter=task.not_starter,
+        not_same_as=task.not_same_as,
+        same_as=task.same_as,
+        instructions=task.instructions,
+        fields=tuple(map(field_definition, form)),
         subprocess=task.subprocess.name if task.subprocess else "",
         input=task.input,
         output=task.output,
@@ -247,13 +355,35 @@ def task_definition(task: Task) -> TaskDefinition:
     )
 
 
+def field_definition(field: FormField) -> Field:
+    """A field of a draft's form as a value."""
+    return Field(
+        name=field.name,
+        label=field.label,
+        kind=Kind(field.kind),
+        required=field.required,
+        choices=tuple(line.strip() for line in field.choices.splitlines() if line.strip()),
+        help=field.help,
+    )
+
+
 def task_fields(task: TaskDefinition) -> dict[str, Any]:
-    """A task of a definition as the fields of a draft's. Raises `Process.DoesNotExist` for an unknown sub-process."""
+    """A task of a definition as the fields of a draft's, without its form. Raises `Process.DoesNotExist` for an unknown
+    sub-process.
+    """
     return {
-        **asdict(task),
+        **{name: value for name, value in vars(task).items() if name != "fields"},
         "subprocess": Process.objects.get(name=task.subprocess) if task.subprocess else None,
         "timeout": None if task.timeout is None else timedelta(seconds=task.timeout),
     }
+
+
+def form_fields(form: Iterable[Field]) -> list[dict[str, Any]]:
+    """The fields of a definition's form as those of a draft's."""
+    return [
+        {**vars(field), "kind": field.kind.value, "choices": "\n".join(field.choices), "position": position}
+        for position, field in enumerate(form)
+    ]
 
 
 def _row(row: TaskTransitions) -> Row:

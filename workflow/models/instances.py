@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.base import ModelState
 from django.utils.translation import gettext_lazy as _
 
-from workflow.models.definitions import Process, ProcessVersion, Task
+from workflow.models.definitions import Process, ProcessVersion
 from workflow.models.fields import ValuesField
 from workflow.models.states import DUE, ENDED, OPEN, InstanceState, Priority, RunState
 
@@ -240,33 +240,6 @@ class ActionCall(models.Model):
         return None if self.ended_at is None else self.ended_at - self.started_at
 
 
-class WaitingForApproval(models.Model):
-    """One manual task that waits for people. Gone once decided: its task run keeps who decided what."""
-
-    process = models.ForeignKey(Process, models.SET_NULL, null=True, related_name="+", verbose_name=_("process"))
-    task = models.ForeignKey(Task, models.SET_NULL, null=True, related_name="+", verbose_name=_("task"))
-    rpid = models.ForeignKey(
-        RunningProcesses, models.CASCADE, related_name="waiting", verbose_name=_("instance"), db_column="rpid"
-    )
-    task_run = models.OneToOneField(TaskRun, models.CASCADE, related_name="waiting", verbose_name=_("task run"))
-    process_name = models.CharField(_("process name"), max_length=200)
-    task_name = models.CharField(_("task name"), max_length=200)
-    approver = models.TextField(
-        _("approver"), blank=True, help_text=_("Names of users and groups who may decide; blank: any member of staff.")
-    )
-    question = models.TextField(_("question"), blank=True, help_text=_("What code asks, by approval()."))
-    queued_at = models.DateTimeField(_("waiting since"))
-
-    class Meta:
-        verbose_name = _("waiting for approval")
-        verbose_name_plural = _("waiting for approval")
-        ordering: ClassVar = ["pk"]
-        indexes: ClassVar = [models.Index(fields=["process_name", "task_name"], name="workflow_waiting_pair")]
-
-    def __str__(self) -> str:
-        return f"{self.process_name}: {self.task_name}"
-
-
 class Mailbox(models.Model):
     """The name of a signal. Who sends one and who begins to wait for one lock it, so that they can't miss each other."""
 
@@ -301,7 +274,7 @@ class Signal(models.Model):
 
 
 class Intervention(models.Model):
-    """What an operator did to an instance: who, why, and what it was."""
+    """What somebody did to an instance besides deciding: who, why, and what it was."""
 
     instance = models.ForeignKey(
         RunningProcesses, models.CASCADE, related_name="interventions", verbose_name=_("instance")

@@ -29,10 +29,11 @@ from workflow.transitions.leases import (
     renew,
     with_runs,
 )
-from workflow.transitions.turns import Applied, RunClosed, Turn, apply, apply_all, checkpoint
+from workflow.transitions.turns import Applied, Asked, RunClosed, Turn, apply, apply_all, checkpoint
 
 __all__ = [
     "Applied",
+    "Asked",
     "Lease",
     "LeaseLost",
     "RunClosed",

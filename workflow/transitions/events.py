@@ -112,10 +112,14 @@ def close(runs: Collection[int], *, now: datetime) -> None:
     ActionCall.objects.filter(run__in=runs, ended_at=None).update(ended_at=now, error=unanswered)
 
 
-def decide_run(run: TaskRun, *, state: RunState, result: dict[str, Any], by: Any, comment: str, now: datetime) -> bool:
-    """Write a person's decision on a waiting task run; `False` where it waits no more. The instance must be locked."""
+def decide_run(
+    run: TaskRun, *, state: RunState, result: dict[str, Any], changes: dict[str, Any] | None, by: Any, now: datetime
+) -> bool:
+    """Write what people decided on a waiting task run, `by` whom last; `False` where it waits no more. The instance must
+    be locked.
+    """
     decided = TaskRun.objects.filter(pk=run.pk, state=RunState.WAITING).update(
-        state=state, result=result, decided_by=by, comment=comment, ended_at=now
+        state=state, result=result, changes=changes, decided_by=by, comment=result["comment"], ended_at=now
     )
     if not decided:
         return False
@@ -172,6 +176,7 @@ def reopen(run: TaskRun, *, restart: bool = False, finish_with: tuple[Any, ...] 
     `restart` begins at its start, and makes its calls again.
     """
     fields: dict[str, Any] = {"state": RunState.PENDING, "ended_at": None, "due_at": None, "attempt": run.attempt + 1}
+    fields["deadline"] = None  # it gets another when it begins; the old one would fail it at once
     if finish_with:
         fields = {"state": RunState.FINISHED, "result": finish_with[0], "changes": None}
     if restart:

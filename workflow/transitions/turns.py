@@ -8,11 +8,16 @@ from typing import Any
 
 from django.db import transaction
 
+from workflow import circle
+from workflow.deciding import Circle
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval, bulk
 from workflow.models.states import ENDED
 from workflow.starting import Start
 from workflow.transitions import events
 from workflow.transitions.leases import Lease, guards, hold, locked
+
+Asked = tuple[WaitingForApproval, Circle]
+"""What begins to wait for people, and whom it asks."""
 
 RUN_FIELDS = (
     *("state", "attempt", "ended_at", "due_at", "deadline", "result", "changes", "log", "error"),
@@ -50,7 +55,7 @@ class Turn:
     calls: Sequence[ActionCall] = ()
     woken: Sequence[TaskRun] = ()
     created: Sequence[TaskRun] = ()
-    waiting: Sequence[WaitingForApproval] = ()
+    waiting: Sequence[Asked] = ()
     children: Sequence[tuple[ActionCall, Sequence[Start]]] = ()
     parent: ActionCall | None = None
     standing: Sequence[TaskRun] = ()
@@ -186,10 +191,11 @@ def _write_runs(turns: Sequence[Turn]) -> None:
         if turn.woken:
             ActionCall.objects.filter(run__in=turn.woken, ended_at=None).update(ended_at=turn.at)
     _insert_calls([call for turn in turns if not turn.standing for call in turn.calls])
-    waiting = [one for turn in turns for one in turn.waiting]
-    for one in waiting:
-        one.task_run = one.task_run  # its key is known only since it was written, right before
-    bulk.insert(waiting, unique=("task_run_id",))
+    asked = [pair for turn in turns for pair in turn.waiting]
+    for waiting, _ in asked:
+        waiting.task_run = waiting.task_run  # its key is known only since it was written, right before
+    bulk.insert([waiting for waiting, _ in asked], unique=("task_run_id",))
+    circle.insert(asked)
 
 
 def _insert_calls(calls: Sequence[ActionCall]) -> None:

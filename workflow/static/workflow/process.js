@@ -3,10 +3,10 @@
 "use strict";
 {
     const TASK_NAME = /^tasks-\d+-name$/;
-    const ROW_TASK = /^transitions-\d+-task_name$/;
+    const ROW_TASK = /^(transitions|form_fields)-\d+-task_name$|^tasks-\d+-(not_)?same_as$/;
 
     const fields = (pattern) =>
-        [...document.querySelectorAll("#tasks-group input, #transitions-group input")]
+        [...document.querySelectorAll("#tasks-group input, #transitions-group input, #form_fields-group input")]
             .filter((field) => pattern.test(field.name));
     const partOf = (task, name) => task.querySelector(`[name$="-${name}"]`);
 
@@ -98,6 +98,8 @@
         show("approver", manual.checked);
         show("code", !manual.checked && !started?.value);
         section?.classList.toggle("workflow-unused", manual.checked && !fieldsIn(section).some(isFilled));
+        const people = partOf(task, "quorum")?.closest("fieldset");
+        people?.classList.toggle("workflow-unused", !manual.checked && !fieldsIn(people).some(isFilled));
     };
 
     const setUp = (task) => {

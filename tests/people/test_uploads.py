@@ -1,0 +1,105 @@
+"""Files that come with forms: kept, referred to in the data, and read only by whom they concern."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.base import ContentFile
+from django.test import override_settings
+
+from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.people.conftest import People
+from workflow import operations
+from workflow.errors import BadData
+from workflow.models import RunningProcesses, Upload, WaitingForApproval
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sent(by: Any, name: str = "receipt.pdf", content: bytes = b"paid") -> Upload:
+    return operations.keep_upload(ContentFile(content, name=name), by=by)
+
+
+def test_a_file_is_kept_and_the_data_refers_to_it(people: People) -> None:
+    made = process("Sign", {"Sign": manual("anna"), "End": code("1")}, (1, "Sign"), (2, "End"))
+    form(made, "Sign", receipt={"kind": "file", "required": True})
+    upload = sent(people.anna, name="../../etc/a receipt.pdf")
+    operations.approve(waits("Sign"), by=people.anna, answers={"receipt": upload})
+    run_until_idle()
+    instance = RunningProcesses.objects.get()
+    assert instance.data["receipt"] == {"upload": upload.pk, "name": "a receipt.pdf", "size": 4}
+    upload.refresh_from_db()
+    assert (upload.instance, upload.uploaded_by) == (instance, people.anna)
+    with upload.file.open() as kept:
+        assert kept.read() == b"paid"
+    assert upload.file.name.startswith("workflow/")
+
+
+def test_a_file_of_somebody_else_can_not_be_referred_to(people: People) -> None:
+    form(process("Sign", {"Sign": manual("anna")}, (1, "Sign")), "Sign", receipt="file")
+    waiting = waits("Sign")
+    for answer in (sent(people.bert), {"upload": 999_999}, {"upload": "1"}, "receipt.pdf", {}):
+        with pytest.raises(BadData, match="Receipt: Send the file first"):
+            operations.approve(waiting, by=people.anna, answers={"receipt": answer})
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a/b\\c.txt", "c.txt"), ("..", "file"), ("a\0\nb", "ab"), ("x" * 300, "x" * 255)]
+)
+def test_a_file_has_a_plain_name(people: People, name: str, kept: str) -> None:
+    assert sent(people.anna, name=name).name == kept
+
+
+def test_a_file_has_its_limit(people: People) -> None:
+    with (
+        override_settings(WORKFLOW={"MAX_UPLOAD_BYTES": 3}),
+        pytest.raises(BadData, match="The file has 4 bytes; up to 3"),
+    ):
+        sent(people.anna)
+    assert not Upload.objects.exists()
+
+
+def test_who_may_read_it(people: People) -> None:
+    process("Sign", {"Sign": manual("anna"), "Next": manual("managers")}, (1, "Sign"), (2, "Next"))
+    form(process("Other", {"Other": manual("emil")}, (1, "Other")), "Other", note="text")
+    made = RunningProcesses.objects
+    operations.approve(waits("Sign", user=people.bert), by=people.anna)
+    run_until_idle()
+    waits("Other")
+    upload = sent(people.anna)
+
+    def readers() -> set[str]:
+        return {user.username for user in people if operations.may_read(user, upload)}
+
+    assert readers() == {"anna", "root"}
+    upload.instance = made.get(process_name="Sign")
+    assert readers() == {"anna", "bert", "carl", "dora", "root"}
+    people.staff.user_permissions.add(Permission.objects.get(codename="view_runningprocesses"))
+    assert operations.may_read(User.objects.get(username="staff"), upload)
+
+
+def test_who_decides_in_a_sub_process_that_was_given_the_file_reads_it_too(people: People) -> None:
+    process("Inner", {"Look": manual("managers")}, (1, "Look"))
+    text = "run_all([('Inner', {'papers': [data['receipt']]}), ('Inner', {})])"
+    made = process("Outer", {"Send": manual("anna"), "Inner": code(text)}, (1, "Send"), (2, "Inner"))
+    form(made, "Send", receipt="file")
+    upload = sent(people.anna)
+    operations.approve(waits("Outer"), by=people.anna, answers={"receipt": upload})
+    upload.refresh_from_db()
+    assert not operations.may_read(people.carl, upload)
+    run_until_idle()
+    assert operations.may_read(people.carl, upload)
+    with_it, without_it = WaitingForApproval.objects.order_by("rpid__place")
+    without_it.assignees.update(group=None, user=people.emil)
+    assert not operations.may_read(people.emil, upload)
+    with_it.assignees.update(group=None, user=people.emil)
+    assert operations.may_read(people.emil, upload)
+
+
+def test_a_file_of_the_start_form_goes_with_the_instance_but_not_one_of_somebody_else(people: People) -> None:
+    form(process("Claim", {"A": code("1")}, (1, "A")), None, receipt="file", odd="file")
+    own, others = sent(people.anna), sent(people.bert)
+    data = {"receipt": own.reference, "odd": others.reference}
+    instance = operations.start("Claim", data, people.anna)
+    assert [Upload.objects.get(pk=one.pk).instance for one in (own, others)] == [instance, None]
+    operations.start("Claim", {"receipt": "none", "odd": {"name": "x"}}, people.anna)

@@ -1,0 +1,13 @@
+"""Absences: who is away, and who decides in their place."""
+
+from django.contrib import admin
+
+from workflow.models import Absence
+
+
+@admin.register(Absence)
+class AbsenceAdmin(admin.ModelAdmin):
+    list_display = ("user", "stand_in", "first_day", "last_day")
+    list_select_related = ("user", "stand_in")
+    raw_id_fields = ("user", "stand_in")
+    date_hierarchy = "first_day"

@@ -1,0 +1,94 @@
+"""Whom a task asks: from what its definition says to the rows that an inbox finds it by (DESIGN.md 6)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from workflow import approvers
+from workflow.code.job import Errored, Outcome
+from workflow.deciding import Bar, Circle, Reason
+from workflow.definition import TaskDefinition
+from workflow.models import Assignee, Barred, RunningProcesses, WaitingForApproval, bulk
+from workflow.models.people import Named, deciders, eligible, find
+
+
+class NotDecidable(Exception):
+    """The approver of a task can't be worked out, or names nobody; `details` tells where an expression failed."""
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = details or {}
+
+
+def circle_of(task: TaskDefinition, instance: RunningProcesses, evaluate: Callable[[str], Outcome]) -> Circle:
+    """Whom a manual task of the instance asks now. Raises `NotDecidable`."""
+    barred: dict[int, Bar] = {}
+    if task.not_same_as:
+        barred |= dict.fromkeys(deciders(instance.pk, task.not_same_as), Bar.DID)
+    if task.not_starter and instance.started_by_id is not None:
+        barred[instance.started_by_id] = Bar.STARTER
+    if task.same_as:
+        same = dict.fromkeys(deciders(instance.pk, task.same_as), Reason.SAME)
+        asked = Circle(text=f"whoever decided {task.same_as!r}", users=same)
+    else:
+        asked = _named(_names(task.approver, evaluate))
+    return _counted(replace(asked, barred=barred), task.quorum)
+
+
+def circle_named(names: Sequence[str]) -> Circle:
+    """Whom code asks by `approval()`. Names that mean nobody any more are left out: they were known when it called."""
+    return _counted(_circle(names, find(names)), 1)
+
+
+def insert(asked: Sequence[tuple[WaitingForApproval, Circle]]) -> None:
+    """Write whom tasks ask that are in the database already. To be called in a transaction."""
+    assignees = [one for waiting, circle in asked for one in _assignees(waiting, circle)]
+    barred = [
+        Barred(waiting=waiting, user_id=user, why=why)
+        for waiting, circle in asked
+        for user, why in circle.barred.items()
+    ]
+    bulk.insert(assignees, unique=("waiting_id", "user_id", "group_id"))
+    bulk.insert(barred, unique=("waiting_id", "user_id"))
+
+
+def _assignees(waiting: WaitingForApproval, circle: Circle) -> list[Assignee]:
+    found = [Assignee(waiting=waiting, user_id=user, reason=reason) for user, reason in circle.users.items()]
+    found += [Assignee(waiting=waiting, group_id=group, reason=Reason.NAMED) for group in circle.groups]
+    if circle.staff:
+        found.append(Assignee(waiting=waiting, reason=Reason.NAMED))
+    return found
+
+
+def _names(approver: str, evaluate: Callable[[str], Outcome]) -> tuple[str, ...]:
+    if not approvers.is_expression(approver):
+        return approvers.names(approver)
+    outcome = evaluate(approvers.expression(approver))
+    if isinstance(outcome, Errored):
+        error = outcome.error
+        raise NotDecidable(f"The approver could not be evaluated: {error.message}", error.to_json())
+    try:
+        return approvers.names_from_value(outcome.result)
+    except ValueError as error:
+        raise NotDecidable(f"The approver {approver} is not right: {error}") from error
+
+
+def _named(names: Sequence[str]) -> Circle:
+    found = find(names)
+    if found.unknown:
+        unknown = ", ".join(map(repr, found.unknown))
+        raise NotDecidable(f"The approver is {unknown}, but no active user or group has that name.")
+    return _circle(names, found)
+
+
+def _circle(names: Sequence[str], found: Named) -> Circle:
+    return Circle(
+        text=", ".join(names),
+        users=dict.fromkeys(found.users.values(), Reason.NAMED),
+        groups=tuple(found.groups.values()),
+        staff=not names,
+    )
+
+
+def _counted(circle: Circle, quorum: int) -> Circle:
+    return replace(circle, too_few=eligible(circle) < quorum)

@@ -1,0 +1,81 @@
+"""The form of a task, or of a process's start, as a Django form: for the admin and for pages alike."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from workflow import operations
+from workflow.definition import Field, Kind
+from workflow.errors import BadData
+
+YES_OR_NO = [("", "–"), ("yes", _("Yes")), ("no", _("No"))]
+
+
+class AnswersForm(forms.Form):
+    """Asks for the fields. What is right is decided by `answers_from`, which gives the `answers` of a valid form.
+
+    `by` is who answers; where it `is_partial`, nothing is needed. A file is kept once all else is right.
+    """
+
+    answers: Mapping[str, Any]
+
+    def __init__(self, asked: Sequence[Field], *args: Any, by: Any, is_partial: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked, self._by, self._is_partial = asked, by, is_partial
+        self.answers = {}
+        for field in asked:
+            self.fields[field.name] = _form_field(field)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        raw = {field.name: cleaned.get(field.name) for field in self._asked if field.name in cleaned}
+        plain = [field for field in self._asked if field.kind is not Kind.FILE]
+        files = [field for field in self._asked if field.kind is Kind.FILE]
+        try:
+            self.answers = operations.answers_from(plain, raw, by=self._by, partial=self._is_partial)
+            kept = {field.name: self._kept(field, raw.get(field.name)) for field in files}
+            self.answers |= operations.answers_from(files, kept, by=self._by, partial=self._is_partial)
+        except BadData as error:
+            if not error.by_field:
+                self.add_error(None, str(error))
+            for name, message in error.by_field.items():
+                self.add_error(name, message)
+        return cleaned
+
+    def _kept(self, field: Field, file: Any) -> Any:
+        try:
+            return operations.keep_upload(file, by=self._by) if file else None
+        except BadData as error:
+            raise BadData(str(error), {field.name: str(error)}) from error
+
+
+def _form_field(field: Field) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": field.title,
+        "help_text": field.help,
+        "required": False,  # `answers_from` asks for what is needed; the mark is for the reader
+    }
+    found = _plain(field, common)
+    if field.required:
+        found.widget.attrs["aria-required"] = "true"
+    return found
+
+
+def _plain(field: Field, common: Mapping[str, Any]) -> forms.Field:
+    match field.kind:
+        case Kind.LONG_TEXT:
+            return forms.CharField(widget=forms.Textarea(attrs={"rows": 4, "cols": 60}), **common)
+        case Kind.NUMBER | Kind.MONEY:
+            return forms.CharField(widget=forms.TextInput(attrs={"inputmode": "decimal", "size": 12}), **common)
+        case Kind.DATE:
+            return forms.CharField(widget=forms.TextInput(attrs={"type": "date"}), **common)
+        case Kind.CHOICE:
+            choices = [("", "–"), *((choice, choice) for choice in field.choices)]
+            return forms.CharField(widget=forms.Select(choices=choices), **common)
+        case Kind.YES_NO:
+            return forms.CharField(widget=forms.Select(choices=YES_OR_NO), **common)
+        case Kind.FILE:
+            return forms.FileField(widget=forms.FileInput(), **common)
+    return forms.CharField(**common)

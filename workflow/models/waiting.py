@@ -1,0 +1,201 @@
+"""What waits for people: whom it asks, and who is barred from it."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import models
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from workflow.deciding import Bar, Reason
+from workflow.definition import Field, TaskDefinition
+from workflow.models.definitions import Process, Task
+from workflow.models.instances import RunningProcesses, TaskRun
+
+
+class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
+    """What waits for people, as the domain speaks of it."""
+
+    def asking(self, people: Sequence[Any]) -> Self:
+        """What one of these users is asked, and may decide: named, by a group, or as staff; and not barred from it."""
+        mine = Q(pk__in=[])
+        for person in people:
+            barred = Barred.objects.filter(waiting=OuterRef("waiting"), user=person)
+            mine |= Q(pk__in=Assignee.objects.naming(person).filter(~Exists(barred)).values("waiting"))
+        return self.filter(mine)
+
+    def open_to(self, people: Sequence[Any]) -> Self:
+        """What nobody holds but one of these users. What somebody holds who has left is open again."""
+        return self.filter(Q(claimed_by=None) | Q(claimed_by__in=people) | Q(claimed_by__is_active=False))
+
+    def undecidable(self) -> Self:
+        """What too few active people are left for, whoever was named; superusers don't count, who can always decide."""
+        nobody = self.filter(~Exists(Assignee.objects.reaching_somebody().filter(waiting=OuterRef("pk"))))
+        several = self.filter(quorum__gt=F("votes") + 1).alias(left=Coalesce(Subquery(_number_of_people()), 0))
+        few = several.filter(left__lt=F("quorum") - F("votes"))
+        return self.filter(Q(pk__in=nobody.order_by().values("pk")) | Q(pk__in=few.order_by().values("pk")))
+
+
+def _left(waiting: str) -> models.QuerySet[Any]:
+    """Active users who are not barred from what the query around this one has as `waiting`."""
+    barred = Barred.objects.filter(waiting=OuterRef(OuterRef(waiting)), user=OuterRef("pk"))
+    users: models.QuerySet[Any] = get_user_model()._default_manager.filter(~Exists(barred), is_active=True)
+    return users.order_by()
+
+
+def _number_of_people() -> models.QuerySet[Any]:
+    """How many are left whom the task of the query around this one asks, each counted once."""
+    asked = Assignee.objects.filter(waiting=OuterRef(OuterRef("pk")))
+    by_name = Q(pk__in=asked.filter(user__isnull=False).values("user"))
+    by_group = Q(groups__in=asked.filter(group__isnull=False).values("group"))
+    as_staff: Any = Q(Exists(asked.filter(user=None, group=None)), is_staff=True)
+    people = _left("pk").filter(by_name | by_group | as_staff).values(one=Value(1))
+    counted: models.QuerySet[Any] = people.annotate(count=Count("pk", distinct=True)).values("count")
+    return counted
+
+
+class WaitingForApproval(models.Model):
+    """One manual task that waits for people. Gone once decided: its task run keeps who decided what."""
+
+    process = models.ForeignKey(Process, models.SET_NULL, null=True, related_name="+", verbose_name=_("process"))
+    task = models.ForeignKey(Task, models.SET_NULL, null=True, related_name="+", verbose_name=_("task"))
+    rpid = models.ForeignKey(
+        RunningProcesses, models.CASCADE, related_name="waiting", verbose_name=_("instance"), db_column="rpid"
+    )
+    task_run = models.OneToOneField(TaskRun, models.CASCADE, related_name="waiting", verbose_name=_("task run"))
+    process_name = models.CharField(_("process name"), max_length=200)
+    task_name = models.CharField(_("task name"), max_length=200)
+    approver = models.TextField(
+        _("approver"), blank=True, help_text=_("Names of users and groups who may decide; blank: any member of staff.")
+    )
+    question = models.TextField(_("question"), blank=True, help_text=_("What code asks, by approval()."))
+    form = models.JSONField(_("form"), default=list, help_text=_("The fields that code asks for, by approval()."))
+    quorum = models.PositiveSmallIntegerField(_("quorum"), default=1)
+    votes = models.PositiveSmallIntegerField(_("approvals"), default=0, help_text=_("How many have approved so far."))
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("claimed by")
+    )
+    claimed_at = models.DateTimeField(_("claimed at"), null=True)
+    queued_at = models.DateTimeField(_("waiting since"))
+
+    objects = WaitingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("waiting for approval")
+        verbose_name_plural = _("waiting for approval")
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [models.Index(fields=["process_name", "task_name"], name="workflow_waiting_pair")]
+
+    def __str__(self) -> str:
+        return f"{self.process_name}: {self.task_name}"
+
+    @property
+    def definition(self) -> TaskDefinition:
+        """The task as it was frozen for the instance."""
+        return self.rpid.version.frozen.task(self.task_name)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The form that is filled in with the decision."""
+        return tuple(map(Field.from_json, self.form)) if self.question else self.definition.fields
+
+
+class AssigneeQuerySet(models.QuerySet["Assignee"]):
+    """Whom tasks ask."""
+
+    def naming(self, person: Any) -> Self:
+        """Those rows by which this user is asked."""
+        # As numbers, so that the index of groups is used together with that of users.
+        groups = list(person.groups.values_list("pk", flat=True)) if person.pk else []
+        named = Q(user=person) | Q(group__in=groups)
+        return self.filter(named | Q(user=None, group=None) if person.is_staff else named)
+
+    def reaching_somebody(self) -> Self:
+        """Those rows by which anybody is asked who is active, and not barred."""
+        people = _left("waiting")
+        by_name = Q(Exists(people.filter(pk=OuterRef("user"))))
+        # What is cheap to tell first: databases keep to this order.
+        by_group = Q(group__isnull=False) & Q(Exists(people.filter(groups=OuterRef("group"))))
+        as_staff = Q(user=None, group=None) & Q(Exists(people.filter(is_staff=True)))
+        return self.filter(by_name | by_group | as_staff)
+
+
+class Assignee(models.Model):
+    """Whom a task asks: a user, the members of a group, or, with neither, any member of staff."""
+
+    waiting = models.ForeignKey(
+        WaitingForApproval, models.CASCADE, related_name="assignees", verbose_name=_("waiting for approval")
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        related_name="+",
+        verbose_name=_("user"),
+        db_index=False,
+    )
+    group = models.ForeignKey(
+        Group, models.CASCADE, null=True, related_name="+", verbose_name=_("group"), db_index=False
+    )
+    reason = models.CharField(_("reason"), max_length=10, choices=[(one.value, one.value) for one in Reason])
+
+    objects = AssigneeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("assignee")
+        verbose_name_plural = _("assignees")
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [
+            # What an inbox looks through: by user, by group, and all that is for any member of staff.
+            models.Index(fields=["user", "waiting"], name="workflow_assignee_user", condition=Q(user__isnull=False)),
+            models.Index(fields=["group", "waiting"], name="workflow_assignee_group", condition=Q(group__isnull=False)),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["waiting", "user"], name="workflow_assignee_user_once", condition=Q(user__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["waiting", "group"], name="workflow_assignee_group_once", condition=Q(group__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["waiting"],
+                name="workflow_assignee_staff_once",
+                condition=Q(user__isnull=True, group__isnull=True),
+            ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) | Q(group__isnull=True), name="workflow_assignee_one_kind"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user or self.group or _("any member of staff"))
+
+
+class Barred(models.Model):
+    """Who may not decide a task, although it may ask them: who started it, did another task, or has voted already."""
+
+    waiting = models.ForeignKey(
+        WaitingForApproval,
+        models.CASCADE,
+        related_name="barred",
+        verbose_name=_("waiting for approval"),
+        db_index=False,  # the constraint's index begins with it
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user"), db_index=False
+    )
+    why = models.CharField(_("why"), max_length=10, choices=[(one.value, one.value) for one in Bar])
+
+    class Meta:
+        verbose_name = _("barred")
+        verbose_name_plural = _("barred")
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [models.Index(fields=["user", "waiting"], name="workflow_barred_user")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["waiting", "user"], name="workflow_barred_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.why}"

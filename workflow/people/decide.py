@@ -1,0 +1,219 @@
+"""Decisions: one vote at a time, under the lock of its instance, until they amount to something."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from workflow import clock, conf, flow, history, transitions
+from workflow.deciding import Bar, May, Reason, Verdict, Vote, verdict
+from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed
+from workflow.models import (
+    Assignee,
+    Barred,
+    Decision,
+    RunningProcesses,
+    RunState,
+    TaskRun,
+    WaitingForApproval,
+)
+from workflow.people.answers import answers_from, refuse_unasked
+from workflow.people.rights import Rights, reason
+from workflow.people.seen import refuse_stale, what_is_seen
+from workflow.people.uploads import attach
+
+MAX_COMMENT = 2_000
+"""Characters of a comment on a decision."""
+
+
+def who_was_quicker(run: TaskRun) -> str:
+    """Who decided a task run that waits no more, what, and when."""
+    what = f"{run.task_name!r} of instance {run.instance_id}"
+    asked_by_code = run.call_number > 0
+    if asked_by_code or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
+        return f"{what} waits no more: the instance has moved on. Nothing was changed."
+    who = run.decided_by.get_username() if run.decided_by else "The command line"
+    did = "approved" if run.state == RunState.FINISHED else "rejected"
+    when = timezone.localtime(run.ended_at)
+    return f"{who} {did} {what} at {when:%Y-%m-%d %H:%M}. Nothing was changed."
+
+
+def approve(
+    waiting: WaitingForApproval,
+    *,
+    by: Any = None,
+    comment: str = "",
+    answers: Mapping[str, Any] | None = None,
+    seen: str | None = None,
+) -> TaskRun:
+    """Approve a waiting task. `by` is who decides; `None` is the operator at the command line, whose word is final.
+
+    `answers` are those to the task's form, as `answers_from` takes them; `seen` is the token of what was looked at.
+    Where a quorum is needed, this counts as one of it, and the task waits on until that is reached.
+    Raises `AlreadyDecided`, `NotAllowed`, `Stale` or `BadData`.
+    """
+    return decide(waiting, approved=True, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen)
+
+
+def reject(
+    waiting: WaitingForApproval,
+    *,
+    by: Any = None,
+    comment: str = "",
+    answers: Mapping[str, Any] | None = None,
+    seen: str | None = None,
+) -> TaskRun:
+    """Reject a waiting task, as `approve` approves it: at once, whatever the quorum, and with no field that is needed."""
+    return decide(waiting, approved=False, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen)
+
+
+def _rights(by: Any) -> Rights | None:
+    return None if by is None else Rights(by)
+
+
+def decide(
+    waiting: WaitingForApproval,
+    *,
+    approved: bool,
+    rights: Rights | None,
+    comment: str,
+    answers: Mapping[str, Any],
+    seen: str | None = None,
+) -> TaskRun:
+    """Approve or reject, as those say; `rights` are those of who decides."""
+    if len(comment) > MAX_COMMENT:
+        raise BadData(f"The comment has {len(comment):,} characters; the most is {MAX_COMMENT:,}.")
+    now = clock.now()
+    with transaction.atomic():
+        instance, current = locked(waiting)
+        on_behalf_of = _granted(rights, current)
+        if seen is not None:
+            refuse_stale(current, seen)
+        by = rights.user if rights else None
+        vote = Decision(
+            task_run=current.task_run,
+            attempt=current.task_run.attempt,
+            call=current.task_run.call_number if current.question else 0,
+            user=by,
+            on_behalf_of_id=on_behalf_of,
+            approved=approved,
+            comment=comment,
+            answers=_checked(current, answers, by=by, approved=approved),
+            saw=what_is_seen(current),
+            at=now,
+        )
+        _cast(vote, current, instance)
+    return TaskRun.objects.get(pk=waiting.task_run_id)
+
+
+def locked(waiting: WaitingForApproval) -> tuple[RunningProcesses, WaitingForApproval]:
+    """The instance, locked, and what waits of it as it is now. Raises `AlreadyDecided` where it waits no more."""
+    try:
+        instance = transitions.locked(waiting.rpid_id)
+    except RunningProcesses.DoesNotExist:
+        raise NoSuchInstance(waiting.rpid_id) from None
+    current = WaitingForApproval.objects.select_related("task_run", "claimed_by").filter(pk=waiting.pk).first()
+    if current is None:
+        run = TaskRun.objects.select_related("decided_by").filter(pk=waiting.task_run_id).first()
+        raise AlreadyDecided(who_was_quicker(run or waiting.task_run))
+    current.rpid = instance
+    return instance, current
+
+
+def _granted(rights: Rights | None, waiting: WaitingForApproval) -> int | None:
+    """On whose behalf the vote is, if it is not the user's own. Raises what refuses it."""
+    if rights is None:
+        return None
+    match rights.to(waiting):
+        case May(on_behalf_of=principal):
+            return principal
+        case Bar.VOTED as found:
+            raise AlreadyDecided(reason(found, rights.user, waiting))
+        case found:
+            raise NotAllowed(reason(found, rights.user, waiting))
+
+
+def _checked(waiting: WaitingForApproval, answers: Mapping[str, Any], *, by: Any, approved: bool) -> dict[str, Any]:
+    form = waiting.fields
+    refuse_unasked(form, answers)
+    given = answers_from(form, answers, by=by, partial=not approved)
+    attach(form, given, waiting.rpid, by=by)
+    return given
+
+
+def _cast(vote: Decision, waiting: WaitingForApproval, instance: RunningProcesses) -> None:
+    """Count a vote, and let the instance go on where that decides."""
+    vote.save(force_insert=True)
+    before = [Vote(approved=True)] * waiting.votes
+    found = verdict([*before, Vote(approved=vote.approved, is_final=vote.user_id is None)], quorum=waiting.quorum)
+    if found is Verdict.OPEN:
+        _count(vote, waiting)
+        _keep_apart(vote, waiting, instance)
+        return
+    if not _write(vote, waiting, found):
+        raise AlreadyDecided(who_was_quicker(waiting.task_run))
+    _keep_apart(vote, waiting, instance)
+    _close_step(instance, vote.at)
+    transitions.wake(instance)
+
+
+def _count(vote: Decision, waiting: WaitingForApproval) -> None:
+    """One of several. Neither who voted nor whom they stood in for votes again; who held it holds it no more."""
+    WaitingForApproval.objects.filter(pk=waiting.pk).update(votes=waiting.votes + 1, claimed_by=None, claimed_at=None)
+    voters = {user for user in (vote.user_id, vote.on_behalf_of_id) if user is not None}
+    Barred.objects.bulk_create([Barred(waiting=waiting, user_id=user, why=Bar.VOTED) for user in voters])
+
+
+def _write(vote: Decision, waiting: WaitingForApproval, found: Verdict) -> bool:
+    """Whether it still waited: as a manual task, or as code that stands at `approval()`."""
+    votes = _votes(vote) if waiting.quorum > 1 else [vote]
+    answers = {name: value for one in votes for name, value in one.answers.items()}
+    result: dict[str, Any] = {"approved": found is Verdict.APPROVED, **_told(vote)}
+    if waiting.question:
+        return transitions.answer_call(waiting.task_run, {**result, "data": answers}, now=vote.at)
+    if waiting.quorum > 1:
+        result["votes"] = [{"approved": one.approved, **_told(one)} for one in votes]
+    return transitions.decide_run(
+        waiting.task_run,
+        state=RunState.FINISHED if found is Verdict.APPROVED else RunState.REJECTED,
+        result=result,
+        changes=history.changes_to_json(flow.Changes(set=answers)) if answers else None,
+        by=vote.user,
+        now=vote.at,
+    )
+
+
+def _votes(last: Decision) -> list[Decision]:
+    """All votes on the same question, in order."""
+    cast = Decision.objects.filter(task_run=last.task_run_id, attempt=last.attempt, call=last.call)
+    return list(cast.select_related("user").order_by("pk"))
+
+
+def _told(vote: Decision) -> dict[str, Any]:
+    return {"user": vote.user.get_username() if vote.user else None, "comment": vote.comment}
+
+
+def _keep_apart(vote: Decision, waiting: WaitingForApproval, instance: RunningProcesses) -> None:
+    """What waits beside this, and must have another decider, or the same: who that is, is known only now."""
+    if vote.user_id is None or waiting.question:
+        return
+    tasks = instance.version.frozen.tasks
+    apart = [task.name for task in tasks if task.not_same_as == waiting.task_name]
+    together = [task.name for task in tasks if task.same_as == waiting.task_name]
+    if not apart and not together:
+        return
+    for other in instance.waiting.filter(task_name__in=[*apart, *together], question="").exclude(pk=waiting.pk):
+        if other.task_name in apart:
+            Barred.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"why": Bar.DID})
+        if other.task_name in together:
+            Assignee.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"reason": Reason.SAME})
+
+
+def _close_step(instance: RunningProcesses, now: datetime) -> None:
+    """Cancel what this decision leaves without effect at once, so that nobody decides it in vain."""
+    position = history.position_of(instance, history.runs_of_step(instance).values())
+    decision = flow.decide(instance.version.frozen, position, conf.limits())
+    if not isinstance(decision, flow.Stay):
+        transitions.cancel_runs(instance, decision.cancelled, now=now)

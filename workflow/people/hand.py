@@ -1,0 +1,146 @@
+"""Who takes on what waits: claimed, released, handed on to somebody, or asked of whomever it concerns by now."""
+
+from typing import Any
+
+from django.db import transaction
+
+from workflow import approvers, clock, conf
+from workflow.circle import NotDecidable, circle_named, circle_of, insert
+from workflow.code.runner import get_runner
+from workflow.deciding import Bar, Circle, May, Reason, Refused, Right
+from workflow.errors import BadData, NotAllowed, NotPermitted
+from workflow.models import Assignee, Barred, Intervention, WaitingForApproval
+from workflow.people.decide import MAX_COMMENT, locked
+from workflow.people.rights import OPERATE, Rights, reason
+
+
+def claim(waiting: WaitingForApproval, by: Any) -> None:
+    """Take it on: nobody else decides it until it is released. Raises `NotAllowed`, `NotPermitted` or `AlreadyDecided`."""
+    with transaction.atomic():
+        _, current = locked(waiting)
+        _refuse(Rights(by).to(current), by, current)
+        if current.quorum > 1:
+            raise NotPermitted(f"{_what(current)} takes {current.quorum} people, so nobody can have it alone.")
+        if current.claimed_by_id != by.pk:
+            _hold(current, by)
+            _note("claim", current, by)
+
+
+def release(waiting: WaitingForApproval, by: Any = None) -> None:
+    """Give back what was claimed, for whoever it asks: by who holds it, by an operator, or (`None`) by the program.
+
+    Raises `NotAllowed`, `NotPermitted` or `AlreadyDecided`.
+    """
+    with transaction.atomic():
+        _, current = locked(waiting)
+        if current.claimed_by is None:
+            raise NotPermitted(f"Nobody has claimed {_what(current)}.")
+        if by is not None and current.claimed_by_id != by.pk and not _operates(by):
+            holder = current.claimed_by.get_username()
+            raise NotAllowed(f"{by.get_username()} can't release {_what(current)}: {holder} has claimed it.")
+        _hold(current, None)
+        _note("release", current, by)
+
+
+def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str = "") -> None:
+    """Hand it on to a user, who then holds it; by who may decide it, by an operator, or (`None`) by the program.
+
+    Where several people decide, it is one vote that is handed on, to somebody who has none yet. Raises `NotAllowed`,
+    `NotPermitted`, `BadData` or `AlreadyDecided`.
+    """
+    if len(comment) > MAX_COMMENT:
+        raise BadData(f"The comment has {len(comment):,} characters; the most is {MAX_COMMENT:,}.")
+    with transaction.atomic():
+        _, current = locked(waiting)
+        right = None if by is None else Rights(by).to(current)
+        if right is not None and not isinstance(right, May) and not _operates(by):
+            _refuse(right, by, current)
+        _refuse_receiver(to, current)
+        Assignee.objects.get_or_create(waiting=current, user=to, defaults={"reason": Reason.DELEGATED})
+        if current.quorum == 1:
+            _hold(current, to)
+        elif isinstance(right, May) and (right.on_behalf_of or _is_asked(by, current)):
+            Barred.objects.create(waiting=current, user_id=right.on_behalf_of or by.pk, why=Bar.DELEGATED)
+        _note("delegate", current, by, f" to {to.get_username()}", comment)
+
+
+def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
+    """Ask whomever its approver names by now; who was handed it or held it, does no more. For operators, or the program.
+
+    Votes that were cast stay. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
+    """
+    if by is not None and not _operates(by):
+        raise NotAllowed(f"{by.get_username()} may not have it resolved again: it takes the permission {OPERATE}.")
+    asked = _resolved(waiting)
+    with transaction.atomic():
+        _, current = locked(waiting)
+        current.assignees.all().delete()
+        current.barred.exclude(why=Bar.VOTED).delete()
+        insert([(current, asked)])
+        WaitingForApproval.objects.filter(pk=current.pk).update(approver=asked.text, claimed_by=None, claimed_at=None)
+        _note("resolve again", current, by, f": {asked.text or 'any member of staff'}")
+
+
+def _resolved(waiting: WaitingForApproval) -> Circle:
+    if waiting.question:
+        return circle_named(approvers.names(waiting.approver))
+    instance, runner = waiting.rpid, get_runner()
+    try:
+        return circle_of(
+            waiting.definition,
+            instance,
+            lambda text: runner.evaluate(
+                text,
+                data=dict(instance.data),
+                results=dict(instance.results),
+                time_limit=conf.get("TIME_LIMIT"),
+                memory_limit=conf.get("MEMORY_LIMIT"),
+            ),
+        )
+    except NotDecidable as error:
+        raise BadData(f"{error} Nothing was changed.") from error
+
+
+def _refuse(right: Right, user: Any, waiting: WaitingForApproval) -> None:
+    if not isinstance(right, May):
+        raise NotAllowed(reason(right, user, waiting))
+
+
+def _refuse_receiver(to: Any, waiting: WaitingForApproval) -> None:
+    match Rights(to).to(waiting):
+        case Bar.DELEGATED:  # it comes back
+            waiting.barred.filter(user=to, why=Bar.DELEGATED).delete()
+        case (Refused.INACTIVE | Bar()) as found:
+            raise NotPermitted(reason(found, to, waiting))
+        case May() if waiting.quorum > 1 and _is_asked(to, waiting):
+            raise NotPermitted(f"{to.get_username()} is asked to decide {_what(waiting)} already.")
+
+
+def _is_asked(user: Any, waiting: WaitingForApproval) -> bool:
+    """Whether the user has a vote of their own: superusers may decide what they are not asked."""
+    return Assignee.objects.naming(user).filter(waiting=waiting).exists()
+
+
+def _hold(waiting: WaitingForApproval, user: Any) -> None:
+    at = clock.now() if user else None
+    WaitingForApproval.objects.filter(pk=waiting.pk).update(claimed_by=user, claimed_at=at)
+
+
+def _operates(user: Any) -> bool:
+    return bool(user.has_perm(OPERATE))
+
+
+def _what(waiting: WaitingForApproval) -> str:
+    return f"{waiting.task_name!r} of instance {waiting.rpid_id}"
+
+
+def _note(action: str, waiting: WaitingForApproval, by: Any, more: str = "", comment: str = "") -> None:
+    """Tell it in the instance's history."""
+    Intervention.objects.create(
+        instance=waiting.rpid,
+        action=action,
+        details=f"{waiting.task_name!r}{more}"[:500],
+        by=by,
+        reason=comment,
+        at=clock.now(),
+    )

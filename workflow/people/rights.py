@@ -1,0 +1,135 @@
+"""Who may decide what waits for people, and what waits for whom."""
+
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from workflow import clock
+from workflow.deciding import Bar, Circle, May, Person, Reason, Refused, Right, right, stood_in_for
+from workflow.models import Absence, Barred, WaitingForApproval
+from workflow.models.waiting import WaitingQuerySet
+
+OPERATE = "workflow.operate_instances"
+"""The permission of operators, who may also release what others hold, and hand on what nobody can decide."""
+
+
+class Rights:
+    """What one user may decide today. Asked for several tasks, it looks up the user only once."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+
+    @cached_property
+    def absent(self) -> list[Any]:
+        """The users for whom this one stands in."""
+        keys = stood_in_for(self.user.pk, _away_today)
+        return list(get_user_model()._default_manager.filter(pk__in=keys).order_by("pk")) if keys else []
+
+    def to(self, waiting: WaitingForApproval) -> Right:
+        """Whether the user may decide this, and in whose right."""
+        holder = waiting.claimed_by
+        held = holder.pk if holder is not None and holder.is_active else None
+        return right(circle(waiting), self._person, away=self._away, claimed_by=held)
+
+    @cached_property
+    def _person(self) -> Person:
+        return _person(self.user)
+
+    @cached_property
+    def _away(self) -> list[Person]:
+        return [_person(user) for user in self.absent]
+
+
+def _away_today(people: Collection[int]) -> QuerySet[Absence, int]:
+    today = timezone.localdate(clock.now())
+    absences = Absence.objects.filter(
+        stand_in__in=people, first_day__lte=today, last_day__gte=today, user__is_active=True
+    )
+    return absences.order_by().values_list("user", flat=True)
+
+
+def _person(user: Any) -> Person:
+    return Person(
+        key=user.pk,
+        is_active=user.is_active,
+        is_staff=user.is_staff,
+        is_superuser=user.is_superuser,
+        groups=frozenset(user.groups.order_by().values_list("pk", flat=True)),
+    )
+
+
+def circle(waiting: WaitingForApproval) -> Circle:
+    """Whom a waiting task asks, as the database keeps it."""
+    assignees = waiting.assignees.all()
+    return Circle(
+        text=waiting.approver,
+        users={one.user_id: Reason(one.reason) for one in assignees if one.user_id is not None},
+        groups=frozenset(one.group_id for one in assignees if one.group_id is not None),
+        staff=any(one.user_id is None and one.group_id is None for one in assignees),
+        barred={one.user_id: Bar(one.why) for one in waiting.barred.all()},
+    )
+
+
+def may_decide(user: Any, waiting: WaitingForApproval) -> bool:
+    """Whether the user may decide: who is asked, or stands in for one who is, or is a superuser; unless something bars
+    them, or somebody else holds it.
+    """
+    return isinstance(Rights(user).to(waiting), May)
+
+
+def decidable(user: Any, waiting: Iterable[WaitingForApproval]) -> list[WaitingForApproval]:
+    """Those that the user may decide. Prefetch `assignees` and `barred`."""
+    rights = Rights(user)
+    return [one for one in waiting if isinstance(rights.to(one), May)]
+
+
+def why_not(user: Any, waiting: WaitingForApproval) -> str:
+    """A sentence that says why the user may not decide; blank where they may."""
+    return reason(Rights(user).to(waiting), user, waiting)
+
+
+def reason(found: Right, user: Any, waiting: WaitingForApproval) -> str:
+    """What a right that is none means, as a sentence; blank for one that is."""
+    if isinstance(found, May):
+        return ""
+    return _REASONS[found]() % {
+        "user": user.get_username(),
+        "task": repr(waiting.task_name),
+        "instance": waiting.rpid_id,
+        "who": waiting.approver or _("a member of staff"),
+        "holder": waiting.claimed_by.get_username() if waiting.claimed_by else "",
+    }
+
+
+_REASONS = {
+    Refused.INACTIVE: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: the user is not active."),
+    Refused.NOT_ASKED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: it waits for %(who)s."),
+    Refused.CLAIMED: lambda: _(
+        "%(user)s may not decide %(task)s of instance %(instance)s: %(holder)s has claimed it, and can release it."
+    ),
+    Bar.STARTER: lambda: _(
+        "%(user)s may not decide %(task)s of instance %(instance)s: nobody decides what they have started themselves."
+    ),
+    Bar.DID: lambda: _(
+        "%(user)s may not decide %(task)s of instance %(instance)s: it is for somebody else than who did the other task."
+    ),
+    Bar.VOTED: lambda: _("%(user)s has decided %(task)s of instance %(instance)s already; the others are still asked."),
+    Bar.DELEGATED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s any more: it was handed on."),
+}
+
+
+def inbox(user: Any) -> WaitingQuerySet:
+    """What waits for the user: named, by a group, as staff, or as stand-in; but not what they may not decide.
+
+    What superusers could decide is not all in theirs, but what they are asked.
+    """
+    if not user.is_active:
+        return WaitingForApproval.objects.none()
+    people = [user, *Rights(user).absent]
+    barred = Barred.objects.filter(waiting=OuterRef("pk"), user=user)
+    return WaitingForApproval.objects.asking(people).open_to(people).filter(~Exists(barred))

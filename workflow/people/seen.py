@@ -1,0 +1,69 @@
+"""What a person looked at before deciding, and whether that is still what is decided."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from django.core import signing
+from django.utils.translation import gettext as _
+
+from workflow import values
+from workflow.errors import Stale
+from workflow.models import WaitingForApproval
+from workflow.people.instructions import instructions_text
+
+SALT = "workflow.seen"
+
+
+def seen_token(waiting: WaitingForApproval) -> str:
+    """What a page sends back to say what it has shown: opaque, and to be given to `approve` and `reject` as `seen`."""
+    return signing.dumps(_shown(waiting), salt=SALT, compress=True)
+
+
+def refuse_stale(waiting: WaitingForApproval, seen: str) -> None:
+    """Raises `Stale`, which says what has changed since the token was given out."""
+    try:
+        shown = signing.loads(seen, salt=SALT)
+    except signing.BadSignature:
+        raise Stale(_("It can't be told what was looked at: look at the task again. Nothing was changed.")) from None
+    if changes := " ".join(_changes(waiting, shown, _shown(waiting))):
+        raise Stale(f"{changes} " + _("Look at it again. Nothing was changed."))
+
+
+def what_is_seen(waiting: WaitingForApproval) -> dict[str, Any]:
+    """What is kept with a decision, of what there was to see."""
+    instance = waiting.rpid
+    return {
+        "version": instance.version.number,
+        "data": instance.data,
+        "asked": waiting.question or instructions_text(waiting),
+    }
+
+
+def _shown(waiting: WaitingForApproval) -> dict[str, Any]:
+    instance = waiting.rpid
+    return {
+        "waiting": waiting.pk,
+        "version": instance.version_id,
+        "form": _digest([asdict(field) for field in waiting.fields]),
+        "data": {key: _digest(value) for key, value in instance.data.items()},
+    }
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(values.dumps(value).encode()).hexdigest()[:10]
+
+
+def _changes(waiting: WaitingForApproval, before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    what = {"task": repr(waiting.task_name), "instance": waiting.rpid_id}
+    if before["waiting"] != now["waiting"]:
+        yield _("%(task)s of instance %(instance)s asks something else now.") % what
+        return
+    if before["version"] != now["version"]:
+        yield _("Instance %(instance)s goes by another version of its process now.") % what
+    if before["form"] != now["form"]:
+        yield _("The form of %(task)s has changed.") % what
+    old, new = before["data"], now["data"]
+    if changed := sorted(key for key in {*old, *new} if old.get(key) != new.get(key)):
+        yield _("The data of instance %(instance)s has changed: %(keys)s.") % {**what, "keys": ", ".join(changed)}
