@@ -126,7 +126,7 @@ def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None)
     if task is not None and kind is Kind.SUBPROCESS:
         yield Note(text=shorten(f"runs {clean(task.subprocess)}", font=SMALL, width=width), icon="")
     if limit := time_out(task):
-        yield Note(text=f"within {limit}", icon="timeout")
+        yield Note(text=shorten(f"within {limit}", font=SMALL, width=width), icon="timeout")
     if row.ends_step:
         yield Note(text="ends the step", icon="flag")
 
