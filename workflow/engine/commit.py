@@ -29,6 +29,14 @@ class Writer(Protocol):
         ...
 
 
+class Committer(Writer, Protocol):
+    """A writer that need not be waited for."""
+
+    def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
+        """Have a turn written, and be told in time what became of it."""
+        ...
+
+
 class Direct:
     """Writes each turn by itself, in the thread that asks."""
 
