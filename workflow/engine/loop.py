@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from django.db import connection
 
 from workflow import transitions
 from workflow.code.runner import Runner
+from workflow.engine.dispatch import TaskQueue
 from workflow.engine.heartbeat import Heartbeat
 from workflow.engine.listen import Listener
 from workflow.engine.patience import GONE, Patience
@@ -50,7 +51,8 @@ class Ended(NamedTuple):
 @dataclass(kw_only=True)
 class Engine:
     """One engine process. `lease` and `poll_interval` are in seconds; `concurrency` counts code that runs at the same
-    time, `batch` instances that are held. It takes instances of all processes, or of those named.
+    time, `batch` instances that are held. It takes instances of all processes, or of those named. `dispatch` says who drives
+    them: threads of its own, or workers of a task queue.
     """
 
     runner: Runner
@@ -59,6 +61,7 @@ class Engine:
     batch: int
     lease: float
     processes: Collection[str] = ()
+    dispatch: Literal["engine", "tasks"] = "engine"
     clock: Callable[[], datetime] = field(default_factory=DatabaseClock)
     stopping: Event = field(default_factory=Event)
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}")
@@ -156,6 +159,10 @@ class Engine:
         return min(self.poll_interval, max(SHORTEST_WAIT, (due - self.clock()).total_seconds()))
 
     def _new_drivers(self) -> Drivers:
+        if self.dispatch == "tasks":
+            return TaskQueue(
+                owner=self.name, lease=self.lease, clock=self.clock, patience=self.patience, ended=self._tell_ended
+            )
         return Threads(
             runner=self.runner,
             concurrency=self.concurrency,
