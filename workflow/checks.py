@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from django.core.exceptions import ImproperlyConfigured
+
 from workflow import compat, conf
 
 RUNNERS = ("sandbox", "trusted")
@@ -71,7 +73,8 @@ def _undispatched(given: Mapping[Any, Any]) -> list[CheckMessage]:
     except ImportError:
         hint = "Install it: pip install 'django-durable-workflow[tasks]'."
         return [_error("E010", "WORKFLOW['DISPATCH'] is 'tasks', but Django's Tasks framework is missing.", hint)]
-    return _bad_queue(backends, conf.get("TASK_BACKEND"), conf.get("TASK_QUEUE"))
+    alias, queue = conf.get("TASK_BACKEND"), conf.get("TASK_QUEUE")
+    return _bad_queue(backends, alias, queue) if _is_name(alias) and _is_name(queue) else []
 
 
 def _bad_queue(backends: Any, alias: Any, queue: Any) -> list[CheckMessage]:
@@ -79,7 +82,10 @@ def _bad_queue(backends: Any, alias: Any, queue: Any) -> list[CheckMessage]:
     if alias not in known:
         hint = "Configure it in the setting TASKS, or name one that is there in WORKFLOW['TASK_BACKEND']."
         return [_error("E011", f"WORKFLOW['DISPATCH'] is 'tasks', but TASKS has no backend {alias!r}.", hint)]
-    queues = backends[alias].queues
+    try:
+        queues = backends[alias].queues
+    except ImproperlyConfigured as error:
+        return [_error("E011", f"The backend {alias!r} of TASKS can't be used: {error}", "Correct the setting TASKS.")]
     if queues and queue not in queues:
         told = f"The backend {alias!r} of TASKS has no queue {queue!r}; it has {', '.join(map(repr, sorted(queues)))}."
         return [_error("E012", told, "Add it to its QUEUES, or name one of them in WORKFLOW['TASK_QUEUE'].")]
@@ -102,9 +108,13 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
 _COUNT = (_is_count, "a whole number above 0")
 _SECONDS = (_is_duration, "a number of seconds above 0")
-_NAME = (lambda value: isinstance(value, str) and bool(value), "a name, such as 'default'")
+_NAME = (_is_name, "a name, such as 'default'")
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "RUNNER": (lambda value: value in RUNNERS, " or ".join(map(repr, RUNNERS))),

@@ -34,7 +34,7 @@ def start_engine(spawn: Spawn, effects: Path) -> Callable[..., "EngineProcess"]:
 
 
 class EngineProcess:
-    """An engine that runs, or has run."""
+    """An engine, or a worker of a task queue, that runs, or has run."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
