@@ -3,7 +3,7 @@
 import os
 
 from tests.settings import *  # noqa: F403
-from tests.settings import INSTALLED_APPS
+from tests.settings import DATABASES, INSTALLED_APPS
 
 QUEUE = os.environ["TEST_QUEUE"]
 
@@ -12,3 +12,6 @@ TIMEOUT = int(os.environ.get("TEST_QUEUE_TIMEOUT", "300"))  # seconds
 RQ_QUEUES = {QUEUE: {"URL": os.environ["TEST_QUEUE_URL"], "DEFAULT_TIMEOUT": TIMEOUT}}
 TASKS = {"default": {"BACKEND": "django_tasks_rq.RQBackend", "QUEUES": [QUEUE]}}
 WORKFLOW = {"DISPATCH": "tasks", "TASK_QUEUE": QUEUE}
+
+# Workers are done before the test's database goes, so that theirs may last, as a project's do.
+DATABASES["default"]["CONN_MAX_AGE"] = 60
