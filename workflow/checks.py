@@ -9,7 +9,6 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
-
 from django.core.exceptions import ImproperlyConfigured
 
 from workflow import compat, conf

@@ -27,17 +27,23 @@ from workflow.transitions import Applied
 logger = logging.getLogger(__name__)
 
 
+Work = Callable[[Runner], None]
+"""Driving, by the runner of the thread that does it."""
+
+
 @dataclass(kw_only=True)
 class Driver:
-    """Drives instances, one in a thread, each as far as it goes.
+    """Drives instances, each as far as it goes, in threads that have a slot.
 
-    `main` drives what is asked for again, and `side` runs the code of rows that start together. `ended` hears of each
-    instance once it is let go, whatever the reason.
+    `later` has something driven when a thread may compute, and `main` are threads for what needs no slot. `side` runs the
+    code of rows that start together, by `runner`, which threads share. `ended` hears of each instance once it is let go,
+    whatever the reason.
     """
 
     runner: Runner
     clock: Callable[[], datetime]
     commit: Committer
+    later: Callable[[Work], None]
     main: Executor
     side: Executor
     slots: Slots
@@ -45,26 +51,30 @@ class Driver:
     ended: Callable[[RunningProcesses], None]
     definitions: dict[int, Definition] = field(default_factory=dict)
 
-    def drive(self, instance: RunningProcesses, runs: list[TaskRun] | None) -> None:
+    def drive(self, instance: RunningProcesses, runs: list[TaskRun] | None, runner: Runner) -> None:
         """Drive a claimed instance in this thread. `runs` are the task runs of its step, if they are known already."""
-        self._guarded(instance, lambda drive: drive.run(instance, runs))
+        self._guarded(instance, lambda drive: drive.run(instance, runs), runner)
 
-    def _drive_again(self, held: Held) -> None:
-        self._guarded(held.instance, lambda drive: drive.run_again(held))
+    def _drive_again(self, held: Held, runner: Runner) -> None:
+        self._guarded(held.instance, lambda drive: drive.run_again(held), runner)
 
-    def _guarded(self, instance: RunningProcesses, run: Callable[[Drive], Held | None]) -> None:
+    def _guarded(self, instance: RunningProcesses, run: Callable[[Drive], Held | None], runner: Runner) -> None:
         """Drive, and see to it that whatever becomes of it is told."""
         running: dict[Future[Report | None], Place] = {}
         try:
-            held = run(self._new_drive(instance, running))
+            held = run(self._new_drive(instance, running, runner))
         except GONE as error:
             connection.close()
-            wait(running)
-            self._after_the_database_was_gone(instance, error)
+            with self.slots.away():
+                wait(running)
+                found = self._after_the_database_was_gone(instance, error)
+            if found is not None:
+                self.drive(found, None, runner)
         except BaseException as error:
             logger.exception("Instance %s can't be driven.", instance.pk, extra=fields(**about(instance)))
-            wait(running)
-            self._hear(partial(self._let_go, instance, error), instance)
+            with self.slots.away():
+                wait(running)
+                self._hear(partial(self._let_go, instance, error), instance)
         else:
             pending = held.pending if held else None
             if held is None or pending is None:
@@ -80,7 +90,7 @@ class Driver:
             logger.error("Instance %s can't be written.", held.instance.pk, exc_info=error, extra=of)
             self.main.submit(self._hear, partial(self._let_go, held.instance, error), held.instance)
         elif write.result() is Applied.OUTDATED:
-            self.main.submit(self._drive_again, held)
+            self.later(partial(self._drive_again, held))
         else:
             if write.result() is Applied.DONE:
                 for line in held.written():
@@ -89,18 +99,18 @@ class Driver:
                 tell_lost(held.instance)
             self.ended(held.instance)
 
-    def _after_the_database_was_gone(self, instance: RunningProcesses, error: Exception) -> None:
-        """Go on from what was written last, once the database answers, if the lease still holds."""
+    def _after_the_database_was_gone(self, instance: RunningProcesses, error: Exception) -> RunningProcesses | None:
+        """What to go on with from what was written last, once the database answers; `None` where the lease is lost."""
         if self.patience.stopping.is_set():
             # Nothing is lost: its lease runs out, and an engine goes on from what was written last.
             _tell_left(instance, error)
             self.ended(instance)
-            return
+            return None
         found = self.patience(lambda: transitions.refresh(transitions.lease_of(instance)))
         if found is None:
             self.ended(instance)
-        else:
-            self.drive(found[1], None)
+            return None
+        return found[1]
 
     def _hear(self, ask: Callable[[], None], instance: RunningProcesses) -> None:
         """Do the last that there is to do for an instance."""
@@ -118,12 +128,15 @@ class Driver:
             # Our own mistake, or an action's: it must not stop the others, and must be seen where people look.
             give_up(instance, error, now=self.clock())
 
-    def _new_drive(self, instance: RunningProcesses, running: dict[Future[Report | None], Place]) -> Drive:
+    def _new_drive(
+        self, instance: RunningProcesses, running: dict[Future[Report | None], Place], runner: Runner
+    ) -> Drive:
         return Drive(
             running=running,
             definition=self._definition(instance.version_id),
-            runner=self.runner,
-            planner=Planner(runner=self.runner, clock=self.clock),
+            runner=runner,
+            aside=self.runner,
+            planner=Planner(runner=runner, clock=self.clock),
             writer=Away(self.commit, self.slots),
             side=self.side,
             slots=self.slots,

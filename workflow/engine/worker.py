@@ -95,16 +95,21 @@ class _Stint:
             side = stack.enter_context(LateCrew(THREADS, "code"))
             beats = (self._clock.measure, partial(self._renew, lease))
             stack.enter_context(Heartbeat(lease=self._lease, beats=beats))
-            self._driver(side).drive(instance, runs)
+            own = stack.enter_context(self._runner.shared())
+            # All that computes here is this instance's.
+            slots = Slots(conf.get("CONCURRENCY"), patience=0.0)
+            stack.enter_context(slots.working())
+            self._driver(side, slots, own).drive(instance, runs, own)
 
-    def _driver(self, side: LateCrew) -> Driver:
+    def _driver(self, side: LateCrew, slots: Slots, own: Runner) -> Driver:
         return Driver(
             runner=self._runner,
             clock=self._clock,
             commit=Direct(),
+            later=lambda drive: drive(own),
             main=Here(),
             side=side,
-            slots=Slots(conf.get("CONCURRENCY")),
+            slots=slots,
             patience=self._patience,
             ended=lambda _: None,
             definitions=_definitions,
