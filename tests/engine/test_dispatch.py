@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from tests.app import queues
@@ -165,7 +166,11 @@ def test_while_the_queue_is_down_other_engines_may_take_what_was_handed_back(set
 
 
 def in_a_thread(which: Engine) -> Thread:
-    thread = Thread(target=which.run)
+    def run() -> None:
+        which.run()
+        connection.close()
+
+    thread = Thread(target=run)
     thread.start()
     return thread
 
