@@ -30,8 +30,9 @@ from workflow.models import RunningProcesses
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-LEASE = 2  # seconds
-EACH = 15  # instances of a process
+LEASE = 4  # seconds
+EACH = 10  # instances of a process; with their children, 110
+PATIENCE = 240.0  # seconds for all to end: a busy machine is slow, not wrong
 
 Start = Callable[..., EngineProcess]
 
@@ -93,7 +94,7 @@ def test_all_ends_as_if_no_worker_had_died(start: Start, start_worker: Start, ef
     LogEntry.objects.all().delete()
 
     workers = [start_worker(), start_worker()]
-    engine = start("runengine", "--lease", str(LEASE), "--batch", "30", "--poll-interval", "0.05")
+    engine = start("runengine", "--lease", str(LEASE), "--batch", "20", "--poll-interval", "0.05")
     instances = start_all(names, count=EACH)
     workers[0].told("Result of")
     workers[0].signal(signal.SIGKILL)
@@ -103,7 +104,7 @@ def test_all_ends_as_if_no_worker_had_died(start: Start, start_worker: Start, ef
     def told() -> str:
         return "\n".join(one.log[-5000:] for one in (engine, *workers))
 
-    eventually(lambda: not RunningProcesses.objects.filter(ended_at=None).exists(), told)
+    eventually(lambda: not RunningProcesses.objects.filter(ended_at=None).exists(), told, within=PATIENCE)
     for one in (engine, *workers[1:]):
         one.signal(signal.SIGTERM)
         assert one.ended() == 0, one.log[-5000:]
