@@ -1,16 +1,27 @@
 """Business calendars: when people work."""
 
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import cache
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+
+from workflow import worktime
+from workflow.errors import suggestion
+from workflow.worktime import Calendar
 
 
 def site_time_zone() -> str:
     """The zone of a new calendar."""
-    return settings.TIME_ZONE
+    return str(settings.TIME_ZONE)
 
 
 class BusinessCalendar(models.Model):
@@ -55,3 +66,84 @@ class BusinessCalendar(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def worktime(self) -> Calendar:
+        """The calendar as a value. Raises `ValueError` where it makes no sense, as `clean` does."""
+        off = worktime.days_off(self.days_off)
+        holidays = public_holidays(self.country, self.subdivision)
+        return Calendar(
+            name=self.name,
+            zone=_zone(self.time_zone),
+            week=worktime.week(self.hours),
+            why_off=lambda day: off.get(day) or holidays(day),
+        )
+
+    def clean(self) -> None:
+        """Each mistake at its field."""
+        readers: dict[str, Callable[[], Any]] = {
+            "time_zone": lambda: _zone(self.time_zone),
+            "hours": lambda: worktime.week(self.hours),
+            "country": lambda: public_holidays(self.country, ""),
+            "days_off": lambda: worktime.days_off(self.days_off),
+        }
+        found = {field: problem for field, read in readers.items() if (problem := _problem(read))}
+        if "country" not in found and (problem := _problem(lambda: public_holidays(self.country, self.subdivision))):
+            found["subdivision"] = problem
+        if found:
+            raise ValidationError(found)
+
+
+def _problem(read: Callable[[], Any]) -> str:
+    try:
+        read()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            say("There is no time zone %(name)r: give one such as Europe/Vienna.") % {"name": name}
+        ) from None
+
+
+def public_holidays(country: str, subdivision: str) -> Callable[[date], str]:
+    """Tells the name of the public holiday that a day is, in English where it is known; blank for other days. Raises
+    `ValueError`.
+    """
+    if not country:
+        if subdivision:
+            raise ValueError(say("It is a subdivision of which country?"))
+        return lambda _: ""
+    _holidays_of(country, subdivision, 2000)  # raises what any year would
+    return lambda day: _holidays_of(country, subdivision, day.year).get(day, "")
+
+
+@cache
+def _holidays_of(country: str, subdivision: str, year: int) -> Mapping[date, str]:
+    try:
+        import holidays  # an extra: only calendars with a country need it
+    except ImportError:
+        raise ValueError(
+            say("Public holidays need the package “holidays” (pip install holidays). Or write them as other days off.")
+        ) from None
+    try:
+        return dict(holidays.country_holidays(country, subdiv=subdivision or None, years=year, language="en_US"))
+    except NotImplementedError:
+        known = holidays.list_supported_countries()
+        code, codes = (subdivision, known[country]) if country in known else (country, list(known))
+        raise ValueError(say("There is no code %(code)r.") % {"code": code} + suggestion(code, codes)) from None
+
+
+def calendar_named(name: str) -> Calendar:
+    """The calendar of that name; where there is none, or for a blank name, the default one; and where there is none, all time
+    by the site's clocks.
+    """
+    found = BusinessCalendar.objects.filter(Q(name=name) if name else Q(is_default=True)).first()
+    if found is None and name:
+        found = BusinessCalendar.objects.filter(is_default=True).first()
+    return found.worktime if found else Calendar.of_all_time(timezone.get_default_timezone())
