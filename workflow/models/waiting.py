@@ -81,6 +81,9 @@ class WaitingForApproval(models.Model):
     )
     claimed_at = models.DateTimeField(_("claimed at"), null=True)
     queued_at = models.DateTimeField(_("waiting since"))
+    assignment = models.PositiveIntegerField(
+        _("assignment"), default=0, help_text=_("How often it was assigned anew: links that were sent before are void.")
+    )
 
     objects = WaitingQuerySet.as_manager()
 
