@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.core.checks import Warning as CheckWarning
 from workflow import conf
 
 RUNNERS = ("sandbox", "trusted")
+WISHES = ("AT_ONCE", "DIGEST", "NONE")
 
 
 @register()
@@ -70,8 +72,16 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 
+def _is_address(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    parts = urlsplit(value)
+    return not value or (parts.scheme in {"http", "https"} and bool(parts.netloc) and not parts.query + parts.fragment)
+
+
 _COUNT = (_is_count, "a whole number above 0")
 _SECONDS = (_is_duration, "a number of seconds above 0")
+_SWITCH = (lambda value: isinstance(value, bool), "True or False")
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "RUNNER": (lambda value: value in RUNNERS, " or ".join(map(repr, RUNNERS))),
@@ -86,4 +96,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "CONCURRENCY": _COUNT,
     "BATCH": _COUNT,
     "LEASE": _SECONDS,
+    "MAIL": _SWITCH,
+    "MAIL_DEFAULT": (lambda value: value in WISHES, " or ".join(map(repr, WISHES))),
+    "MAIL_LINK_DAYS": (_is_duration, "a number of days above 0"),
+    "MAIL_LINK_LOGIN": _SWITCH,
+    "SITE_URL": (_is_address, "the address that the site is reached by, such as 'https://workflow.example.com'"),
 }

@@ -91,6 +91,9 @@ class WaitingForApproval(models.Model):
     schedule = models.JSONField(
         _("what is to come"), default=list, help_text=_("Reminders, escalation and a decision by default, in order.")
     )
+    assignment = models.PositiveIntegerField(
+        _("assignment"), default=0, help_text=_("How often it was assigned anew: links that were sent before are void.")
+    )
 
     objects = WaitingQuerySet.as_manager()
 

@@ -7,13 +7,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from workflow import clock, conf, flow, history, transitions
+from workflow import clock, conf, flow, history, notices, transitions
 from workflow.deciding import Bar, May, Reason, Verdict, Vote, verdict
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed
 from workflow.models import (
     Assignee,
     Barred,
     Decision,
+    NoticeKind,
     RunningProcesses,
     RunState,
     TaskRun,
@@ -209,6 +210,7 @@ def _keep_apart(vote: Decision, waiting: WaitingForApproval, instance: RunningPr
             Barred.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"why": Bar.DID})
         if other.task_name in together:
             Assignee.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"reason": Reason.SAME})
+            notices.queue_to([vote.user_id], NoticeKind.WAITS, other, now=vote.at)
 
 
 def _close_step(instance: RunningProcesses, now: datetime) -> None:
