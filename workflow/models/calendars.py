@@ -139,11 +139,17 @@ def _holidays_of(country: str, subdivision: str, year: int) -> Mapping[date, str
         raise ValueError(say("There is no code %(code)r.") % {"code": code} + suggestion(code, codes)) from None
 
 
-def calendar_named(name: str) -> Calendar:
-    """The calendar of that name; where there is none, or for a blank name, the default one; and where there is none, all time
-    by the site's clocks.
+def calendar_named(name: str) -> tuple[Calendar, str]:
+    """The calendar of that name, the default one for a blank name, and all time by the site's clocks where there is neither;
+    and what is wrong, where it is not the one that was meant. A mistake in a calendar must not keep a task from waiting.
     """
-    found = BusinessCalendar.objects.filter(Q(name=name) if name else Q(is_default=True)).first()
-    if found is None and name:
-        found = BusinessCalendar.objects.filter(is_default=True).first()
-    return found.worktime if found else Calendar.of_all_time(timezone.get_default_timezone())
+    every = BusinessCalendar.objects.all()
+    found = every.filter(name=name).first() if name else None
+    problem = f"There is no calendar {name!r} any more. " if name and found is None else ""
+    found = found or every.filter(is_default=True).first()
+    try:
+        if found is not None:
+            return found.worktime, problem
+    except ValueError as error:
+        problem += f"The calendar {str(found)!r} is not right: {error} "
+    return Calendar.of_all_time(timezone.get_default_timezone()), problem
