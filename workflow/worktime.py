@@ -134,6 +134,11 @@ class Calendar:
         midnight = datetime.combine(day + timedelta(days=days), datetime.min.time(), tzinfo=self.zone)
         return (midnight + timedelta(minutes=minutes)).astimezone(UTC)
 
+    def days_off(self, first: date, last: date) -> dict[date, str]:
+        """The days from one to another on which people would work, were they not off; each with the reason."""
+        days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+        return {day: why for day in days if self.week[day.weekday()] and (why := self.why_off(day))}
+
     def day_of(self, moment: datetime) -> date:
         """Which day it is by the clocks of the zone."""
         return moment.astimezone(self.zone).date()
@@ -239,7 +244,7 @@ def _told(calendar: Calendar, span: Span, moment: datetime, at: datetime, portio
         return f"{what}: {_written(at, calendar)}. There is no calendar, so all time counts."
     counted = _listed([_day(day) + (f" {_hours(time)}" if time else "") for day, time in portions])
     told = f"{what}, by the calendar {calendar.name!r} ({calendar.zone}): {_written(at, calendar)}. Counted: {counted}."
-    off = _off(calendar, *sorted((moment, at)))
+    off = calendar.days_off(*map(calendar.day_of, sorted((moment, at))))
     holidays = _listed([f"{_day(day)} ({why})" for day, why in off.items()])
     return f"{told} Off: {holidays}." if holidays else told
 
@@ -251,13 +256,6 @@ def _words(span: Span, calendar: Calendar) -> str:
     if time:
         parts.append(f"{_hours(time)}{' of working time' if working else ''}")
     return " and ".join(parts)
-
-
-def _off(calendar: Calendar, since: datetime, until: datetime) -> dict[date, str]:
-    """The days between that would be working days and are off, each with the reason."""
-    first, last = calendar.day_of(since), calendar.day_of(until)
-    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-    return {day: why for day in days if calendar.week[day.weekday()] and (why := calendar.why_off(day))}
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
 from workflow.engine.patience import Patience
 from workflow.engine.plan import PeopleAreLate, Planner
-from workflow.engine.report import tell_lost
+from workflow.engine.report import tell_kept, tell_lost
 from workflow.engine.slots import Slots
 from workflow.engine.subprocess import run_subprocess
 from workflow.logs import fields
@@ -134,7 +134,8 @@ class Drive:
 
     def _reloaded_after_deadlines(self, held: Held, now: datetime) -> Held:
         """In a transaction of their own, as people decide in one: what they decide by default comes from outside, too."""
-        self.patience(lambda: keep_deadlines(held.lease, now))
+        for kept in self.patience(lambda: keep_deadlines(held.lease, now)):
+            tell_kept(held.instance, kept)
         return self._reloaded(held)
 
     def _reloaded(self, held: Held) -> Held:

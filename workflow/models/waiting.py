@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from workflow.deadlines import Event
 from workflow.deciding import Bar, Reason
 from workflow.definition import Field, TaskDefinition
 from workflow.models.definitions import Process, Task
@@ -109,6 +110,19 @@ class WaitingForApproval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.process_name}: {self.task_name}"
+
+    @property
+    def events(self) -> list[Event]:
+        """What is to come if nobody decides, in order."""
+        return [Event.from_json(event) for event in self.schedule]
+
+    @events.setter
+    def events(self, events: Sequence[Event]) -> None:
+        self.schedule = [event.to_json() for event in events]
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it should have been decided by then."""
+        return self.due_at is not None and self.due_at <= now
 
     @property
     def definition(self) -> TaskDefinition:
