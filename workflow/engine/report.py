@@ -27,7 +27,7 @@ def tell_lost(instance: RunningProcesses) -> None:
 def report_claim(instance: RunningProcesses) -> None:
     """Log that this engine has taken an instance."""
     values = (instance.process_name, instance.pk, instance.step)
-    logger.info("%s instance %s is RUNNING at step %s", *values, extra=fields(**about(instance)))
+    Line(logging.INFO, "%s instance %s is RUNNING at step %s", values, about(instance)).tell()
 
 
 def tell_kept(instance: RunningProcesses, kept: Intervention) -> None:
@@ -46,7 +46,13 @@ class Line:
     about: dict[str, Any]
 
     def tell(self) -> None:
-        logger.log(self.level, self.message, *self.values, extra=fields(**self.about))
+        if logger.isEnabledFor(self.level):
+            # Without looking for who calls, which is always this line.
+            logger.handle(
+                logger.makeRecord(
+                    logger.name, self.level, __file__, 0, self.message, self.values, None, extra=fields(**self.about)
+                )
+            )
 
 
 def about(instance: RunningProcesses, run: TaskRun | None = None) -> dict[str, Any]:

@@ -4,14 +4,14 @@ Both functions take model objects as they stand in memory, and are to be called 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Model
+from django.db.models import JSONField, Model
 
-from workflow.values import dumps
+from workflow.values import encode
 
 ROWS = 500
 """Rows a statement: far below what any database binds, far above what makes a difference."""
@@ -71,9 +71,7 @@ def _source(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[s
     """`FROM … AS v`, whose columns are those of the fields, and its parameters."""
     if connection.vendor == "postgresql":
         # One parameter, and always the same statement: a driver that looks through thousands of values is slow.
-        named = [(field.column, field.attname) for field in _fields(model, names)]
-        given = [{column: row[name] for column, name in named} for row in rows]
-        return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_dumps(given)]
+        return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_recordset(model, names, rows)]
     fields = _fields(model, names)
     db: Any = connections[DEFAULT_DB_ALIAS]  # itself: what stands for it is slow to ask
     values = [field.get_db_prep_save(row[field.attname], db) for row in rows for field in fields]
@@ -82,14 +80,31 @@ def _source(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[s
     return f"FROM (SELECT {listed} FROM (VALUES {', '.join([one] * len(rows))})) AS v", values
 
 
-def _dumps(rows: list[dict[str, Any]]) -> str:
+def _recordset(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a JSON array of objects."""
+    columns, json_columns = _shape(model, names)
+    records = []
     for row in rows:
-        for name, value in row.items():
-            if isinstance(value, datetime):
-                row[name] = value.isoformat()
-            elif isinstance(value, bytes | memoryview):
-                row[name] = "\\x" + bytes(value).hex()
-    return dumps(rows)
+        record = {column: row[attribute] for column, attribute in columns}
+        for column in json_columns:
+            record[column] = orjson.Fragment(encode(record[column]))
+        records.append(record)
+    return orjson.dumps(records, _binary).decode()
+
+
+def _binary(value: Any) -> str:
+    """What JSON has no form for: bytes, as PostgreSQL reads them."""
+    if isinstance(value, bytes | memoryview):
+        return "\\x" + bytes(value).hex()
+    raise TypeError(f"A column of {type(value).__name__} is not written in bulk.")
+
+
+@cache
+def _shape(model: type[Model], names: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Columns with the attributes that they hold, and those of them that are JSON."""
+    fields = _fields(model, names)
+    columns = [(field.column, field.attname) for field in fields]
+    return columns, [field.column for field in fields if isinstance(field, JSONField)]
 
 
 @cache
