@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from itertools import islice, pairwise
 
 from workflow import durations
@@ -15,6 +16,7 @@ from workflow.durations import UNITS
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LONGEST = timedelta(days=1000)
+_MOST_SECONDS = int(LONGEST.total_seconds())
 FARTHEST = 3660
 """Days that are looked through for working time."""
 
@@ -68,10 +70,11 @@ def span(text: str) -> Span:
             raise ValueError(f"{text!r} has weeks; write working days, such as 5d for a week from Monday to Friday.")
         if unit == UNITS["d"] and number % 1:
             raise ValueError(f"{text!r} has a part of a working day; write hours, such as 4h.")
-        if number * int(unit.total_seconds()) > LONGEST.total_seconds():
-            raise ValueError(f"{text} is too long: at most {LONGEST.days}d.")
-        days += int(number) if unit == UNITS["d"] else 0
-        time += NOTHING if unit == UNITS["d"] else durations.times(number, unit)
+        counted = min(number, Decimal(_MOST_SECONDS + 1))  # which is too long of any unit, and overflows none
+        days += int(counted) if unit == UNITS["d"] else 0
+        time += NOTHING if unit == UNITS["d"] else durations.times(counted, unit)
+    if days > LONGEST.days or time > LONGEST:
+        raise ValueError(f"{text} is too long: at most {LONGEST.days}d.")
     return Span(days=days, time=time)
 
 
@@ -83,10 +86,8 @@ def spans(text: str) -> list[Span]:
 def _hours(time: timedelta) -> str:
     """Without days, which would be working days: `26h`, `1h 30m`."""
     hours, rest = divmod(time, UNITS["h"])
-    parts = [f"{hours}h"] if hours else []
-    if rest or not hours:
-        parts.append(durations.written(rest))
-    return " ".join(parts)
+    parts = [f"{hours}h"] if hours or not rest else []
+    return " ".join([*parts, durations.written(rest)] if rest else parts)
 
 
 # Calendars
@@ -342,8 +343,9 @@ def days_off(text: str) -> dict[date, str]:
     found: dict[date, str] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         first, *words = line.split()
-        begin = _date(first, line)
-        end = _date(words.pop(0), line) if words and re.fullmatch(r"\d{4}-\S*", words[0]) else begin
+        begin = end = _date(first, line)
+        if words and re.fullmatch(r"\d{4}-\S*", words[0]):
+            end = _date(words.pop(0), line)
         if not NOTHING <= end - begin <= timedelta(days=366):
             raise ValueError(f"{line!r}: the second day must come after the first, within a year.")
         reason = " ".join(words) or "day off"
@@ -355,4 +357,4 @@ def _date(word: str, line: str) -> date:
     try:
         return date.fromisoformat(word)
     except ValueError:
-        raise ValueError(f"{line!r} does not begin with a date: write one such as 2026-12-24 Christmas Eve.") from None
+        raise ValueError(f"{word!r} in {line!r} is no date: write lines such as 2026-12-24 Christmas Eve.") from None
