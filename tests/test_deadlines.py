@@ -115,14 +115,14 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("fields", "field", "message"),
         [
-            ({"due": "soon"}, "due", "'soon' is no time span: write one such as 3d, 1d 12h or 90m."),
-            ({"due": "0"}, "due", "0h is too early. Give more than 0."),
-            ({"due": "-1d"}, "due", "-1d is too early. Give more than 0."),
-            ({"remind": "0, x"}, "remind", "'x' is no time span: write one such as 3d, 1d 12h or 90m."),
+            ({"due": "soon"}, "due", "Due after: 'soon' is no time span: write one such as 3d, 1d 12h or 90m."),
+            ({"due": "0"}, "due", "Due after: 0h is too early. Give more than 0."),
+            ({"due": "-1d"}, "due", "Due after: -1d is too early. Give more than 0."),
+            ({"remind": "0, x"}, "remind", "Remind: 'x' is no time span: write one such as 3d, 1d 12h or 90m."),
             (
                 {"escalate_to": "boss", "escalate_after": "-1d"},
                 "escalate_after",
-                "-1d is too early. Give 0 or more.",
+                "Escalate after: -1d is too early. Give 0 or more.",
             ),
             (
                 {"escalate_after": "1d"},

@@ -163,19 +163,20 @@ def _without_due(task: TaskDefinition) -> Iterator[Fault]:
         yield Fault(field="calendar", level="warning", message=message)
 
 
+SPANS = {"due": "Due after", "escalate_after": "Escalate after", "by_default_after": "Decide after"}
+
+
 def _spans(task: TaskDefinition) -> Iterator[Fault]:
-    for field in ("due", "escalate_after", "by_default_after"):
+    for field, name in SPANS.items():
         try:
             given = _after(getattr(task, field))
         except ValueError as error:
-            yield Fault(field=field, message=str(error))
+            yield Fault(field=field, message=f"{name}: {error}")
         else:
             if given.is_before or (field == "due" and given == Span()):
-                yield Fault(
-                    field=field,
-                    message=f"{given} is too early. Give {'more than 0' if field == 'due' else '0 or more'}.",
-                )
+                least = "more than 0" if field == "due" else "0 or more"
+                yield Fault(field=field, message=f"{name}: {given} is too early. Give {least}.")
     try:
         worktime.spans(task.remind)
     except ValueError as error:
-        yield Fault(field="remind", message=str(error))
+        yield Fault(field="remind", message=f"Remind: {error}")
