@@ -100,6 +100,28 @@ class TestDue:
         waiting = workflow.waiting("P", "Sign")
         assert (waiting.due_at, waiting.schedule, instance.due_at) == (None, [], None)
 
+    def test_of_what_code_asks(self, workflow: Workflow, people: People) -> None:
+        office()
+        process("P", {"Ask": code("data['got'] = approval('anna', 'Well?', due='4h')['approved']")}, (1, "Ask"))
+        instance = workflow.start("P")
+        assert workflow.waiting("P", "Ask").due_at == datetime(2026, 1, 5, 11, tzinfo=UTC)
+        workflow.advance(days=9)
+        workflow.approve("P", "Ask", by=people.anna)
+        assert instance.data == {"got": True}
+
+    @pytest.mark.parametrize(
+        ("due", "why"),
+        [
+            ("1w", "approval(): '1w' has weeks; write working days, such as 5d for a week from Monday to Friday."),
+            ("0", "approval(): due must be more than 0, not 0"),
+            (2, 'approval(): due must be working time as text, such as "2d", not int'),
+        ],
+    )
+    def test_of_what_code_asks_wrongly(self, workflow: Workflow, people: People, due: Any, why: str) -> None:
+        asks = "try:\n    approval('anna', 'Well?', due=data['due'])\nexcept Exception as e:\n    data['e'] = str(e)"
+        process("P", {"Ask": code(asks)}, (1, "Ask"))
+        assert workflow.start("P", {"due": due}).data["e"] == why
+
     def test_it_is_overdue_afterwards(self, workflow: Workflow) -> None:
         sign(due="1d")
         instance = workflow.start("P")

@@ -255,6 +255,8 @@ def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> Asked | N
         case Suspended(wait=ForPeople() as wait) if run.state == RunState.SUSPENDED:
             waiting, circle = _queued(held, run, circle_named(wait.names), now)
             waiting.quorum, waiting.question, waiting.form = 1, wait.question, [asdict(field) for field in wait.form]
+            if wait.due:
+                set_deadlines(waiting, run, TaskDefinition(name=run.task_name, due=wait.due), ())
             return waiting, circle
     return None
 
