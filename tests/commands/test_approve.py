@@ -132,7 +132,7 @@ def test_it_shows_what_is_due_and_what_is_overdue(manage: Manage, claims: list[R
     for instance, due in zip(claims, (queued.replace(hour=17), queued.replace(year=2126)), strict=False):
         WaitingForApproval.objects.filter(rpid=instance).update(due_at=due)
     assert [line.split("since 2026-03-01 09:30")[1] for line in printed(manage("approve"))] == [
-        ", OVERDUE since 2026-03-01 17:00",
+        ", OVERDUE since 2026-03-01 17:30",
         ", due 2126-03-01 09:30",
         "",
     ]
