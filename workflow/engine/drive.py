@@ -84,7 +84,8 @@ class Drive:
     def _run(self, held: Held) -> Held | None:
         held.refuse_unreadable()
         with self.runner.shared() as self.own:
-            self.planner = replace(self.planner, runner=self.own)
+            if self.own is not self.planner.runner:
+                self.planner = replace(self.planner, runner=self.own)
             try:
                 while held.instance.state == InstanceState.RUNNING:
                     try:

@@ -1,15 +1,16 @@
 """Rows written many at a time, by one statement each: what an ORM does object by object costs more than the database.
 
-Both functions take model objects as they stand in memory, and are to be called in a transaction.
+They take and give model objects as they stand in memory; what writes is to be called in a transaction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import JSONField, Model
+from django.db.models.base import ModelState
 
 from workflow.values import encode
 
@@ -48,6 +49,28 @@ def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequenc
         statement, parameters = _source(model, ("id", *names), part)
         assignments = ", ".join(f"{column} = v.{column}" for column in columns)
         _run(f"UPDATE {table} SET {assignments} {statement} WHERE {table}.{key} = v.{key}", parameters)
+
+
+def objects(model: type[_Row], statement: str, parameters: Sequence[Any]) -> list[_Row]:
+    """What a statement gives that ends with `RETURNING` or `SELECT` and `columns(model)`."""
+    names = _attributes(model)
+    converters = _converters(model, connection.vendor)
+    found = []
+    for row in _run(statement, parameters):
+        values = list(row)
+        for place, expression, convert in converters:
+            values[place] = convert(values[place], expression, connection)
+        one = model.__new__(model)
+        one.__dict__.update(zip(names, values, strict=True))
+        one._state = ModelState()
+        one._state.adding, one._state.db = False, DEFAULT_DB_ALIAS
+        found.append(one)
+    return found
+
+
+def columns(model: type[Model]) -> str:
+    """All columns of a model, as `objects` reads them."""
+    return ", ".join(_columns(model, _attributes(model)))
 
 
 def _parts(rows: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
@@ -118,6 +141,22 @@ def _fields(model: type[Model], names: tuple[str, ...]) -> tuple[Any, ...]:
 @cache
 def _columns(model: type[Model], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(connection.ops.quote_name(field.column) for field in _fields(model, names))
+
+
+@cache
+def _attributes(model: type[Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.local_concrete_fields)
+
+
+@cache
+def _converters(model: type[Model], vendor: str) -> list[tuple[int, Any, Callable[..., Any]]]:  # noqa: ARG001 - each its own
+    """What makes values of a row those of the fields, by the place in the row."""
+    found = []
+    for place, field in enumerate(model._meta.local_concrete_fields):
+        expression = field.get_col(model._meta.db_table)
+        of_field = [*connection.ops.get_db_converters(expression), *field.get_db_converters(connection)]
+        found += [(place, expression, convert) for convert in of_field]
+    return found
 
 
 @cache
