@@ -1,9 +1,11 @@
 """Business calendars: when people work."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
+from django.db.models import TextField
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -28,6 +30,7 @@ class BusinessCalendarAdmin(admin.ModelAdmin):
         (_("What comes of it"), {"fields": ("examples", "off_shown")}),
     )
     readonly_fields = ("examples", "off_shown")
+    formfield_overrides: ClassVar = {TextField: {"widget": forms.Textarea(attrs={"rows": 4, "cols": 60})}}
     empty_list_text = _("There is no calendar yet, so all time counts.")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -39,7 +42,7 @@ class BusinessCalendarAdmin(admin.ModelAdmin):
             counted = [worktime.add(calendar.worktime, clock.now(), worktime.span(span)).why for span in EXAMPLES]
         except ValueError as error:
             return str(error)
-        return show.text("\n".join(counted))
+        return show.lines(counted)
 
     @admin.display(description=_("days off within a year"))
     def off_shown(self, calendar: BusinessCalendar) -> SafeString | str:
@@ -48,6 +51,4 @@ class BusinessCalendarAdmin(admin.ModelAdmin):
         except ValueError as error:
             return str(error)
         today = when.day_of(clock.now())
-        return show.text(
-            "\n".join(f"{day:%a %Y-%m-%d} {why}" for day, why in when.days_off(today, today + YEAR).items())
-        )
+        return show.lines(f"{day:%a %Y-%m-%d} {why}" for day, why in when.days_off(today, today + YEAR).items())

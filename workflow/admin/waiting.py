@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -100,11 +100,11 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         "question",
         "process_name",
         "instance_link",
+        "due",
         "who",
         "approvals",
         "claimed_by",
         "queued",
-        "due",
     )
     list_filter = (OverdueFilter, NobodyFilter, ForWhomFilter, ProcessNameFilter)
     list_select_related = ("claimed_by",)
@@ -143,12 +143,7 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("if nobody decides"))
     def to_come(self, waiting: WaitingForApproval) -> SafeString | str:
-        return (
-            format_html_join(
-                mark_safe("<br>"), "{} {}", ((show.time(event.at), what_comes(event)) for event in waiting.events)
-            )
-            or "-"
-        )
+        return show.lines(f"{show.time(event.at)} {what_comes(event)}" for event in waiting.events)
 
     @admin.display(description=_("instance"), ordering="rpid")
     def instance_link(self, waiting: WaitingForApproval) -> SafeString:
