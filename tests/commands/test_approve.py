@@ -129,8 +129,9 @@ def test_without_names_it_shows_what_waits_for_whom(manage: Manage, claims: list
 def test_it_shows_what_is_due_and_what_is_overdue(manage: Manage, claims: list[RunningProcesses]) -> None:
     queued = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     WaitingForApproval.objects.update(queued_at=queued)
-    for instance, due in zip(claims, (queued.replace(hour=17), queued.replace(year=2126)), strict=False):
-        WaitingForApproval.objects.filter(rpid=instance).update(due_at=due)
+    keys = WaitingForApproval.objects.order_by("pk").values_list("pk", flat=True)
+    for key, due in zip(list(keys), (queued.replace(hour=17), queued.replace(year=2126)), strict=False):
+        WaitingForApproval.objects.filter(pk=key).update(due_at=due)
     assert [line.split("since 2026-03-01 09:30")[1] for line in printed(manage("approve"))] == [
         ", OVERDUE since 2026-03-01 17:30",
         ", due 2126-03-01 09:30",
