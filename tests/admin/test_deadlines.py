@@ -1,5 +1,6 @@
 """In the admin: calendars, deadlines of tasks, and what is overdue."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,6 +40,7 @@ class TestCalendars:
         [
             ("time_zone", "Vienna", "There is no time zone 'Vienna': give one such as Europe/Vienna."),
             ("hours", "Mon-Fri", "Friday has no hours. Write some, such as Mon-Fri 09:00-17:00."),
+            ("country", "utils", "There is no code 'utils'."),
             ("country", "AU!", "There is no code 'AU!'. Did you mean 'AU'"),
             ("subdivision", "9", "It is a subdivision of which country?"),
             ("days_off", "Christmas", "'Christmas' in 'Christmas' is no date: write lines such as"),
@@ -54,6 +56,15 @@ class TestCalendars:
         errors = boss.post(f"{CALENDARS}add/", filled(country="AT", subdivision="77")).context["adminform"].form.errors
         assert list(errors) == ["subdivision"]
         assert errors["subdivision"][0].startswith("There is no code '77'.")
+
+    def test_public_holidays_need_a_package_that_may_be_missing(
+        self, boss: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "holidays", None)
+        errors = boss.post(f"{CALENDARS}add/", filled(country="NZ")).context["adminform"].form.errors
+        assert errors["country"] == [
+            "Public holidays need the package “holidays” (pip install holidays). Or write them as other days off."
+        ]
 
     def test_one_is_the_default(self, boss: Client) -> None:
         BusinessCalendar.objects.create(name="Other", is_default=True)

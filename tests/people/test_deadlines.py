@@ -291,7 +291,7 @@ class TestByDefault:
         waiting = workflow.waiting("P", "Sign")
         workflow.advance(days=7)
         why = (
-            "2h of working time from Mon 5 Jan 2026 15:00, by the calendar 'Office' (UTC): Mon 5 Jan 2026 17:00. "
+            "Nobody had decided in time. 2h of working time from Mon 5 Jan 2026 15:00, by the calendar 'Office' (UTC): Mon 5 Jan 2026 17:00. "
             "Counted: Mon 5 Jan 2h."
         )
         vote, signed = Decision.objects.get(), TaskRun.objects.get(task_name="Sign")

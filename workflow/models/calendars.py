@@ -1,6 +1,6 @@
 """Business calendars: when people work."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cache
 from typing import Any, ClassVar
@@ -131,12 +131,17 @@ def _holidays_of(country: str, subdivision: str, year: int) -> Mapping[date, str
         raise ValueError(
             say("Public holidays need the package “holidays” (pip install holidays). Or write them as other days off.")
         ) from None
+    known = holidays.list_supported_countries()
+    if country not in known:  # the library would take other names of its own as well
+        raise ValueError(_no_such_code(country, known))
     try:
         return dict(holidays.country_holidays(country, subdiv=subdivision or None, years=year, language="en_US"))
     except NotImplementedError:
-        known = holidays.list_supported_countries()
-        code, codes = (subdivision, known[country]) if country in known else (country, list(known))
-        raise ValueError(say("There is no code %(code)r.") % {"code": code} + suggestion(code, codes)) from None
+        raise ValueError(_no_such_code(subdivision, known[country])) from None
+
+
+def _no_such_code(code: str, known: Iterable[str]) -> str:
+    return say("There is no code %(code)r.") % {"code": code} + suggestion(code, known)
 
 
 def calendar_named(name: str) -> tuple[Calendar, str]:

@@ -72,7 +72,8 @@ def _escalate(waiting: WaitingForApproval, event: Event, now: datetime) -> Inter
 def _decide(waiting: WaitingForApproval, event: Event, now: datetime) -> Intervention:
     notices.queue(NoticeKind.DECIDED, [waiting], now=now)
     told = _note("decide by default", waiting, event, now, f": {event.decision}")
-    decide_by_default(waiting, approved=event.decision == ByDefault.APPROVE, comment=event.why, now=now)
+    comment = f"Nobody had decided in time. {event.why}"
+    decide_by_default(waiting, approved=event.decision == ByDefault.APPROVE, comment=comment, now=now)
     return told
 
 
