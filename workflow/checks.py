@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -18,6 +19,7 @@ DRIVERS = ("engine", "tasks")
 
 _HERE_OR_NOWHERE = (".ImmediateBackend", ".DummyBackend")
 """Backends of tasks that run them at once where they are sent, or never."""
+WISHES = ("AT_ONCE", "DIGEST", "NONE")
 
 
 @register()
@@ -111,9 +113,17 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
+def _is_address(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    parts = urlsplit(value)
+    return not value or (parts.scheme in {"http", "https"} and bool(parts.netloc) and not parts.query + parts.fragment)
+
+
 _COUNT = (_is_count, "a whole number above 0")
 _SECONDS = (_is_duration, "a number of seconds above 0")
 _NAME = (_is_name, "a name, such as 'default'")
+_SWITCH = (lambda value: isinstance(value, bool), "True or False")
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "RUNNER": (lambda value: value in RUNNERS, " or ".join(map(repr, RUNNERS))),
@@ -131,4 +141,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "DISPATCH": (lambda value: value in DRIVERS, " or ".join(map(repr, DRIVERS))),
     "TASK_BACKEND": _NAME,
     "TASK_QUEUE": _NAME,
+    "MAIL": _SWITCH,
+    "MAIL_DEFAULT": (lambda value: value in WISHES, " or ".join(map(repr, WISHES))),
+    "MAIL_LINK_DAYS": (_is_duration, "a number of days above 0"),
+    "MAIL_LINK_LOGIN": _SWITCH,
+    "SITE_URL": (_is_address, "the address that the site is reached by, such as 'https://workflow.example.com'"),
 }

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     NAMED = "named"  # by the task's approver, also where that is blank: any member of staff
     SAME = "same"  # who decided the task that this one names
     DELEGATED = "delegated"  # somebody handed it on to them
+    ESCALATED = "escalated"  # it was late
 
 
 class Bar(StrEnum):
@@ -30,7 +31,8 @@ class Bar(StrEnum):
 class Circle:
     """Whom a task asks: users, members of groups, where `staff` any member of staff; and who is `barred` from it.
 
-    `text` says it in words. `too_few` is whether that leaves fewer active people than have to approve.
+    `text` says it in words. `too_few` is whether that leaves fewer active people than have to approve. `escalate_to` are the
+    names of whom it asks as well, once it is late.
     """
 
     text: str = ""
@@ -39,6 +41,7 @@ class Circle:
     staff: bool = False
     barred: Mapping[int, Bar] = field(default_factory=dict)
     too_few: bool = False
+    escalate_to: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ def standing(instance: RunningProcesses, *, now: datetime) -> str:
         case InstanceState.RUNNING:
             return _running(instance, now)
         case InstanceState.WAITING:
-            return _waiting(instance)
+            return _waiting(instance, now)
         case InstanceState.PAUSED:
             return _("An operator has paused it.")
         case InstanceState.FINISHED:
@@ -58,15 +58,21 @@ def _running(instance: RunningProcesses, now: datetime) -> str:
     return _("The engine %(engine)s is running it.") % {"engine": instance.owner}
 
 
-def _waiting(instance: RunningProcesses) -> str:
+def _waiting(instance: RunningProcesses, now: datetime) -> str:
     reasons = list(_reasons(instance))
     waits = _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))} if reasons else _("It waits.")
-    return " ".join([waits, *_alerts(instance), *_deadlines(instance)])
+    return " ".join([waits, *_alerts(instance), *_overdue(instance, now), *_deadlines(instance)])
 
 
 def _alerts(instance: RunningProcesses) -> Iterator[str]:
     for task in instance.waiting.undecidable().order_by("pk").values_list("task_name", flat=True):
         yield _("Nobody is left who can decide “%(task)s”: delegate it, or have it asked again.") % {"task": task}
+
+
+def _overdue(instance: RunningProcesses, now: datetime) -> Iterator[str]:
+    overdue = instance.waiting.overdue(now).order_by("due_at", "pk")
+    for task, due in overdue.values_list("task_name", "due_at"):
+        yield _("“%(task)s” has been overdue since %(time)s.") % {"task": task, "time": _time(due)}
 
 
 def _reasons(instance: RunningProcesses) -> Iterator[str]:

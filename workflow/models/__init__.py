@@ -1,5 +1,6 @@
 """Rows: definitions (drafts and frozen versions) and instances (with their history)."""
 
+from workflow.models.calendars import BusinessCalendar
 from workflow.models.decisions import Absence, Decision, Upload
 from workflow.models.definitions import FormField, Process, ProcessVersion, Task, TaskTransitions
 from workflow.models.engines import Engine
@@ -11,6 +12,7 @@ from workflow.models.instances import (
     Signal,
     TaskRun,
 )
+from workflow.models.notices import MailPreference, MailWish, Notice, NoticeKind, NoticeState
 from workflow.models.states import MOVES, InstanceState, Priority, RunState
 from workflow.models.waiting import Assignee, Barred, WaitingForApproval
 
@@ -20,12 +22,18 @@ __all__ = [
     "ActionCall",
     "Assignee",
     "Barred",
+    "BusinessCalendar",
     "Decision",
     "Engine",
     "FormField",
     "InstanceState",
     "Intervention",
+    "MailPreference",
+    "MailWish",
     "Mailbox",
+    "Notice",
+    "NoticeKind",
+    "NoticeState",
     "Priority",
     "Process",
     "ProcessVersion",

@@ -141,7 +141,7 @@ class TaskRun(models.Model):
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
     due_at = models.DateTimeField(
-        _("due at"), null=True, help_text=_("When it is tried again, or what it waits for comes.")
+        _("due at"), null=True, help_text=_("When it is tried again, what it waits for comes, or people are reminded.")
     )
     deadline = models.DateTimeField(_("deadline"), null=True, help_text=_("When it fails, unless it has ended."))
     result = ValuesField(_("result"), null=True)
@@ -256,7 +256,7 @@ class Signal(models.Model):
 
 
 class Intervention(models.Model):
-    """What somebody did to an instance besides deciding: who, why, and what it was."""
+    """What somebody did to an instance besides deciding: who, why, and what it was. By nobody: its deadlines did, or a program."""
 
     instance = models.ForeignKey(
         RunningProcesses, models.CASCADE, related_name="interventions", verbose_name=_("instance")

@@ -1,6 +1,7 @@
 """What waits for people: whom it asks, and who is barred from it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from workflow.deadlines import Event
 from workflow.deciding import Bar, Reason
 from workflow.definition import Field, TaskDefinition
 from workflow.models.definitions import Process, Task
@@ -31,6 +33,10 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
     def open_to(self, people: Sequence[Any]) -> Self:
         """What nobody holds but one of these users. What somebody holds who has left is open again."""
         return self.filter(Q(claimed_by=None) | Q(claimed_by__in=people) | Q(claimed_by__is_active=False))
+
+    def overdue(self, now: datetime) -> Self:
+        """What should have been decided by then."""
+        return self.filter(due_at__lte=now)
 
     def undecidable(self) -> Self:
         """What too few active people are left for, whoever was named; superusers don't count, who can always decide."""
@@ -81,6 +87,14 @@ class WaitingForApproval(models.Model):
     )
     claimed_at = models.DateTimeField(_("claimed at"), null=True)
     queued_at = models.DateTimeField(_("waiting since"))
+    due_at = models.DateTimeField(_("due at"), null=True, help_text=_("When it should be decided by."))
+    due_why = models.TextField(_("how that was counted"), blank=True)
+    schedule = models.JSONField(
+        _("what is to come"), default=list, help_text=_("Reminders, escalation and a decision by default, in order.")
+    )
+    assignment = models.PositiveIntegerField(
+        _("assignment"), default=0, help_text=_("How often it was assigned anew: links that were sent before are void.")
+    )
 
     objects = WaitingQuerySet.as_manager()
 
@@ -88,10 +102,27 @@ class WaitingForApproval(models.Model):
         verbose_name = _("waiting for approval")
         verbose_name_plural = _("waiting for approval")
         ordering: ClassVar = ["pk"]
-        indexes: ClassVar = [models.Index(fields=["process_name", "task_name"], name="workflow_waiting_pair")]
+        indexes: ClassVar = [
+            models.Index(fields=["process_name", "task_name"], name="workflow_waiting_pair"),
+            # What is due first, and what is late.
+            models.Index(fields=["due_at", "id"], name="workflow_waiting_due"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.process_name}: {self.task_name}"
+
+    @property
+    def events(self) -> list[Event]:
+        """What is to come if nobody decides, in order."""
+        return [Event.from_json(event) for event in self.schedule]
+
+    @events.setter
+    def events(self, events: Sequence[Event]) -> None:
+        self.schedule = [event.to_json() for event in events]
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it should have been decided by then."""
+        return self.due_at is not None and self.due_at <= now
 
     @property
     def definition(self) -> TaskDefinition:
