@@ -53,6 +53,17 @@ def queue_to(
     )
 
 
+def spread(notice: Notice, users: Collection[int], *, now: datetime) -> None:
+    """Tell each of these users what a notice says that is for all whom a task asks."""
+    each = {"kind": notice.kind, "waiting_id": notice.waiting_id, "task_run_id": notice.task_run_id}
+    _insert(
+        [
+            Notice(key=f"{notice.key}:{user}", user_id=user, text=notice.text, created_at=now, due_at=now, **each)
+            for user in sorted(users)
+        ]
+    )
+
+
 def people_asked(waiting: WaitingForApproval, reason: str = "") -> set[int]:
     """The active users whom it asks and nothing bars; only for that reason, where one is given."""
     rows = Assignee.objects.filter(waiting=waiting.pk, **({"reason": reason} if reason else {}))
