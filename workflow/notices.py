@@ -12,11 +12,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 
 from workflow import conf
+from workflow.deciding import Reason
 from workflow.models import Assignee, Barred, Notice, NoticeKind, WaitingForApproval, bulk
-
-ESCALATED = "escalated"
-"""The `Assignee.reason` of whom a task asks since it is overdue."""
-
 
 def queue(kind: NoticeKind, waiting: Sequence[WaitingForApproval], *, now: datetime, mark: str = "") -> None:
     """Tell all whom these ask, which must be in the database already: whom they ask when it is sent. To be called in a
@@ -64,7 +61,7 @@ def spread(notice: Notice, users: Collection[int], *, now: datetime) -> None:
     )
 
 
-def people_asked(waiting: WaitingForApproval, reason: str = "") -> set[int]:
+def people_asked(waiting: WaitingForApproval, reason: Reason | None = None) -> set[int]:
     """The active users whom it asks and nothing bars; only for that reason, where one is given."""
     rows = Assignee.objects.filter(waiting=waiting.pk, **({"reason": reason} if reason else {}))
     asked = Q(pk__in=rows.filter(user__isnull=False).values("user"))

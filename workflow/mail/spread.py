@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from workflow import notices
+from workflow.deciding import Reason
 from workflow.mail import outbox
 from workflow.models import Absence, Notice, NoticeKind, NoticeState, WaitingForApproval
 
@@ -23,7 +24,7 @@ def spread(notice: Notice, now: datetime) -> None:
 
 
 def _concerned(notice: Notice, waiting: WaitingForApproval, now: datetime) -> set[int]:
-    reason = notices.ESCALATED if notice.kind == NoticeKind.ESCALATED else ""
+    reason = Reason.ESCALATED if notice.kind == NoticeKind.ESCALATED else None
     asked = notices.people_asked(waiting, reason)
     return asked | _stand_ins(asked, timezone.localdate(now))
 
