@@ -15,6 +15,7 @@ from workflow import conf
 from workflow.deciding import Reason
 from workflow.models import Assignee, Barred, Notice, NoticeKind, WaitingForApproval, bulk
 
+
 def queue(kind: NoticeKind, waiting: Sequence[WaitingForApproval], *, now: datetime, mark: str = "") -> None:
     """Tell all whom these ask, which must be in the database already: whom they ask when it is sent. To be called in a
     transaction.

@@ -7,10 +7,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 from django.contrib.auth import get_user_model
 from django.core import signing
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from workflow import conf
@@ -31,15 +32,25 @@ class Opened:
     waiting: WaitingForApproval
 
 
-def address(path: str) -> str:
-    """A path of the site as an address for e-mails; blank where the setting `SITE_URL` is."""
+def address_of(page: str, *arguments: Any) -> str:
+    """The address of one of our pages, for e-mails; blank where the setting `SITE_URL` is, or the site has no such page."""
     site: str = conf.get("SITE_URL")
-    return f"{site.rstrip('/')}{path}" if site else ""
+    if not site:
+        return ""
+    try:
+        return urljoin(site, reverse(f"workflow:{page}", args=arguments))
+    except NoReverseMatch:
+        return ""
 
 
 def decide_address(user: Any, waiting: WaitingForApproval) -> str:
-    """Where a user confirms what they decide; blank where the setting `SITE_URL` is."""
-    return address(reverse("workflow:decide_by_link", args=[token(user, waiting)]))
+    """Where a user confirms what they decide, as `address_of` tells it."""
+    return address_of("decide_by_link", token(user, waiting))
+
+
+def days() -> float:
+    """For how many days links are good."""
+    return float(conf.get("MAIL_LINK_DAYS"))
 
 
 def token(user: Any, waiting: WaitingForApproval) -> str:
@@ -53,7 +64,9 @@ def opened(token: str) -> Opened:
     user_key, waiting_key, assignment, run_key, mailbox = _read(token)
     user = get_user_model()._default_manager.filter(pk=user_key).first()
     if user is None or mailbox != _mailbox(user):
-        raise LinkVoid(_("The link was sent to an address that is its user's no more. Log in to see what waits for you."))
+        raise LinkVoid(
+            _("The link was sent to an address that is its user's no more. Log in to see what waits for you.")
+        )
     found = WaitingForApproval.objects.select_related("rpid__version", "task_run", "claimed_by")
     waiting = found.filter(pk=waiting_key).first()
     if waiting is None:
@@ -63,7 +76,9 @@ def opened(token: str) -> Opened:
         raise LinkVoid(reason(right, user, waiting))
     if waiting.assignment != assignment:
         raise LinkVoid(
-            _("%(task)s of instance %(instance)s was assigned anew since the message was sent, which made its link void.")
+            _(
+                "%(task)s of instance %(instance)s was assigned anew since the message was sent, which made its link void."
+            )
             % {"task": repr(waiting.task_name), "instance": waiting.rpid_id}
         )
     return Opened(user=user, waiting=waiting)

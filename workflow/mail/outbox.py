@@ -70,8 +70,6 @@ def forget(now: datetime) -> None:
         Notice.objects.filter(pk__in=old).delete()
 
 
-
-
 def _update(notice: Notice, **fields: object) -> bool:
     # Whoever takes it over after our lease counts an attempt more.
     mine = Notice.objects.filter(pk=notice.pk, state=NoticeState.QUEUED, attempts=notice.attempts)
