@@ -29,6 +29,7 @@ from workflow.engine.held import Held, Place, Report
 from workflow.engine.listen import Listener
 from workflow.engine.patience import GONE, Patience
 from workflow.engine.plan import Planner
+from workflow.engine.post import Post
 from workflow.engine.presence import Presence
 from workflow.engine.report import about, report_claim, tell_lost
 from workflow.engine.slots import Away, Slots
@@ -95,6 +96,7 @@ class Engine:
             self.side = stack.enter_context(Crew(max(THREADS, self.concurrency), "code"))
             stack.enter_context(Heartbeat(lease=self.lease, beats=(self._measure, self._renew, self.presence.go_on)))
             stack.enter_context(Listener(self._ring))
+            stack.enter_context(Post(clock=self.clock, stopping=self.stopping))
             logger.info("Engine %s started.", self.name, extra=fields(engine=self.name))
             try:
                 self.patience(self._measure)

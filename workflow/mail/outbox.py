@@ -41,19 +41,18 @@ def finish(notice: Notice, state: NoticeState, now: datetime, error: str = "") -
     return _update(notice, state=state, due_at=None, error=error, sent_at=sent_at)
 
 
-def try_again(notice: Notice, error: str, now: datetime) -> bool:
+def try_again(notice: Notice, error: str, now: datetime, *, longest: timedelta = LONGEST_PAUSE) -> bool:
     """Put off what could not be sent, longer each time; returns whether it is tried again, or given up."""
     if now - notice.created_at > GIVEN_UP_AFTER:
         finish(notice, NoticeState.GIVEN_UP, now, error)
         return False
-    _update(notice, due_at=again_at(notice.attempts, now), error=error)
+    _update(notice, due_at=now + min(longest, pause_after(notice.attempts)), error=error)
     return True
 
 
-def again_at(attempts: int, now: datetime) -> datetime:
-    """When to try again what has failed that often."""
-    doubled = FIRST_PAUSE * 2 ** min(attempts - 1, 20)
-    return now + min(LONGEST_PAUSE, doubled)
+def pause_after(attempts: int) -> timedelta:
+    """How long to wait before trying again what has failed that often."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts - 1, 20))
 
 
 def put_back(notices: Collection[Notice], due_at: datetime) -> None:
