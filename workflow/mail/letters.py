@@ -71,7 +71,7 @@ def _unwanted(notice: Notice, wish: Wish, now: datetime) -> Dropped | None:
 
 def _waits(notice: Notice, now: datetime) -> Letter:
     found = WaitingForApproval.objects.select_related("rpid__version", "task_run", "claimed_by")
-    waiting = found.filter(pk=notice.waiting_id).first()
+    waiting = found.filter(pk=notice.waiting_id or 0).first()
     if waiting is None:
         return Dropped("It waits no more.")
     right = Rights(notice.user).to(waiting)
@@ -118,7 +118,7 @@ def _lead(notice: Notice, *, is_overdue: bool) -> str:
 
 
 def _decided(notice: Notice) -> Letter:
-    run = TaskRun.objects.select_related("instance").filter(pk=notice.task_run_id).first()
+    run = TaskRun.objects.select_related("instance").filter(pk=notice.task_run_id or 0).first()
     if run is None:
         return Dropped("The instance was deleted.")
     what = {"process": run.instance.process_name, "task": run.task_name, "instance": run.instance_id}

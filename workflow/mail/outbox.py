@@ -52,7 +52,8 @@ def try_again(notice: Notice, error: str, now: datetime, *, longest: timedelta =
 
 def pause_after(attempts: int) -> timedelta:
     """How long to wait before trying again what has failed that often."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts - 1, 20))
+    doubled: timedelta = FIRST_PAUSE * 2 ** min(attempts - 1, 20)
+    return min(LONGEST_PAUSE, doubled)
 
 
 def put_back(notices: Collection[Notice], due_at: datetime) -> None:

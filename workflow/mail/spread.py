@@ -14,7 +14,7 @@ from workflow.models import Absence, Notice, NoticeKind, NoticeState, WaitingFor
 
 def spread(notice: Notice, now: datetime) -> None:
     """Queue a notice for each person whom it concerns. It is theirs to say how they want to be told, or not."""
-    waiting = WaitingForApproval.objects.filter(pk=notice.waiting_id).first()
+    waiting = WaitingForApproval.objects.filter(pk=notice.waiting_id or 0).first()
     if waiting is None:
         outbox.finish(notice, NoticeState.DROPPED, now, "It waits no more.")
         return
