@@ -11,25 +11,14 @@ from django.core import mail, signing
 from django.core.signing import TimestampSigner, b62_encode
 from django.test import Client
 
-from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.build import form, manual, process
+from tests.mail.steps import run, sign, waits
 from tests.people.conftest import People
 from workflow import operations
 from workflow.mail import links
-from workflow.models import Decision, Process, RunningProcesses, WaitingForApproval
+from workflow.models import Decision, RunningProcesses, WaitingForApproval
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def reachable(people: People, settings: Any) -> None:
-    settings.WORKFLOW = {"SITE_URL": "https://workflow.example.com"}
-    for user in User.objects.all():
-        User.objects.filter(pk=user.pk).update(email=f"{user.username}@example.com")
-        getattr(people, user.username).refresh_from_db()
-
-
-def sign(approver: str = "anna, managers", **fields: Any) -> Process:
-    return process("Sign", {"Sign": manual(approver, **fields), "End": code("1")}, (1, "Sign"), (2, "End"))
+pytestmark = pytest.mark.django_db
 
 
 def link_of(user: Any) -> str:
@@ -101,7 +90,7 @@ class TestConfirming:
         assert response.status_code == 422
         assert not Decision.objects.exists()
         assert decide(link_of(people.anna), cost_center="4711", sum="12.50").status_code == 200
-        run_until_idle()
+        run()
         assert RunningProcesses.objects.get().data == {"cost_center": "4711", "sum": Decimal("12.50")}
 
     def test_who_is_logged_in_as_that_person_decides_as_on_any_page(self, people: People) -> None:
@@ -202,13 +191,13 @@ class TestRefusals:
         operations.release(waiting, people.emil)
         assert operations.may_decide(people.anna, WaitingForApproval.objects.get())
         assert_refused(Client().get(path), 410, "was assigned anew since the message was sent")
-        run_until_idle()
+        run()
         assert decide(link_of(people.emil)).status_code == 200
 
     def test_resolved_again_who_is_still_asked_gets_a_new_one(self, people: People, path: str) -> None:
         operations.resolve_again(WaitingForApproval.objects.get())
         assert_refused(Client().get(path), 410, "was assigned anew since the message was sent")
-        run_until_idle()
+        run()
         assert link_of(people.anna) != path
         assert decide(link_of(people.anna)).status_code == 200
 

@@ -9,7 +9,6 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 
 from config.mail import mail_settings
@@ -28,10 +27,8 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def server(people: People, settings: Any) -> Iterator[MailServer]:
+def server(transactional_db: None, people: People, settings: Any) -> Iterator[MailServer]:
     process("Sign", {"Sign": manual("anna, bert, carl"), "End": code("1")}, (1, "Sign"), (2, "End"))
-    for user in User.objects.all():
-        User.objects.filter(pk=user.pk).update(email=f"{user.username}@example.com")
     with MailServer() as server:
         for name, value in mail_settings(server.url).items():
             setattr(settings, name, value)
@@ -44,7 +41,7 @@ def letters(state: NoticeState) -> list[str]:
 
 def at(seconds: float) -> None:
     clock.move(to=START + timedelta(seconds=seconds))
-    run_until_idle()
+    run_until_idle(clock=clock.now)
 
 
 class TestFailing:
@@ -56,7 +53,7 @@ class TestFailing:
     def test_a_server_that_is_gone_is_tried_again_and_told_once(self, server: MailServer, caplog: Any) -> None:
         server.mood = Mood.BREAKS_OFF
         operations.start("Sign")
-        run_until_idle()
+        run_until_idle(clock=clock.now)
         assert letters(NoticeState.QUEUED) == ["anna", "bert", "carl"]
         assert server.calls == 1, "the others behind it need not be tried"
         assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
@@ -70,7 +67,7 @@ class TestFailing:
     def test_a_recipient_that_is_refused_holds_up_nobody(self, server: MailServer, caplog: Any) -> None:
         server.moods["anna@example.com"] = Mood.REFUSES
         operations.start("Sign")
-        run_until_idle()
+        run_until_idle(clock=clock.now)
         assert sorted(server.recipients) == ["bert@example.com", "carl@example.com"]
         (left,) = Notice.objects.filter(state=NoticeState.QUEUED)
         assert "550" in left.error
@@ -86,7 +83,7 @@ class TestFailing:
     def test_it_is_given_up_after_days(self, server: MailServer, caplog: Any) -> None:
         server.moods["anna@example.com"] = Mood.REFUSES
         operations.start("Sign")
-        run_until_idle()
+        run_until_idle(clock=clock.now)
         at(3 * 24 * 3600 + 1)
         assert letters(NoticeState.GIVEN_UP) == ["anna"]
         assert any("was given up" in record.message for record in caplog.records)
@@ -94,7 +91,7 @@ class TestFailing:
 
     def test_what_an_engine_that_died_was_at_is_sent_by_another(self, server: MailServer) -> None:
         operations.start("Sign")
-        engine().run(Mode.UNTIL_IDLE)
+        engine(clock=clock.now).run(Mode.UNTIL_IDLE)
         Notice.objects.filter(user__username="anna").update(
             state=NoticeState.QUEUED, due_at=clock.now(), attempts=0, sent_at=None
         )
@@ -115,7 +112,7 @@ def test_each_time_it_is_tried_later_and_at_last_every_few_hours() -> None:
 def test_what_was_taken_over_is_not_counted_by_who_had_it_before(server: MailServer) -> None:
     with clock.stopped(START):
         operations.start("Sign")
-        run_until_idle()
+        run_until_idle(clock=clock.now)
         Notice.objects.filter(user__username="anna").update(
             state=NoticeState.QUEUED, due_at=clock.now(), attempts=0, sent_at=None
         )
@@ -150,7 +147,7 @@ def test_two_engines_send_it_once(server: MailServer) -> None:
     operations.start_many(["Sign"], count=10)
     with ThreadPoolExecutor(2) as engines:
         list(engines.map(lambda _: _run(engine(), Mode.UNTIL_IDLE), range(2)))
-    run_until_idle()
+    run_until_idle(clock=clock.now)
     assert len(server.mail) == 30
     assert len({message for _, message in server.mail}) == 30
     assert letters(NoticeState.QUEUED) == []

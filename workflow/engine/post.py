@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused, SMTPSenderRefused
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -47,10 +47,11 @@ class Post:
     outage: float = 0.0  # seconds; 0 while the mail server can be used
     thread: Thread | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         if conf.get("MAIL"):
             self.thread = Thread(target=self._work, name="post", daemon=True)
             self.thread.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -60,17 +61,26 @@ class Post:
             # What it is at is sent again by another engine if the mail server takes longer than that.
             self.thread.join(LAST_ROUND)
 
+    def send_due(self) -> float:
+        """Send all that is due; returns for how many seconds there is nothing more to look for."""
+        while not self.stopping.is_set() and (claimed := outbox.claim(self.clock(), BATCH)):
+            try:
+                self._bring_all(claimed)
+            except ServerGone:
+                return self.outage
+        return self.poll
+
     def _work(self) -> None:
         pause = 0.0
         until_forgetting = 0.0
         while not self.over.wait(pause):
-            pause = self._guarded(self._round)
+            pause = self._guarded(self.send_due)
             until_forgetting -= pause
             if until_forgetting <= 0:
                 until_forgetting = FORGETTING
                 self._guarded(self._forget)
         if not self.stopping.is_set() and not self.outage:
-            self._guarded(self._round)
+            self._guarded(self.send_due)
         connection.close()
 
     def _guarded(self, work: Callable[[], float]) -> float:
@@ -80,15 +90,6 @@ class Post:
             connection.close()  # the engine's own queries tell of a database that is gone
         except Exception:
             logger.exception("E-mail can't be sent; trying again.")
-        return self.poll
-
-    def _round(self) -> float:
-        """Send all that is due; returns how many seconds to wait until the next round."""
-        while not self.stopping.is_set() and (claimed := outbox.claim(self.clock(), BATCH)):
-            try:
-                self._bring_all(claimed)
-            except ServerGone:
-                return self.outage
         return self.poll
 
     def _bring_all(self, claimed: Sequence[Notice]) -> None:
