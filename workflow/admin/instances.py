@@ -15,8 +15,8 @@ from workflow import clock, operations, operators
 from workflow.admin import decide, relatives, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.admin.relatives import AboveFilter, LevelFilter
-from workflow.admin.standing import standing
 from workflow.models import Engine, RunningProcesses, RunState, TaskRun
+from workflow.standing import standing
 
 RUNS_SHOWN = 50
 
