@@ -47,7 +47,7 @@ def test_tasks_calls_decisions_and_what_was_done_beside_them_newest_first() -> N
     assert told(waiting.rpid) == [
         "root pause  a question",
         "signal refund",
-        'Wait SUSPENDED | wait_for(signal="paid")',
+        'Wait SUSPENDED | wait_for("paid")',
         "mark claim 'Sign'",
         "Sign FINISHED | mark: fine",
         'Note FINISHED | say("a") | say(text="b")',
