@@ -236,11 +236,19 @@ def test_the_checkers_know_the_migrations() -> None:
 class TestPages:
     """What the site's own addresses answer."""
 
-    def test_the_front_page_leads_to_the_admin(self, client: Any) -> None:
-        assert client.get("/").headers["Location"] == "/admin/"
+    def test_the_front_page_is_the_inbox_of_whoever_logs_in(self, client: Any) -> None:
+        assert client.get("/").headers["Location"] == "/login/?next=/"
 
     def test_the_log_in_has_the_sites_name(self, client: Any, db: None) -> None:
-        assert "Workflow</a>" in client.get("/admin/login/").text
+        for page in ("/admin/login/", "/login/"):
+            assert "Workflow</a>" in client.get(page).text
+
+    @pytest.mark.parametrize("page", ["/login/", "/admin/login/", "/nothing/"])
+    def test_browsers_run_and_load_nothing_but_the_sites_own_files(self, client: Any, db: None, page: str) -> None:
+        policy = client.get(page).headers["Content-Security-Policy"]
+        assert policy == (
+            "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        )
 
     def test_static_files_are_served_without_being_collected(self, client: Any) -> None:
         response = client.get("/static/admin/css/base.css")

@@ -27,7 +27,7 @@ The web site is at  http://{host}:{port}/
 Log in with the password  {password}  as:
 {people}
 
-What waits for people stands at  http://{host}:{port}/admin/workflow/waitingforapproval/
+Each finds there what waits for them; what they define and operate is at  http://{host}:{port}/admin/
 Below, the engine tells what it does. Ctrl-C stops both. The data stays in {database}.
 """
 
