@@ -15,6 +15,7 @@ class Reason(StrEnum):
     NAMED = "named"  # by the task's approver, also where that is blank: any member of staff
     SAME = "same"  # who decided the task that this one names
     DELEGATED = "delegated"  # somebody handed it on to them
+    ESCALATED = "escalated"  # it was late
 
 
 class Bar(StrEnum):

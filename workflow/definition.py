@@ -27,6 +27,13 @@ class Kind(StrEnum):
     USER = "user"
 
 
+class ByDefault(StrEnum):
+    """What is decided where nobody decides."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One thing that people are asked for, by a task or when a process starts. What they answer is `data[name]`."""
@@ -62,6 +69,11 @@ class TaskDefinition:
     Of a manual task, `quorum` is how many have to approve it; `not_starter` keeps whoever started the instance from
     deciding it, `not_same_as` whoever decided the task of that name, and `same_as` everybody else than whoever did.
     `instructions` are Markdown with values of `data`; `fields` is the form that is filled in with the decision.
+
+    It is to be decided within `due`, a span of working time (`2d`) by the `calendar` of that name; blank is the default
+    calendar. `remind` lists when people are reminded, `escalate_to` names, as `approver` does, who is asked as well
+    `escalate_after` that, and `by_default` is what is decided `by_default_after` that: all in working time that is added
+    to when it is due.
     """
 
     name: str
@@ -74,6 +86,13 @@ class TaskDefinition:
     same_as: str = ""
     instructions: str = ""
     fields: tuple[Field, ...] = ()
+    due: str = ""
+    calendar: str = ""
+    remind: str = ""
+    escalate_to: str = ""
+    escalate_after: str = ""
+    by_default: str = ""
+    by_default_after: str = ""
     subprocess: str = ""
     input: str = ""
     output: str = ""

@@ -22,6 +22,7 @@ FIELDS_OF = {Cause.FINISHED: "then", Cause.REJECTED: "on_reject", Cause.FAILED: 
 # In the order in which a reader meets them: first those of a task, then those of a row.
 FIELDS = (
     *("name", "manual", "approver", "quorum", "not_starter", "not_same_as", "same_as", "instructions", "fields"),
+    *("due", "calendar", "remind", "escalate_to", "escalate_after", "by_default", "by_default_after"),
     *("code", "subprocess", "input", "output"),
     *("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
     *("sequence", "task", "condition", *JUMPS, "ends_step"),

@@ -1,5 +1,6 @@
 """Rows: definitions (drafts and frozen versions) and instances (with their history)."""
 
+from workflow.models.calendars import BusinessCalendar
 from workflow.models.decisions import Absence, Decision, Upload
 from workflow.models.definitions import FormField, Process, ProcessVersion, Task, TaskTransitions
 from workflow.models.engines import Engine
@@ -20,6 +21,7 @@ __all__ = [
     "ActionCall",
     "Assignee",
     "Barred",
+    "BusinessCalendar",
     "Decision",
     "Engine",
     "FormField",

@@ -43,6 +43,9 @@ class Decision(models.Model):
         verbose_name=_("on behalf of"),
         help_text=_("For whom the user stood in."),
     )
+    by_default = models.BooleanField(
+        _("by default"), default=False, help_text=_("Nobody had decided in time, so the task's deadline did.")
+    )
     approved = models.BooleanField(_("approved"))
     comment = models.TextField(_("comment"), blank=True)
     answers = ValuesField(_("answers"), default=dict)

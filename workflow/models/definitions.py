@@ -9,7 +9,8 @@ from django.db import models
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
+from workflow.definition import ByDefault, Definition, Field, Kind, Row, TaskDefinition
+from workflow.models.calendars import BusinessCalendar
 from workflow.models.states import Priority
 
 
@@ -95,6 +96,52 @@ class Task(models.Model):
         _("instructions"),
         blank=True,
         help_text=_("What to look at, in Markdown. {{ data.amount }} stands for a value of the data."),
+    )
+    due = models.CharField(
+        _("due after"),
+        max_length=50,
+        blank=True,
+        help_text=_("Working time in which people are to decide, such as 4h or 2d. Blank: it is never late."),
+    )
+    calendar = models.ForeignKey(
+        BusinessCalendar,
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("calendar"),
+        help_text=_("By which working time is counted. Blank: the default one; where there is none, all time counts."),
+    )
+    remind = models.CharField(
+        _("remind"),
+        max_length=200,
+        blank=True,
+        help_text=_("Working time before or after it is due, separated by commas, such as -4h, 0, 1d."),
+    )
+    escalate_to = models.CharField(
+        _("escalate to"),
+        max_length=500,
+        blank=True,
+        help_text=_("Users and groups who are asked as well once it is late; written as the approver is."),
+    )
+    escalate_after = models.CharField(
+        _("escalate after"),
+        max_length=50,
+        blank=True,
+        help_text=_("Working time after it is due, such as 1d. Blank: as soon as it is due."),
+    )
+    by_default = models.CharField(
+        _("by default"),
+        max_length=10,
+        blank=True,
+        choices=[("", _("It waits on")), (ByDefault.APPROVE, _("Approve")), (ByDefault.REJECT, _("Reject"))],
+        help_text=_("What is decided in the end, if nobody decides."),
+    )
+    by_default_after = models.CharField(
+        _("decide after"),
+        max_length=50,
+        blank=True,
+        help_text=_("Working time after it is due, such as 5d. Blank: as soon as it is due."),
     )
     code = models.TextField(
         _("code"),
@@ -303,7 +350,7 @@ class ProcessVersion(models.Model):
 
 def draft(process: Process) -> Definition:
     """The draft as a value: tasks and rows as they stand in the database now, in the admin's order."""
-    tasks = list(process.tasks.select_related("subprocess").annotate(has_forms=_has_forms()).order_by("pk"))
+    tasks = list(process.tasks.select_related("subprocess", "calendar").annotate(has_forms=_has_forms()).order_by("pk"))
     forms = _forms(process) if not tasks or tasks[0].has_forms else {}
     return Definition(
         name=process.name,
@@ -344,6 +391,13 @@ def task_definition(task: Task, form: Iterable[FormField]) -> TaskDefinition:
         same_as=task.same_as,
         instructions=task.instructions,
         fields=tuple(map(field_definition, form)),
+        due=task.due,
+        calendar=task.calendar.name if task.calendar else "",
+        remind=task.remind,
+        escalate_to=task.escalate_to,
+        escalate_after=task.escalate_after,
+        by_default=task.by_default,
+        by_default_after=task.by_default_after,
         subprocess=task.subprocess.name if task.subprocess else "",
         input=task.input,
         output=task.output,
@@ -369,11 +423,12 @@ def field_definition(field: FormField) -> Field:
 
 def task_fields(task: TaskDefinition) -> dict[str, Any]:
     """A task of a definition as the fields of a draft's, without its form. Raises `Process.DoesNotExist` for an unknown
-    sub-process.
+    sub-process, and `BusinessCalendar.DoesNotExist` for an unknown calendar.
     """
     return {
         **{name: value for name, value in vars(task).items() if name != "fields"},
         "subprocess": Process.objects.get(name=task.subprocess) if task.subprocess else None,
+        "calendar": BusinessCalendar.objects.get(name=task.calendar) if task.calendar else None,
         "timeout": None if task.timeout is None else timedelta(seconds=task.timeout),
     }
 

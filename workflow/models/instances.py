@@ -143,7 +143,7 @@ class TaskRun(models.Model):
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
     due_at = models.DateTimeField(
-        _("due at"), null=True, help_text=_("When it is tried again, or what it waits for comes.")
+        _("due at"), null=True, help_text=_("When it is tried again, what it waits for comes, or people are reminded.")
     )
     deadline = models.DateTimeField(_("deadline"), null=True, help_text=_("When it fails, unless it has ended."))
     result = ValuesField(_("result"), null=True)

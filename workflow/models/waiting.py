@@ -1,6 +1,7 @@
 """What waits for people: whom it asks, and who is barred from it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -31,6 +32,10 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
     def open_to(self, people: Sequence[Any]) -> Self:
         """What nobody holds but one of these users. What somebody holds who has left is open again."""
         return self.filter(Q(claimed_by=None) | Q(claimed_by__in=people) | Q(claimed_by__is_active=False))
+
+    def overdue(self, now: datetime) -> Self:
+        """What should have been decided by then."""
+        return self.filter(due_at__lte=now)
 
     def undecidable(self) -> Self:
         """What too few active people are left for, whoever was named; superusers don't count, who can always decide."""
@@ -81,6 +86,11 @@ class WaitingForApproval(models.Model):
     )
     claimed_at = models.DateTimeField(_("claimed at"), null=True)
     queued_at = models.DateTimeField(_("waiting since"))
+    due_at = models.DateTimeField(_("due at"), null=True, help_text=_("When it should be decided by."))
+    due_why = models.TextField(_("how that was counted"), blank=True)
+    schedule = models.JSONField(
+        _("what is to come"), default=list, help_text=_("Reminders, escalation and a decision by default, in order.")
+    )
 
     objects = WaitingQuerySet.as_manager()
 
@@ -88,7 +98,11 @@ class WaitingForApproval(models.Model):
         verbose_name = _("waiting for approval")
         verbose_name_plural = _("waiting for approval")
         ordering: ClassVar = ["pk"]
-        indexes: ClassVar = [models.Index(fields=["process_name", "task_name"], name="workflow_waiting_pair")]
+        indexes: ClassVar = [
+            models.Index(fields=["process_name", "task_name"], name="workflow_waiting_pair"),
+            # What is due first, and what is late.
+            models.Index(fields=["due_at", "id"], name="workflow_waiting_due"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.process_name}: {self.task_name}"
