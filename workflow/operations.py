@@ -46,6 +46,7 @@ from workflow.purging import purge
 from workflow.starting import findings, processes_named
 
 __all__ = [
+    "Rights",
     "answers_from",
     "approve",
     "claim",

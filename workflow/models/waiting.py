@@ -124,7 +124,7 @@ class AssigneeQuerySet(models.QuerySet["Assignee"]):
     def naming(self, person: Any) -> Self:
         """Those rows by which this user is asked."""
         # As numbers, so that the index of groups is used together with that of users.
-        groups = list(person.groups.values_list("pk", flat=True)) if person.pk else []
+        groups = [group.pk for group in person.groups.all()] if person.pk else []
         named = Q(user=person) | Q(group__in=groups)
         return self.filter(named | Q(user=None, group=None) if person.is_staff else named)
 

@@ -20,7 +20,7 @@ def inbox_count(context: Context) -> str:
     user: Any = getattr(context.get("request"), "user", None)
     if user is None or not user.is_authenticated:
         return ""
-    count = operations.inbox(user).order_by()[: MOST_COUNTED + 1].count()
+    count = operations.inbox(user, operations.Rights.kept(user)).order_by()[: MOST_COUNTED + 1].count()
     return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
 
 
