@@ -84,14 +84,14 @@ class TestConfirming:
 
     def test_with_the_tasks_form(self, people: People) -> None:
         made = sign()
-        form(made, "Sign", cost_center={"kind": "text", "required": True}, sum="money")
+        form(made, "Sign", comment={"kind": "text", "required": True}, sum="money")
         waits("Sign")
-        response = decide(link_of(people.anna), sum="12.50")
+        response = decide(link_of(people.anna), comment="none", **{"answer-sum": "12.50"})
         assert response.status_code == 422
         assert not Decision.objects.exists()
-        assert decide(link_of(people.anna), cost_center="4711", sum="12.50").status_code == 200
+        assert decide(link_of(people.anna), **{"answer-comment": "4711", "answer-sum": "12.50"}).status_code == 200
         run()
-        assert RunningProcesses.objects.get().data == {"cost_center": "4711", "sum": Decimal("12.50")}
+        assert RunningProcesses.objects.get().data == {"comment": "4711", "sum": Decimal("12.50")}
 
     def test_who_is_logged_in_as_that_person_decides_as_on_any_page(self, people: People) -> None:
         sign()

@@ -14,9 +14,9 @@ from workflow import clock, operations, operators
 from workflow.admin import decide, relatives, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.admin.relatives import AboveFilter, LevelFilter
-from workflow.admin.standing import standing
 from workflow.models import Engine, RunningProcesses, TaskRun
 from workflow.picture import newest_of_each_row, picture_of
+from workflow.standing import standing
 
 RUNS_SHOWN = 50
 

@@ -20,6 +20,7 @@ from workflow.mail.links import Opened
 from workflow.mail.wishes import save_wish, wish_of
 from workflow.models import MailPreference, MailWish
 from workflow.views.base import PageView, status_of
+from workflow.views.facts import facts
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -28,6 +29,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Robots-Tag": "noindex, nofollow",
 }
+
+PREFIX = "answer"
+"""Of the form's fields: a process can call one of them "comment"."""
 
 
 class DecideByLinkView(PageView):
@@ -55,7 +59,7 @@ class DecideByLinkView(PageView):
         return View.dispatch(self, request)  # past what asks everybody to log in
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = AnswersForm(self.opened.waiting.fields, by=self.opened.user)
+        form = AnswersForm(self.opened.waiting.fields, by=self.opened.user, prefix=PREFIX)
         return self._confirm(request, form)
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -63,7 +67,7 @@ class DecideByLinkView(PageView):
         if not approved and request.POST.get("decision") != "reject":
             raise BadData(_("Say whether you approve or reject it. Nothing was changed."))
         waiting, user = self.opened.waiting, self.opened.user
-        form = AnswersForm(waiting.fields, request.POST, request.FILES, by=user, is_partial=not approved)
+        form = AnswersForm(waiting.fields, request.POST, request.FILES, by=user, is_partial=not approved, prefix=PREFIX)
         if not form.is_valid():
             return self._confirm(request, form, status=422)
         decide = operations.approve if approved else operations.reject
@@ -89,8 +93,10 @@ class DecideByLinkView(PageView):
             status=status,
             title=waiting.task_name,
             who=self.opened.user,
+            missing=waiting.quorum - waiting.votes,
             waiting=waiting,
             instructions=operations.instructions_html(waiting),
+            facts=facts(waiting.rpid.data, waiting.rpid.version.frozen),
             form=form,
             comment=request.POST.get("comment", ""),
             seen=operations.seen_token(waiting),
