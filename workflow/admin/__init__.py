@@ -3,6 +3,7 @@
 from workflow.admin.absences import AbsenceAdmin
 from workflow.admin.engines import EngineAdmin
 from workflow.admin.instances import RunningProcessesAdmin
+from workflow.admin.notices import MailPreferenceAdmin, NoticeAdmin
 from workflow.admin.processes import ProcessAdmin
 from workflow.admin.runs import TaskRunAdmin
 from workflow.admin.users import TellsWhatWaits
@@ -12,6 +13,8 @@ from workflow.admin.waiting import WaitingForApprovalAdmin
 __all__ = [
     "AbsenceAdmin",
     "EngineAdmin",
+    "MailPreferenceAdmin",
+    "NoticeAdmin",
     "ProcessAdmin",
     "ProcessVersionAdmin",
     "RunningProcessesAdmin",

@@ -62,6 +62,12 @@ def put_back(notices: Collection[Notice], due_at: datetime) -> None:
         _update(notice, due_at=due_at, attempts=notice.attempts - 1)
 
 
+def revive(notices: Collection[int], now: datetime) -> int:
+    """Queue again those of these that were given up; returns how many."""
+    given_up = Notice.objects.filter(pk__in=notices, state=NoticeState.GIVEN_UP)
+    return given_up.update(state=NoticeState.QUEUED, due_at=now, created_at=now)
+
+
 def forget(now: datetime) -> None:
     """Delete some of what was done with long ago. The oldest come first, so none is looked at that stays."""
     oldest = Notice.objects.order_by("pk").values_list("pk", "created_at", "due_at")[:FORGOTTEN_AT_ONCE]
