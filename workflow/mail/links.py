@@ -7,7 +7,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urljoin
 
 from django.contrib.auth import get_user_model
 from django.core import signing
@@ -38,7 +37,7 @@ def address_of(page: str, *arguments: Any) -> str:
     if not site:
         return ""
     try:
-        return urljoin(site, reverse(f"workflow:{page}", args=arguments))
+        return site.rstrip("/") + reverse(f"workflow:{page}", args=arguments)
     except NoReverseMatch:
         return ""
 
