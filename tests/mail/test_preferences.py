@@ -1,11 +1,13 @@
 """The page on which a person says how they want to be told."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import translation
 
 from tests.people.conftest import People
 from workflow import clock
@@ -15,11 +17,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def anna(people: People) -> Client:
+def anna(people: People) -> Iterator[Client]:
     client = Client(headers={"accept-language": "de"})
     client.cookies["workflow_timezone"] = "Asia/Tokyo"
     client.force_login(people.anna)
-    return client
+    with translation.override("en"):  # a page leaves its language behind
+        yield client
 
 
 def planned() -> list[datetime]:

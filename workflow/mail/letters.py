@@ -1,5 +1,6 @@
 """Writes an e-mail: what a notice tells one person, in their language, as text and HTML."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
@@ -47,9 +48,9 @@ def compose(notice: Notice, now: datetime) -> Letter:
     with wish.spoken():
         match notice.kind:
             case NoticeKind.DIGEST:
-                return _digest(notice)
+                return _digest(notice, now)
             case NoticeKind.DECIDED:
-                return _decided(notice)
+                return _decided(notice, now)
         return _waits(notice, now)
 
 
@@ -81,6 +82,7 @@ def _waits(notice: Notice, now: datetime) -> Letter:
     what = {"process": waiting.process_name, "task": waiting.task_name, "instance": waiting.rpid_id}
     return _letter(
         notice,
+        now,
         subject=_subject(notice, is_overdue=is_overdue) % what,
         template="waits",
         item=_item(waiting, notice.user, now),
@@ -117,13 +119,14 @@ def _lead(notice: Notice, *, is_overdue: bool) -> str:
     return _("This waits for your decision:")
 
 
-def _decided(notice: Notice) -> Letter:
+def _decided(notice: Notice, now: datetime) -> Letter:
     run = TaskRun.objects.select_related("instance").filter(pk=notice.task_run_id or 0).first()
     if run is None:
         return Dropped("The instance was deleted.")
     what = {"process": run.instance.process_name, "task": run.task_name, "instance": run.instance_id}
     return _letter(
         notice,
+        now,
         subject=_("Decided by default: %(process)s: %(task)s (instance %(instance)s)") % what,
         template="decided",
         run=run,
@@ -132,7 +135,7 @@ def _decided(notice: Notice) -> Letter:
     )
 
 
-def _digest(notice: Notice) -> Letter:
+def _digest(notice: Notice, now: datetime) -> Letter:
     waiting = inbox(notice.user).select_related("rpid__version", "task_run")
     found = list(waiting.order_by(F("due_at").asc(nulls_last=True), "queued_at", "pk")[: LONGEST_DIGEST + 1])
     if not found:
@@ -143,8 +146,8 @@ def _digest(notice: Notice) -> Letter:
     else:
         subject = ngettext("%(count)d task waits for you", "%(count)d tasks wait for you", len(listed))
         subject %= {"count": len(listed)}
-    items = [_item(one, notice.user, notice.created_at) for one in listed]
-    return _letter(notice, subject=subject, template="digest", items=items, is_cut=is_cut)
+    items = [_item(one, notice.user, now) for one in listed]
+    return _letter(notice, now, subject=subject, template="digest", items=items, is_cut=is_cut)
 
 
 def _item(waiting: WaitingForApproval, user: Any, now: datetime) -> dict[str, Any]:
@@ -155,17 +158,18 @@ def _item(waiting: WaitingForApproval, user: Any, now: datetime) -> dict[str, An
     }
 
 
-def _letter(notice: Notice, *, subject: str, template: str, **facts: Any) -> EmailMultiAlternatives:
+def _letter(notice: Notice, now: datetime, *, subject: str, template: str, **facts: Any) -> EmailMultiAlternatives:
     context = {
         **facts,
         "user": notice.user,
         "inbox_address": links.address_of("inbox"),
         "preferences_address": links.address_of("mail_preferences"),
-        "days": links.days(),
+        "until": links.good_until(now),
     }
+    text = render_to_string(f"workflow/mail/{template}.txt", context).strip()
     letter = EmailMultiAlternatives(
         subject=" ".join(subject.split()),
-        body=render_to_string(f"workflow/mail/{template}.txt", context).strip() + "\n",
+        body=re.sub(r"\n{3,}", "\n\n", text) + "\n",
         to=[_address(notice.user)],
         headers=_headers(notice),
     )

@@ -5,7 +5,7 @@ A link says who came by it and to what; whether they may decide is asked when it
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -47,9 +47,9 @@ def decide_address(user: Any, waiting: WaitingForApproval) -> str:
     return address_of("decide_by_link", token(user, waiting))
 
 
-def days() -> float:
-    """For how many days links are good."""
-    return float(conf.get("MAIL_LINK_DAYS"))
+def good_until(now: datetime) -> datetime:
+    """When links that are sent now expire."""
+    return now + timedelta(days=conf.get("MAIL_LINK_DAYS"))
 
 
 def token(user: Any, waiting: WaitingForApproval) -> str:

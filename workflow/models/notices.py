@@ -112,9 +112,9 @@ class Notice(models.Model):
 class MailWish(models.TextChoices):
     """How somebody wants to be told of what waits for them."""
 
-    AT_ONCE = "AT_ONCE", _("a message for each, at once")
-    DIGEST = "DIGEST", _("one message a day")
-    NONE = "NONE", _("no messages")
+    AT_ONCE = "AT_ONCE", _("A message for each, at once")
+    DIGEST = "DIGEST", _("One message a day")
+    NONE = "NONE", _("No messages")
 
 
 class MailPreference(models.Model):
