@@ -278,6 +278,15 @@ class TestDigest:
             assert self.at(2, 7) == [("1 task waits for you", "anna@example.com")]
 
 
+def test_what_can_not_be_written_holds_up_nobody(people: People, caplog: Any) -> None:
+    wants(people.anna, MailWish.AT_ONCE, time_zone="Mars/Olympus")
+    sign()
+    waits("Sign")
+    assert [to for _, to in sent()] == ["carl@example.com", "dora@example.com"]
+    assert [(state, "Mars/Olympus" in error) for state, error in why_not(people.anna)] == [(NoticeState.QUEUED, True)]
+    assert "is tried again" in caplog.text
+
+
 def test_what_was_sent_long_ago_is_forgotten(people: People) -> None:
     sign("anna")
     with clock.stopped(datetime(2026, 3, 2, tzinfo=UTC)):

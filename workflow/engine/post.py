@@ -9,9 +9,10 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 
 from workflow import conf
+from workflow.engine.patience import GONE
 from workflow.logs import fields
 from workflow.mail import outbox
 from workflow.mail.letters import Dropped, compose
@@ -86,7 +87,7 @@ class Post:
     def _guarded(self, work: Callable[[], float]) -> float:
         try:
             return work()
-        except (DatabaseError, InterfaceError):
+        except GONE:
             connection.close()  # the engine's own queries tell of a database that is gone
         except Exception:
             logger.exception("E-mail can't be sent; trying again.")
@@ -105,12 +106,12 @@ class Post:
 
     def _bring(self, notice: Notice) -> None:
         """One step nearer to people: to each of several, or into somebody's mailbox."""
-        if notice.user_id is None:
-            spread(notice, self.clock())
-            return
         try:
+            if notice.user_id is None:
+                spread(notice, self.clock())
+                return
             letter = compose(notice, self.clock())
-        except (DatabaseError, InterfaceError):
+        except GONE:
             raise
         except Exception as error:  # noqa: BLE001 - what can't be written must not hold up the others
             self._put_off(notice, error)
