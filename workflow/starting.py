@@ -153,7 +153,7 @@ def _checked_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
         checked: dict[str, Any] = values.check(dict(data or {}), "data")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
-    size, limit = len(values.dumps(checked).encode()), conf.get("MAX_DATA_BYTES")
+    size, limit = values.size(checked), conf.get("MAX_DATA_BYTES")
     if size > limit:
         raise BadData(f"The data takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
     return checked

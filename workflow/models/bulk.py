@@ -1,17 +1,18 @@
 """Rows written many at a time, by one statement each: what an ORM does object by object costs more than the database.
 
-Both functions take model objects as they stand in memory, and are to be called in a transaction.
+They take and give model objects as they stand in memory; what writes is to be called in a transaction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Model
+from django.db.models import JSONField, Model
+from django.db.models.base import ModelState
 
-from workflow.values import dumps
+from workflow.values import encode
 
 ROWS = 500
 """Rows a statement: far below what any database binds, far above what makes a difference."""
@@ -50,6 +51,28 @@ def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequenc
         _run(f"UPDATE {table} SET {assignments} {statement} WHERE {table}.{key} = v.{key}", parameters)
 
 
+def objects(model: type[_Row], statement: str, parameters: Sequence[Any]) -> list[_Row]:
+    """What a statement gives that ends with `RETURNING` or `SELECT` and `columns(model)`."""
+    names = _attributes(model)
+    converters = _converters(model, connection.vendor)
+    found = []
+    for row in _run(statement, parameters):
+        values = list(row)
+        for place, expression, convert in converters:
+            values[place] = convert(values[place], expression, connection)
+        one = model.__new__(model)
+        one.__dict__.update(zip(names, values, strict=True))
+        one._state = ModelState()
+        one._state.adding, one._state.db = False, DEFAULT_DB_ALIAS
+        found.append(one)
+    return found
+
+
+def columns(model: type[Model]) -> str:
+    """All columns of a model, as `objects` reads them."""
+    return ", ".join(_columns(model, _attributes(model)))
+
+
 def _parts(rows: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
     for start in range(0, len(rows), ROWS):
         yield rows[start : start + ROWS]
@@ -71,9 +94,7 @@ def _source(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[s
     """`FROM … AS v`, whose columns are those of the fields, and its parameters."""
     if connection.vendor == "postgresql":
         # One parameter, and always the same statement: a driver that looks through thousands of values is slow.
-        named = [(field.column, field.attname) for field in _fields(model, names)]
-        given = [{column: row[name] for column, name in named} for row in rows]
-        return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_dumps(given)]
+        return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_recordset(model, names, rows)]
     fields = _fields(model, names)
     db: Any = connections[DEFAULT_DB_ALIAS]  # itself: what stands for it is slow to ask
     values = [field.get_db_prep_save(row[field.attname], db) for row in rows for field in fields]
@@ -82,14 +103,31 @@ def _source(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[s
     return f"FROM (SELECT {listed} FROM (VALUES {', '.join([one] * len(rows))})) AS v", values
 
 
-def _dumps(rows: list[dict[str, Any]]) -> str:
+def _recordset(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a JSON array of objects."""
+    columns, json_columns = _shape(model, names)
+    records = []
     for row in rows:
-        for name, value in row.items():
-            if isinstance(value, datetime):
-                row[name] = value.isoformat()
-            elif isinstance(value, bytes | memoryview):
-                row[name] = "\\x" + bytes(value).hex()
-    return dumps(rows)
+        record = {column: row[attribute] for column, attribute in columns}
+        for column in json_columns:
+            record[column] = orjson.Fragment(encode(record[column]))
+        records.append(record)
+    return orjson.dumps(records, _binary).decode()
+
+
+def _binary(value: Any) -> str:
+    """What JSON has no form for: bytes, as PostgreSQL reads them."""
+    if isinstance(value, bytes | memoryview):
+        return "\\x" + bytes(value).hex()
+    raise TypeError(f"A column of {type(value).__name__} is not written in bulk.")
+
+
+@cache
+def _shape(model: type[Model], names: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Columns with the attributes that they hold, and those of them that are JSON."""
+    fields = _fields(model, names)
+    columns = [(field.column, field.attname) for field in fields]
+    return columns, [field.column for field in fields if isinstance(field, JSONField)]
 
 
 @cache
@@ -103,6 +141,22 @@ def _fields(model: type[Model], names: tuple[str, ...]) -> tuple[Any, ...]:
 @cache
 def _columns(model: type[Model], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(connection.ops.quote_name(field.column) for field in _fields(model, names))
+
+
+@cache
+def _attributes(model: type[Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.local_concrete_fields)
+
+
+@cache
+def _converters(model: type[Model], vendor: str) -> list[tuple[int, Any, Callable[..., Any]]]:  # noqa: ARG001 - each its own
+    """What makes values of a row those of the fields, by the place in the row."""
+    found = []
+    for place, field in enumerate(model._meta.local_concrete_fields):
+        expression = field.get_col(model._meta.db_table)
+        of_field = [*connection.ops.get_db_converters(expression), *field.get_db_converters(connection)]
+        found += [(place, expression, convert) for convert in of_field]
+    return found
 
 
 @cache
