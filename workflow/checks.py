@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
+import django
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
@@ -19,6 +20,7 @@ DRIVERS = ("engine", "tasks")
 
 _HERE_OR_NOWHERE = (".ImmediateBackend", ".DummyBackend")
 """Backends of tasks that run them at once where they are sent, or never."""
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
 WISHES = ("AT_ONCE", "DIGEST", "NONE")
 
 
@@ -29,6 +31,48 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     if not isinstance(given, Mapping):
         return [_error("E001", f"WORKFLOW is {given!r}.", "Make it a dict, such as {'TIME_LIMIT': 10.0}.")]
     return [*_unknown(given), *_bad(given), *_dangerous(given), *_undispatched(given)]
+
+
+@register(deploy=True)
+def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """What keeps e-mails from being of use, where they are on."""
+    if not isinstance(getattr(settings, "WORKFLOW", {}), Mapping) or not conf.get("MAIL"):
+        return []
+    return [*_without_links(), *_without_end()]
+
+
+def _without_links() -> list[CheckMessage]:
+    if conf.get("SITE_URL"):
+        return []
+    return [
+        CheckWarning(
+            "WORKFLOW['SITE_URL'] is not set: e-mails have no links by which people could decide.",
+            hint="Set it to the address that people reach the site by, such as 'https://workflow.example.com'; or set "
+            "WORKFLOW['MAIL'] to False, to send none.",
+            id="workflow.W002",
+        )
+    ]
+
+
+def _without_end() -> list[CheckMessage]:
+    if not _waits_for_ever():
+        return []
+    return [
+        CheckWarning(
+            "A mail server that hangs is waited for without end, and no e-mail is sent meanwhile.",
+            hint="Set a time-out: EMAIL_TIMEOUT = 30, or in MAILERS the option 'timeout'.",
+            id="workflow.W003",
+        )
+    ]
+
+
+def _waits_for_ever() -> bool:
+    mailer = getattr(settings, "MAILERS", {}).get("default", {})
+    if mailer:
+        return mailer.get("BACKEND") == SMTP and not mailer.get("OPTIONS", {}).get("timeout")
+    if django.VERSION >= (6, 1):  # it would warn of the settings that it has had before
+        return False
+    return settings.EMAIL_BACKEND == SMTP and not settings.EMAIL_TIMEOUT
 
 
 def _unknown(given: Mapping[Any, Any]) -> list[CheckMessage]:

@@ -41,10 +41,12 @@ from workflow.people.rights import Rights, decidable, inbox, may_decide, why_not
 from workflow.people.seen import seen_token
 from workflow.people.starters import may_start, startable
 from workflow.people.uploads import attach, keep_upload, may_read
+from workflow.people.visible import may_see, sees_all, visible_to
 from workflow.purging import purge
 from workflow.starting import findings, processes_named
 
 __all__ = [
+    "Rights",
     "answers_from",
     "approve",
     "claim",
@@ -57,6 +59,7 @@ __all__ = [
     "keep_upload",
     "may_decide",
     "may_read",
+    "may_see",
     "may_start",
     "processes_named",
     "purge",
@@ -64,12 +67,14 @@ __all__ = [
     "release",
     "resolve_again",
     "seen_token",
+    "sees_all",
     "signal",
     "start",
     "start_form",
     "start_many",
     "startable",
     "user_named",
+    "visible_to",
     "who_was_quicker",
     "why_not",
 ]

@@ -21,6 +21,7 @@ from workflow.engine.dispatch import TaskQueue
 from workflow.engine.heartbeat import Heartbeat
 from workflow.engine.listen import Listener
 from workflow.engine.patience import GONE, Patience
+from workflow.engine.post import Post
 from workflow.engine.presence import Presence
 from workflow.engine.report import report_claim
 from workflow.engine.threads import Claimed, Drivers, Threads
@@ -81,6 +82,7 @@ class Engine:
             self.drivers = stack.enter_context(self._new_drivers())
             stack.enter_context(Heartbeat(lease=self.lease, beats=(self._measure, self._renew, self.presence.go_on)))
             stack.enter_context(Listener(self._ring))
+            stack.enter_context(Post(clock=self.clock, stopping=self.stopping))
             logger.info("Engine %s started.", self.name, extra=fields(engine=self.name))
             try:
                 self.patience(self._measure)
