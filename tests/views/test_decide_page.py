@@ -12,7 +12,7 @@ from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.views.conftest import People, Visit
 from tests.views.pages import address, fields, messages, press, text
 from workflow import clock, operations
-from workflow.models import Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
+from workflow.models import Absence, Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -177,17 +177,15 @@ class TestRefused:
         assert visit(people.emil).post(address(waiting), given).status_code == 403
         assert not Upload.objects.exists()
 
-    @pytest.mark.parametrize("decision", ["", "perhaps"])
-    def test_another_word_decides_nothing(
-        self, people: People, visit: Visit, waiting: WaitingForApproval, decision: str
-    ) -> None:
-        response = press(visit(people.anna), waiting, decision)
-        assert response.status_code == 400
+    def test_another_word_decides_nothing(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        for decision in ("", "perhaps"):
+            assert press(visit(people.anna), waiting, decision).status_code == 400
         assert not Decision.objects.exists()
 
-    @pytest.mark.parametrize("key", ["1", "999999", "9" * 40])
-    def test_what_there_is_not(self, people: People, visit: Visit, key: str) -> None:
-        assert visit(people.root).get(f"/waiting/{key}/").status_code == 404
+    def test_what_there_is_not(self, people: People, visit: Visit) -> None:
+        client = visit(people.root)
+        for key in ("1", "999999", "9" * 40):
+            assert client.get(f"/waiting/{key}/").status_code == 404
 
 
 class TestTooLate:
@@ -254,12 +252,12 @@ class TestTooLate:
         (fresh,) = fields(response, "seen")
         assert client.post(address(waiting), {"decision": "approve", "seen": fresh}).status_code == 302
 
-    @pytest.mark.parametrize("seen", ["", "nonsense"])
     def test_a_page_that_does_not_say_what_it_showed_decides_nothing(
-        self, people: People, visit: Visit, waiting: WaitingForApproval, seen: str
+        self, people: People, visit: Visit, waiting: WaitingForApproval
     ) -> None:
-        response = visit(people.anna).post(address(waiting), {"decision": "approve", "seen": seen})
-        assert response.status_code == 409
+        for seen in ("", "nonsense"):
+            response = visit(people.anna).post(address(waiting), {"decision": "approve", "seen": seen})
+            assert response.status_code == 409
         assert not Decision.objects.exists()
 
     def test_a_question_of_code_that_was_not_shown_is_not_decided(self, people: People, visit: Visit) -> None:
@@ -294,12 +292,10 @@ class TestHandedOn:
         assert waiting.claimed_by is None
         assert client.post(address(waiting, "release")).status_code == 409
 
-    @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", ""])
-    def test_it_never_leads_to_another_site(
-        self, people: People, visit: Visit, waiting: WaitingForApproval, elsewhere: str
-    ) -> None:
-        response = visit(people.anna).post(address(waiting, "claim"), {"next": elsewhere})
-        assert response["Location"] == "/"
+    def test_it_never_leads_to_another_site(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        for elsewhere in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", ""):
+            assert client.post(address(waiting, "claim"), {"next": elsewhere})["Location"] == "/"
 
     def test_handed_on_to_a_person(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
         client = visit(people.anna)
@@ -339,8 +335,6 @@ class TestHandedOn:
 
 
 def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
-    from workflow.models import Absence
-
     today = clock.now().date()
     Absence.objects.create(
         user=people.anna, stand_in=people.bert, first_day=today - timedelta(days=1), last_day=today + timedelta(days=1)
@@ -397,7 +391,7 @@ def test_it_asks_as_much_of_the_database_however_much_there_is(
     client = visit(people.mark)
     with django_assert_max_num_queries(15):
         assert client.get(address(waiting)).status_code == 200
-    for _ in range(12):
+    for _ in range(4):
         one = WaitingForApproval.objects.get()
         operations.approve(one, by=people.mona)
         operations.approve(one, by=people.mark)
