@@ -224,7 +224,7 @@ class TestSeveral:
         assert "has a form" in text(client.get("/"))
         told = messages(select(client, "approve"))
         assert told == [
-            f'Claim: Sign {waiting.rpid_id} has a form to fill in, so it is decided on <a href="{address(waiting)}">its page</a>.'
+            f'“Sign” of Claim {waiting.rpid_id} has a form to fill in, so it is decided on <a href="{address(waiting)}">its page</a>.'
         ]
         assert not Decision.objects.exists()
         assert messages(select(client, "reject")) == ["1 task was rejected."]
