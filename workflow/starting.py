@@ -49,8 +49,12 @@ def begin(
     subject: Model | None = None,
     priority: Priority | None = None,
     above: tuple[RunningProcesses, ActionCall] | None = None,
+    key: str = "",
 ) -> list[RunningProcesses]:
-    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that."""
+    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that.
+
+    `key` names a start of one instance. Raises `IntegrityError` where there is one of that name.
+    """
     inherited = _about(subject) if above is None else _inherited(*above)
     versions = {
         one.definition.digest: _freeze(one, now) for one in {one.definition.digest: one for one in starts}.values()
@@ -64,6 +68,7 @@ def begin(
             step=flow.first(one.definition, one.data).sequence,
             data=dict(one.data),
             started_by=user,
+            start_key=key,
             started_at=now,
             due_at=clock.database_now(),  # by the clock that engines go by
             priority=one.process.priority if priority is None else priority,
