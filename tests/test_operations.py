@@ -74,7 +74,7 @@ class TestStart:
                     begun.append(operations.start("P", once="invoice 7"))
                 return super().keys()
 
-        assert operations.start("P", Slow(), once="invoice 7") == begun[0]
+        assert operations.start("P", Slow(n=1), once="invoice 7") == begun[0]
         assert RunningProcesses.objects.count() == 1
 
     def test_all_names_or_none(self) -> None:
