@@ -43,7 +43,7 @@ from workflow.people.starters import may_start, startable
 from workflow.people.uploads import attach, keep_upload, may_read
 from workflow.people.visible import may_see, sees_all, visible_to
 from workflow.purging import purge
-from workflow.starting import findings, processes_named
+from workflow.starting import findings, processes_named, ready
 
 __all__ = [
     "Rights",
@@ -63,6 +63,7 @@ __all__ = [
     "may_start",
     "processes_named",
     "purge",
+    "ready",
     "reject",
     "release",
     "resolve_again",
