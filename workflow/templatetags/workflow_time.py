@@ -1,0 +1,48 @@
+"""Spans of time as people say them: the largest unit and the next one."""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from workflow import clock
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+@register.filter
+def span(length: timedelta | None) -> str:
+    """How long something took, such as "2 h 5 min"; blank for `None`."""
+    if length is None:
+        return ""
+    seconds = max(length.total_seconds(), 0.0)
+    if seconds < MINUTE:
+        return _("%(seconds)s s") % {"seconds": formats.number_format(seconds, 1 if seconds < 10 else 0)}
+    whole = round(seconds)
+    if whole < HOUR:
+        return _joined(_minutes(whole // MINUTE), _("%d s") % (whole % MINUTE) if whole % MINUTE else "")
+    if whole < DAY:
+        return _joined(_("%d h") % (whole // HOUR), _minutes(whole % HOUR // MINUTE))
+    days, hours = whole // DAY, whole % DAY // HOUR
+    return _joined(ngettext("%d day", "%d days", days) % days, _("%d h") % hours if hours else "")
+
+
+@register.filter
+def so_far(since: datetime | None) -> str:
+    """How long it is since then, to the minute, so that a page says the same for a while; blank for `None`."""
+    if since is None:
+        return ""
+    length = clock.now() - since
+    return span(length - length % timedelta(minutes=1)) if length >= timedelta(minutes=1) else _("less than a minute")
+
+
+def _minutes(count: int) -> str:
+    return _("%d min") % count if count else ""
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(filter(None, parts))
