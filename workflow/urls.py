@@ -2,10 +2,22 @@
 
 from django.urls import path
 
+from workflow.views.decide import DecideView
+from workflow.views.files import FileView
+from workflow.views.hand import ClaimView, DelegateView, PeopleView, ReleaseView
 from workflow.views.inbox import CountView, InboxView
+from workflow.views.several import SeveralView
 
 app_name = "workflow"
 urlpatterns = [
     path("", InboxView.as_view(), name="inbox"),
     path("inbox/count/", CountView.as_view(), name="inbox_count"),
+    path("inbox/decide/", SeveralView.as_view(), name="decide_several"),
+    # A task is named by its task run, which stays when it is decided.
+    path("waiting/<int:key>/", DecideView.as_view(), name="decide"),
+    path("waiting/<int:key>/claim/", ClaimView.as_view(), name="claim"),
+    path("waiting/<int:key>/release/", ReleaseView.as_view(), name="release"),
+    path("waiting/<int:key>/delegate/", DelegateView.as_view(), name="delegate"),
+    path("people/", PeopleView.as_view(), name="people"),
+    path("files/<int:key>/", FileView.as_view(), name="file"),
 ]

@@ -17,6 +17,9 @@ from workflow.definition import Field, TaskDefinition
 from workflow.models.definitions import Process, Task
 from workflow.models.instances import RunningProcesses, TaskRun
 
+LONGEST_NUMBER = 18
+"""Digits that a key of the database can have at the most."""
+
 
 class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
     """What waits for people, as the domain speaks of it."""
@@ -32,6 +35,33 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
     def open_to(self, people: Sequence[Any]) -> Self:
         """What nobody holds but one of these users. What somebody holds who has left is open again."""
         return self.filter(Q(claimed_by=None) | Q(claimed_by__in=people) | Q(claimed_by__is_active=False))
+
+    def naming(self, people: Sequence[Any]) -> Self:
+        """What asks one of these users by name, or has been handed on to them."""
+        return self.filter(Exists(Assignee.objects.filter(waiting=OuterRef("pk"), user__in=people)))
+
+    def claimed(self, user: Any) -> Self:
+        """What the user has claimed, or was handed."""
+        return self.filter(claimed_by=user)
+
+    def search(self, text: str) -> Self:
+        """What has the text in a name, in its question or as the key of its subject; or is of the instance of that number."""
+        found = Q(process_name__icontains=text) | Q(task_name__icontains=text) | Q(question__icontains=text)
+        found |= Q(rpid__subject_id=text)
+        found |= Q(**{f"rpid__started_by__{get_user_model().USERNAME_FIELD}__icontains": text})
+        if text.isdecimal() and text.isascii() and len(text) < LONGEST_NUMBER:
+            found |= Q(rpid=int(text))
+        return self.filter(found)
+
+    def due_first(self) -> Self:
+        """What is due first, and then what waits without a due date, the oldest first."""
+        return self.order_by(F("due_at").asc(nulls_last=True), "pk")
+
+    def after(self, due_at: datetime | None, key: int) -> Self:
+        """What comes after that one in the order of `due_first`."""
+        if due_at is None:
+            return self.filter(due_at=None, pk__gt=key)
+        return self.filter(Q(due_at=due_at, pk__gt=key) | Q(due_at__gt=due_at) | Q(due_at=None))
 
     def overdue(self, now: datetime) -> Self:
         """What should have been decided by then."""

@@ -26,9 +26,9 @@ def visible_to(user: Any, rights: Rights | None = None) -> QuerySet[RunningProce
     return RunningProcesses.objects.filter(pk__in=first.union(*others, all=True))
 
 
-def may_see(user: Any, instance: RunningProcesses) -> bool:
+def may_see(user: Any, instance: RunningProcesses, rights: Rights | None = None) -> bool:
     """Whether the user may look at the instance, and at the files that its data refers to."""
-    return visible_to(user).filter(pk=instance.pk).exists()
+    return visible_to(user, rights).filter(pk=instance.pk).exists()
 
 
 def sees_all(user: Any) -> bool:

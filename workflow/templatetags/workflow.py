@@ -1,11 +1,19 @@
 """What templates of pages ask for."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.forms import BoundField
 from django.template.context import Context
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
-from workflow import operations
+from workflow import clock, operations
 from workflow.models import InstanceState, RunState
 
 register = template.Library()
@@ -29,3 +37,36 @@ def state_badge(state: str) -> dict[str, Any]:
     """The state of an instance or of a task run: a sign and a word, so that colour is not needed."""
     kind = InstanceState if state in InstanceState.values else RunState
     return {"state": state, "label": kind(state).label}
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """A moment as how long ago it was, or how long it is till then; the exact time is there for who looks closer."""
+    if at is None:
+        return "–"
+    exact = date_format(localtime(at), "DATETIME_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, _from_now(at))
+
+
+def _from_now(at: datetime) -> str:
+    now = clock.now()
+    if abs(now - at) < timedelta(minutes=1):
+        return _("just now")
+    if at < now:
+        return _("%(span)s ago") % {"span": timesince(at, now, depth=1)}
+    return _("in %(span)s") % {"span": timeuntil(at, now, depth=1)}
+
+
+@register.filter
+def person(user: Any) -> str:
+    """How people call a user: the full name where there is one."""
+    if user is None:
+        return ""
+    name = user.get_full_name() if hasattr(user, "get_full_name") else ""
+    return str(name or user.get_username())
+
+
+@register.filter
+def is_needed(field: BoundField) -> bool:
+    """Whether the form can't be approved without it."""
+    return "aria-required" in field.field.widget.attrs
