@@ -1,13 +1,11 @@
 """Spans of time as people say them: the largest unit and the next one."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django import template
 from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-
-from workflow import clock
 
 register = template.Library()
 
@@ -29,15 +27,6 @@ def span(length: timedelta | None) -> str:
         return _joined(_("%d h") % (whole // HOUR), _minutes(whole % HOUR // MINUTE))
     days, hours = whole // DAY, whole % DAY // HOUR
     return _joined(ngettext("%d day", "%d days", days) % days, _("%d h") % hours if hours else "")
-
-
-@register.filter
-def so_far(since: datetime | None) -> str:
-    """How long it is since then, to the minute, so that a page says the same for a while; blank for `None`."""
-    if since is None:
-        return ""
-    length = clock.now() - since
-    return span(length - length % timedelta(minutes=1)) if length >= timedelta(minutes=1) else _("less than a minute")
 
 
 def _minutes(count: int) -> str:

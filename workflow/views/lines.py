@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import F, QuerySet
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from workflow.models import RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.models.states import OPEN
+from workflow.models.waiting import LONGEST_NUMBER
+from workflow.views.rows import subject_label
 
 PAGE = 25
 TASKS_NAMED = 4
-LONGEST_NUMBER = 19
 SHOWN = (
     "process_name",
     "state",
@@ -73,15 +72,6 @@ def read(instances: QuerySet[RunningProcesses], *, before: str) -> Lines:
         lines=[_line(one, tasks.get(one.pk, ())) for one in page],
         older=page[-1].pk if len(found) > PAGE else None,
     )
-
-
-def subject_label(instance: RunningProcesses) -> str:
-    """The kind and key of what the instance is about; blank where it is about nothing."""
-    if instance.subject_type_id is None:
-        return ""
-    model = ContentType.objects.get_for_id(instance.subject_type_id).model_class()
-    name = model._meta.verbose_name if model else instance.subject_label
-    return f"{capfirst(str(name))} {instance.subject_id}"
 
 
 def _line(instance: RunningProcesses, tasks: Sequence[Task]) -> Line:
