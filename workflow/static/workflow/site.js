@@ -54,4 +54,55 @@
             event.preventDefault();
         }
     });
+
+    // The inbox: what is selected is counted, all of a page is selected at once, and stays so when the list is renewed.
+    const tasks = () => [...document.querySelectorAll("#inbox-list [name=task]")];
+    const count = () => {
+        const selected = tasks().filter((box) => box.checked).length;
+        document.querySelectorAll("[data-selected]").forEach((place) => {
+            place.textContent = selected ? `(${selected})` : "";
+        });
+        document.querySelectorAll("[data-select-all]").forEach((box) => {
+            box.hidden = false;
+            box.checked = selected > 0 && selected === tasks().length;
+            box.indeterminate = selected > 0 && !box.checked;
+        });
+    };
+    document.addEventListener("change", (event) => {
+        if (event.target.matches("[data-select-all]")) {
+            tasks().forEach((box) => {
+                box.checked = event.target.checked;
+            });
+        }
+        count();
+    });
+    let selected = new Set();
+    document.addEventListener("htmx:beforeSwap", () => {
+        selected = new Set(tasks().filter((box) => box.checked).map((box) => box.id));
+    });
+    document.addEventListener("htmx:afterSwap", () => {
+        tasks().forEach((box) => {
+            box.checked = box.checked || selected.has(box.id);
+        });
+        count();
+    });
+    addEventListener("pageshow", count);
+
+    // Fields for a person offer those whose names begin with what is typed.
+    let typing;
+    const offer = async (text) => {
+        const people = document.getElementById("people");
+        if (people && text) {
+            const answer = await fetch(`${people.dataset.source}?q=${encodeURIComponent(text)}`);
+            if (answer.ok && !answer.redirected) {
+                people.innerHTML = await answer.text();
+            }
+        }
+    };
+    document.addEventListener("input", (event) => {
+        if (event.target.matches("[data-people]")) {
+            clearTimeout(typing);
+            typing = setTimeout(offer, 200, event.target.value.trim());
+        }
+    });
 }
