@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from workflow import operations
 from workflow.errors import WorkflowError
 from workflow.forms import AnswersForm
-from workflow.models import Process, RunningProcesses
+from workflow.models import Process
 from workflow.models.definitions import draft
 from workflow.picture import picture
 from workflow.views.base import PageView, status_of
