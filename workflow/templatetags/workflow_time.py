@@ -18,6 +18,8 @@ def span(length: timedelta | None) -> str:
     if length is None:
         return ""
     seconds = max(length.total_seconds(), 0.0)
+    if seconds < 0.05:
+        return _("at once")
     if seconds < MINUTE:
         return _("%(seconds)s s") % {"seconds": formats.number_format(seconds, 1 if seconds < 10 else 0)}
     whole = round(seconds)
