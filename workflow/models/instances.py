@@ -106,8 +106,18 @@ class RunningProcesses(models.Model):
             models.Index(fields=["process_name", "state"], name="workflow_instance_process"),
             models.Index(fields=["state", "-id"], name="workflow_instance_state"),
             models.Index(fields=["version"], name="workflow_instance_version"),
-            # What somebody has started, the newest first, without what that has started in its turn.
-            models.Index(fields=["started_by", "depth", "-id"], name="workflow_instance_starter"),
+            # What somebody has started, the newest first, without what that has started in its turn; and of that, what
+            # has not ended, which may lie behind very much that has.
+            models.Index(
+                fields=["started_by", "depth", "-id"],
+                name="workflow_instance_starter",
+                condition=Q(started_by__isnull=False),
+            ),
+            models.Index(
+                fields=["started_by", "-id"],
+                name="workflow_instance_under_way",
+                condition=Q(started_by__isnull=False, ended_at__isnull=True, depth=0),
+            ),
             models.Index(
                 fields=["subject_type", "subject_id"],
                 name="workflow_instance_subject",

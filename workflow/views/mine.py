@@ -40,7 +40,7 @@ class Filters:
     def of(self, instances: QuerySet[RunningProcesses]) -> QuerySet[RunningProcesses]:
         """What is left of these."""
         if self.state == UNDER_WAY:
-            instances = instances.filter(state__in=[state for state in InstanceState if state not in ENDED])
+            instances = instances.filter(ended_at=None)
         elif self.state:
             instances = instances.filter(state=self.state)
         return instances.filter(process_name=self.process) if self.process else instances
