@@ -8,9 +8,11 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from workflow import operations
+from workflow.errors import BadData, NoSuchUser, NotPermitted
 from workflow.models import WaitingForApproval
 from workflow.views.back import back
 from workflow.views.base import PageView
@@ -56,8 +58,12 @@ class DelegateView(PageView):
         run, waiting = found_run(request.user, key)
         if waiting is None:
             return self.page("decided.html", status=409, **told(run, request.user))
-        to = operations.user_named(request.POST.get("to", "").strip())
-        operations.delegate(waiting, to, request.user, request.POST.get("comment", "").strip())
+        try:
+            to = operations.user_named(request.POST.get("to", "").strip())
+            operations.delegate(waiting, to, request.user, request.POST.get("comment", "").strip())
+        except (NoSuchUser, NotPermitted, BadData) as error:  # somebody else can be named
+            messages.error(request, str(error))
+            return redirect("workflow:decide", key)
         done = _("“%(task)s” is handed on to %(who)s.")
         messages.success(request, done % {"task": waiting.task_name, "who": full_name(to)})
         return back(request)
