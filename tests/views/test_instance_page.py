@@ -243,5 +243,6 @@ def test_operators_words_follow_what_was_done(anna: User, mark: User) -> None:
     operators.perform(waiting.rpid_id, operators.Action.PAUSE, by=root, reason="a question")
     text = text_of(client_of(anna), waiting.rpid)
     assert "An operator has paused it." in text
+    assert "Sign claimed by root" in text, "it can be decided while the instance is paused"
     assert "root paused it a question" in text
     assert "mark handed on 'Sign' to root on holiday" in text.replace("&#x27;", "'")

@@ -20,8 +20,10 @@ def span(length: timedelta | None) -> str:
     seconds = max(length.total_seconds(), 0.0)
     if seconds < 0.05:
         return _("at once")
-    if seconds < MINUTE:
-        return _("%(seconds)s s") % {"seconds": formats.number_format(seconds, 1 if seconds < 10 else 0)}
+    if round(seconds) < MINUTE:
+        return _("%(seconds)s s") % {
+            "seconds": formats.number_format(round(seconds, 1) if seconds < 10 else round(seconds))
+        }
     whole = round(seconds)
     if whole < HOUR:
         return _joined(_minutes(whole // MINUTE), _("%d s") % (whole % MINUTE) if whole % MINUTE else "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
@@ -81,9 +81,8 @@ class ChildrenView(PageView):
 
     def get(self, request: HttpRequest, key: int) -> HttpResponse:
         instance = found(request.user, key)
-        visible = operations.visible_to(request.user, operations.Rights.kept(request.user))
         before = request.GET.get("before", "")
-        listed = lines.read(visible.filter(parent__run__instance=instance), before=before)
+        listed = lines.read(_children(request.user, instance), before=before)
         return self.page(
             "instance_children.html",
             title=_("What %(instance)s has started") % {"instance": instance},
@@ -105,6 +104,19 @@ def found(user: Any, key: int) -> RunningProcesses:
     if instance is None:
         raise Http404
     return instance
+
+
+def _children(user: Any, instance: RunningProcesses) -> QuerySet[RunningProcesses]:
+    """What the instance has started, as far as the user may look at it."""
+    if may_see_family(user, instance):
+        return RunningProcesses.objects.filter(parent__run__instance=instance)
+    visible = operations.visible_to(user, operations.Rights.kept(user))
+    return visible.filter(parent__run__instance=instance)
+
+
+def may_see_family(user: Any, instance: RunningProcesses) -> bool:
+    """Whether the user may look at all that is above and below the instance: whoever has started one, has started it all."""
+    return instance.started_by_id == user.pk or operations.sees_all(user)
 
 
 @dataclass(frozen=True)
@@ -151,8 +163,7 @@ class _Seen:
 
     @property
     def _links_to_others(self) -> bool:
-        """Who started this has started its family, and may look at it; others are shown its names only."""
-        return self.sees_all or self.instance.started_by_id == self.user.pk
+        return may_see_family(self.user, self.instance)
 
     @cached_property
     def _line(self) -> TimeLine:
@@ -161,7 +172,7 @@ class _Seen:
     @cached_property
     def _people(self) -> list[WaitingForApproval]:
         """What waits for people; `is_mine` tells whether for this user."""
-        if self.instance.state != InstanceState.WAITING:
+        if self.instance.state in ENDED:
             return []
         inbox = operations.inbox(self.user, operations.Rights.kept(self.user))
         mine = inbox.filter(rpid=self.instance.pk, pk=OuterRef("pk"))
