@@ -245,7 +245,7 @@ def _checked_signal(name: str, payload: Any, *, instance: int | None, process: s
         checked = values.check(payload, "payload")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
-    size, limit = len(values.dumps(checked).encode()), conf.get("MAX_DATA_BYTES")
+    size, limit = values.size(checked), conf.get("MAX_DATA_BYTES")
     if size > limit:
         raise BadData(f"The payload takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
     return checked

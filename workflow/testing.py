@@ -35,7 +35,7 @@ from workflow.engine.drive import Drive
 from workflow.engine.held import Held
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
-from workflow.engine.slots import Slots
+from workflow.engine.slots import NoSlots
 from workflow.errors import WorkflowError, suggestion
 from workflow.models import Priority, Process, RunningProcesses, WaitingForApproval
 
@@ -307,10 +307,11 @@ def _new_drive(instance: RunningProcesses) -> Drive:
     return Drive(
         definition=instance.version.frozen,
         runner=runner,
+        aside=runner,
         planner=Planner(runner=runner, clock=clock.now, jitter=lambda: 0.0),
         writer=Direct(),
         side=_Here(),
-        slots=Slots(1_000),
+        slots=NoSlots(),
         patience=_Impatience(stopping),
         stopping=stopping,
     )

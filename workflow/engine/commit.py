@@ -18,7 +18,10 @@ LARGEST = 200
 """Turns a transaction. More would make those at its start wait, and save next to nothing."""
 
 LONGEST_WAIT = 0.005
-"""Seconds that turns wait for others to be written with, while others are on their way."""
+"""Seconds that a turn whose writer waits for it does so for others to be written with, while those are on their way."""
+
+LONGEST_REST = 0.025
+"""The same for a turn that nobody waits for."""
 
 
 class Writer(Protocol):
@@ -40,6 +43,7 @@ class _Wanted(NamedTuple):
     lease: Lease
     turn: Turn
     applied: Future[Applied]
+    is_urgent: bool
 
 
 class GroupCommit:
@@ -65,11 +69,14 @@ class GroupCommit:
         self._thread.join()
 
     def write(self, lease: Lease, turn: Turn) -> Applied:
-        return self.ask(lease, turn).result()
+        return self._ask(lease, turn, is_urgent=True).result()
 
     def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
         """Have a turn written, without waiting for it."""
-        wanted = _Wanted(lease, turn, Future())
+        return self._ask(lease, turn, is_urgent=False)
+
+    def _ask(self, lease: Lease, turn: Turn, *, is_urgent: bool) -> Future[Applied]:
+        wanted = _Wanted(lease, turn, Future(), is_urgent)
         self._asked.put(wanted)
         return wanted.applied
 
@@ -84,11 +91,13 @@ class GroupCommit:
         """All that is asked for by now, and at least one; and whether that was the last."""
         group: list[_Wanted] = []
         one = self._asked.get()
-        until = monotonic() + LONGEST_WAIT
+        until = monotonic() + LONGEST_REST
         while one is not None:
             group.append(one)
             if len(group) == LARGEST:
                 return group, False
+            if one.is_urgent:
+                until = min(until, monotonic() + LONGEST_WAIT)
             try:
                 one = self._another(until)
             except Empty:
@@ -99,7 +108,7 @@ class GroupCommit:
         """What else is asked for by then, if anything is to be expected. Raises `Empty`."""
         while self._are_more_coming() and (left := until - monotonic()) > 0:
             try:
-                return self._asked.get(timeout=min(left, LONGEST_WAIT / 10))
+                return self._asked.get(timeout=min(left, LONGEST_WAIT / 2))
             except Empty:
                 continue
         return self._asked.get_nowait()

@@ -41,10 +41,13 @@ class _Outdated(Exception):
 
 @dataclass(kw_only=True)
 class Drive:
-    """One instance's way through its steps. `side` runs the code of rows that start together."""
+    """One instance's way through its steps, in a thread that has a slot. `runner` is this thread's; `side` runs the code of rows
+    that start together, by the runner `aside` that threads share.
+    """
 
     definition: Definition
     runner: Runner
+    aside: Runner
     planner: Planner
     writer: Writer
     side: Executor
@@ -78,8 +81,9 @@ class Drive:
 
     def _run(self, held: Held) -> Held | None:
         held.refuse_unreadable()
-        with self.slots.working(), self.runner.shared() as self.own:
-            self.planner = replace(self.planner, runner=self.own)
+        with self.runner.shared() as self.own:
+            if self.own is not self.planner.runner:
+                self.planner = replace(self.planner, runner=self.own)
             try:
                 while held.instance.state == InstanceState.RUNNING:
                     try:
@@ -92,6 +96,7 @@ class Drive:
         return held
 
     def _go_on(self, held: Held) -> None:
+        self.slots.moved()
         turn = None if held.is_planned else self.planner.turn(held)
         held.is_planned = True
         if turn is not None:
@@ -162,7 +167,7 @@ class Drive:
 
     def _execute_aside(self, held: Held, run: TaskRun) -> Report | None:
         with self.slots.working():
-            return self._execute(held, run, self.runner)
+            return self._execute(held, run, self.aside)
 
     def _execute(self, held: Held, run: TaskRun, runner: Runner) -> Report | None:
         """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own.

@@ -4,9 +4,10 @@ import logging
 import os
 import secrets
 import socket
+from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -78,10 +79,11 @@ class Engine:
     driving: dict[tuple[int, int], RunningProcesses] = field(default_factory=dict)
     definitions: dict[int, Definition] = field(default_factory=dict)
     news: SimpleQueue[Ended | None] = field(default_factory=SimpleQueue)
+    to_drive: deque[Callable[[Runner], None]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.patience = Patience(self.stopping)
-        self.slots = Slots(self.concurrency)
+        self.slots = Slots(self.concurrency, on_room=self._call_driver)
         self.presence = Presence(
             name=self.name, lease=self.lease, concurrency=self.concurrency, processes=self.processes
         )
@@ -90,9 +92,10 @@ class Engine:
     def run(self, mode: Mode = Mode.FOREVER) -> None:
         """Work until `stop`, or until the mode says that all is done."""
         with ExitStack() as stack:
-            self.commit = stack.enter_context(GroupCommit(self.patience, lambda: self.slots.is_any_engaged))
+            self.commit = stack.enter_context(GroupCommit(self.patience, self._are_more_coming))
             self.main = stack.enter_context(Crew(max(THREADS, self.concurrency), "drive"))
             self.side = stack.enter_context(Crew(max(THREADS, self.concurrency), "code"))
+            stack.enter_context(self.slots)
             stack.enter_context(Heartbeat(lease=self.lease, beats=(self._measure, self._renew, self.presence.go_on)))
             stack.enter_context(Listener(self._ring))
             logger.info("Engine %s started.", self.name, extra=fields(engine=self.name))
@@ -133,7 +136,8 @@ class Engine:
         for instance, runs in claimed:
             report_claim(instance)
             self.driving[_claim_of(instance)] = instance
-            self.main.submit(self._drive, instance, runs)
+            self.to_drive.append(partial(self._drive, instance, runs))
+        self._call_driver()
         return len(claimed)
 
     def _claimed(self, room: int) -> list[tuple[RunningProcesses, list[TaskRun]]]:
@@ -179,25 +183,47 @@ class Engine:
         if news is not None:
             del self.driving[_claim_of(news.instance)]
 
-    def _drive(self, instance: RunningProcesses, runs: list[TaskRun] | None) -> None:
-        self._guarded(instance, lambda drive: drive.run(instance, runs))
+    def _call_driver(self) -> None:
+        """Have a thread drive what is claimed, if one more may compute."""
+        if self.to_drive and self.slots.has_room:
+            self.main.submit(self._drive_in_turn)
 
-    def _drive_again(self, held: Held) -> None:
-        self._guarded(held.instance, lambda drive: drive.run_again(held))
+    def _drive_in_turn(self) -> None:
+        """Drive what is claimed, one after the other, as long as this thread may compute."""
+        with self.runner.shared() as runner:
+            while self.to_drive and self.slots.try_take():
+                try:
+                    with suppress(IndexError):  # another thread may have taken the last one
+                        self.to_drive.popleft()(runner)
+                finally:
+                    self.slots.leave()
 
-    def _guarded(self, instance: RunningProcesses, run: Callable[[Drive], Held | None]) -> None:
+    def _are_more_coming(self) -> bool:
+        return self.slots.is_any_engaged or bool(self.to_drive)
+
+    def _drive(self, instance: RunningProcesses, runs: list[TaskRun] | None, runner: Runner) -> None:
+        self._guarded(instance, lambda drive: drive.run(instance, runs), runner)
+
+    def _drive_again(self, held: Held, runner: Runner) -> None:
+        self._guarded(held.instance, lambda drive: drive.run_again(held), runner)
+
+    def _guarded(self, instance: RunningProcesses, run: Callable[[Drive], Held | None], runner: Runner) -> None:
         """Drive, and see to it that whatever becomes of it is told to the loop."""
         running: dict[Future[Report | None], Place] = {}
         try:
-            held = run(self._new_drive(instance, running))
+            held = run(self._new_drive(instance, running, runner))
         except GONE as error:
             connection.close()
-            wait(running)
-            self._after_the_database_was_gone(instance, error)
+            with self.slots.away():
+                wait(running)
+                found = self._after_the_database_was_gone(instance, error)
+            if found is not None:
+                self._drive(found, None, runner)
         except BaseException as error:
             logger.exception("Instance %s can't be driven.", instance.pk, extra=fields(**about(instance)))
-            wait(running)
-            self._hear(partial(self._let_go, instance, error), instance)
+            with self.slots.away():
+                wait(running)
+                self._hear(partial(self._let_go, instance, error), instance)
         else:
             pending = held.pending if held else None
             if held is None or pending is None:
@@ -213,7 +239,8 @@ class Engine:
             logger.error("Instance %s can't be written.", held.instance.pk, exc_info=error, extra=of)
             self.main.submit(self._hear, partial(self._let_go, held.instance, error), held.instance)
         elif write.result() is Applied.OUTDATED:
-            self.main.submit(self._drive_again, held)
+            self.to_drive.append(partial(self._drive_again, held))
+            self._call_driver()
         else:
             if write.result() is Applied.DONE:
                 for line in held.written():
@@ -222,18 +249,18 @@ class Engine:
                 tell_lost(held.instance)
             self.news.put(Ended(held.instance))
 
-    def _after_the_database_was_gone(self, instance: RunningProcesses, error: Exception) -> None:
-        """Go on from what was written last, once the database answers, if the lease still holds."""
+    def _after_the_database_was_gone(self, instance: RunningProcesses, error: Exception) -> RunningProcesses | None:
+        """What to go on with from what was written last, once the database answers; `None` where the lease is lost."""
         if self.stopping.is_set():
             # Nothing is lost: its lease runs out, and an engine goes on from what was written last.
             _tell_left(instance, error)
             self.news.put(Ended(instance))
-            return
+            return None
         found = self.patience(lambda: transitions.refresh(transitions.lease_of(instance)))
         if found is None:
             self.news.put(Ended(instance))
-        else:
-            self._drive(found[1], None)
+            return None
+        return found[1]
 
     def _hear(self, ask: Callable[[], None], instance: RunningProcesses) -> None:
         """Do the last that there is to do for an instance."""
@@ -251,12 +278,15 @@ class Engine:
             # Our own mistake, or an action's: it must not stop the others, and must be seen where people look.
             give_up(instance, error, now=self.clock())
 
-    def _new_drive(self, instance: RunningProcesses, running: dict[Future[Report | None], Place]) -> Drive:
+    def _new_drive(
+        self, instance: RunningProcesses, running: dict[Future[Report | None], Place], runner: Runner
+    ) -> Drive:
         return Drive(
             running=running,
             definition=self._definition(instance.version_id),
-            runner=self.runner,
-            planner=Planner(runner=self.runner, clock=self.clock),
+            runner=runner,
+            aside=self.runner,
+            planner=Planner(runner=runner, clock=self.clock),
             writer=Away(self.commit, self.slots),
             side=self.side,
             slots=self.slots,

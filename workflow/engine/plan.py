@@ -19,7 +19,7 @@ from workflow.definition import TaskDefinition
 from workflow.engine.entry import verdicts
 from workflow.engine.held import Declined, Held, Report
 from workflow.engine.retry import retry_at
-from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval
+from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval, bulk
 from workflow.models.states import OPEN
 from workflow.starting import Start
 from workflow.transitions import Asked, Turn
@@ -203,7 +203,8 @@ def _cursor(position: flow.Position) -> dict[str, Any]:
 
 
 def _new_run(held: Held, position: flow.Position, row: int, *, starts: bool | flow.Failed, now: datetime) -> TaskRun:
-    run = TaskRun.fresh(
+    run = bulk.fresh(
+        TaskRun,
         instance_id=held.instance.pk,
         task_name=held.definition.rows[row].task,
         visit=position.visit,

@@ -1,15 +1,13 @@
 """Instances: what runs, its history, and what waits for people."""
 
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.db.models.base import ModelState
 from django.utils.translation import gettext_lazy as _
 
 from workflow.models.definitions import Process, ProcessVersion
@@ -198,16 +196,6 @@ class TaskRun(models.Model):
     def __str__(self) -> str:
         return f"{self.task_name} ({self.get_state_display()})"
 
-    @classmethod
-    def fresh(cls, **values: Any) -> Self:
-        """A run that is not in the database yet. Django's own way to make an object of so many fields takes longer than
-        to run the code of a small task.
-        """
-        run = cls.__new__(cls)
-        run.__dict__.update(_blank(cls), **values)
-        run._state = ModelState()
-        return run
-
     @property
     def place(self) -> tuple[int, int]:
         """What tells it from the instance's other runs, also before it is in the database: its visit and its row."""
@@ -217,12 +205,6 @@ class TaskRun(models.Model):
     def next_at(self) -> datetime | None:
         """When something is to happen to it, unless something else comes before."""
         return min((at for at in (self.due_at, self.deadline) if at and self.state in OPEN), default=None)
-
-
-@cache
-def _blank(model: type[models.Model]) -> dict[str, Any]:
-    """What the attributes of a new object are where nothing else is said."""
-    return {field.attname: field.get_default() for field in model._meta.local_concrete_fields}
 
 
 class ActionCall(models.Model):

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import Count, F
 
-from workflow.models import InstanceState, Process, RunningProcesses, TaskRun
+from workflow.models import InstanceState, Process, RunningProcesses, TaskRun, bulk
 from workflow.models.states import Priority
 
 TABLE = RunningProcesses._meta.db_table
@@ -191,10 +191,11 @@ class _Leasing:
         found = f"SELECT id FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT {limit:d}{skip}"
         statement = (
             f"UPDATE {TABLE} SET state = 'RUNNING', owner = %s, due_at = %s, fence = fence + 1 "
-            f"WHERE id IN ({found}) RETURNING *"
+            f"WHERE id IN ({found}) RETURNING {bulk.columns(RunningProcesses)}"
         )
         parameters = [self.owner, _at(self.until), _at(self.now), *self.only[1], *but[1]]
-        return sorted(RunningProcesses.objects.raw(statement, parameters), key=lambda instance: instance.pk)
+        claimed = bulk.objects(RunningProcesses, statement, parameters)
+        return sorted(claimed, key=lambda instance: instance.pk)
 
 
 def _at(moment: datetime) -> Any:
