@@ -198,7 +198,7 @@ class TestTooLate:
         operations.reject(waiting, by=people.anna, comment="too dear")
         second = visit(people.mark).post(address(waiting), {"decision": "approve", "seen": seen})
         assert second.status_code == 409
-        assert "Anna Huber (anna) rejected it on" in text(second)
+        assert "Anna Huber (anna) rejected it at" in text(second)
         assert "too dear" in text(second)
         assert Decision.objects.count() == 1
 
@@ -209,7 +209,7 @@ class TestTooLate:
         for user in (people.anna, people.mark, people.emil, people.root):
             response = visit(user).get(address(waiting))
             assert response.status_code == 200
-            assert ("You approved it on" if user == people.anna else "Anna Huber (anna) approved it on") in text(
+            assert ("You approved it at" if user == people.anna else "Anna Huber (anna) approved it at") in text(
                 response
             )
             assert "Your decision" not in text(response)
@@ -221,7 +221,7 @@ class TestTooLate:
         assert client.post(address(waiting), given).status_code == 302
         again = client.post(address(waiting), given)
         assert again.status_code == 409
-        assert "You approved it on" in text(again)
+        assert "You approved it at" in text(again)
         assert Decision.objects.count() == 1
 
     def test_a_vote_of_several_that_is_sent_twice_counts_once(self, people: People, visit: Visit) -> None:

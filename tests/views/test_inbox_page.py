@@ -92,7 +92,7 @@ class TestFilter:
 
     def test_search(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
         client = visit(people.mark)
-        for search in ("claim", "SIGN", "anna", "\0"):
+        for search in ("claim", "SIGN", "anna", "hub", "\0"):
             assert len(numbers(client.get("/", {"text": search}))) == 3, search
         for search in ("Lisbon", "%", "99999999999999999999", "²"):
             assert numbers(client.get("/", {"text": search})) == [], search

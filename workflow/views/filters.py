@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from workflow.models.people import called
 from workflow.models.waiting import LONGEST_NUMBER, WaitingForApproval, WaitingQuerySet
 
 TABS = {
@@ -26,6 +27,8 @@ AGES = {
     "30": _("for more than a month"),
 }
 LONGEST_SEARCH = 100
+MOST_STARTERS = 100
+"""Users with a name that is searched for; of more, nobody could tell whom they meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,8 @@ class Filters:
         """What is left of an inbox, in its order."""
         found = self._of_tab(waiting, user=user, absent=absent)
         if self.text:
-            found = found.search(self.text)
+            starters = called(self.text, anywhere=True).values_list("pk", flat=True)[:MOST_STARTERS]
+            found = found.search(self.text, starters=list(starters))
         if self.process:
             found = found.filter(process_name=self.process)
         if self.age == OVERDUE:

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -14,6 +11,7 @@ from django.utils.translation import gettext as _
 from workflow import operations
 from workflow.errors import BadData, NoSuchUser, NotPermitted
 from workflow.models import WaitingForApproval
+from workflow.models.people import called
 from workflow.views.back import back
 from workflow.views.base import PageView
 from workflow.views.facts import full_name
@@ -74,23 +72,6 @@ class PeopleView(PageView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         text = request.GET.get("q", "").replace("\0", "").strip()[:100]
-        found = _people(text) if text else ()
+        found = called(text)[:PEOPLE_OFFERED] if text else ()
         people = [(user.get_username(), full_name(user)) for user in found]
         return self.page("people.html", people=people)
-
-
-def _people(text: str) -> Any:
-    model = get_user_model()
-    names = [model.USERNAME_FIELD, *filter(_has, ("first_name", "last_name"))]
-    wanted = Q()
-    for name in names:
-        wanted |= Q(**{f"{name}__istartswith": text})
-    return model._default_manager.filter(wanted, is_active=True).order_by(model.USERNAME_FIELD)[:PEOPLE_OFFERED]
-
-
-def _has(name: str) -> bool:
-    try:
-        get_user_model()._meta.get_field(name)
-    except FieldDoesNotExist:
-        return False
-    return True
