@@ -120,7 +120,8 @@ def _running(instance: RunningProcesses, now: datetime, *, for_operators: bool) 
 def _waiting(waits: Waits, now: datetime, *, for_operators: bool) -> str:
     reasons = list(_reasons(waits))
     text = _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))} if reasons else _("It waits.")
-    return " ".join([text, *_alerts(waits, for_operators=for_operators), *_overdue(waits, now), *_deadlines(waits)])
+    alerts = _alerts(waits, for_operators=for_operators)
+    return " ".join([text, *alerts, *_overdue(waits, now), *_deadlines(waits)])
 
 
 def _alerts(waits: Waits, *, for_operators: bool) -> Iterator[str]:
@@ -134,9 +135,9 @@ def _alerts(waits: Waits, *, for_operators: bool) -> Iterator[str]:
 
 
 def _overdue(waits: Waits, now: datetime) -> Iterator[str]:
-    overdue = [one for one in waits.people if one.due_at is not None and one.due_at <= now]
-    for one in sorted(overdue, key=lambda one: (one.due_at, one.pk)):
-        yield _("“%(task)s” has been overdue since %(time)s.") % {"task": one.task_name, "time": _time(one.due_at)}
+    overdue = [(one.due_at, one.task_name) for one in waits.people if one.due_at is not None and one.due_at <= now]
+    for due, task in sorted(overdue):
+        yield _("“%(task)s” has been overdue since %(time)s.") % {"task": task, "time": _time(due)}
 
 
 def _reasons(waits: Waits) -> Iterator[str]:
