@@ -167,7 +167,9 @@ def _shape(model: type[Model], names: tuple[str, ...]) -> tuple[list[tuple[str, 
     """Columns with the attributes that they hold, and those of them that are JSON."""
     fields = _fields(model, names)
     columns = [(field.column, field.attname) for field in fields]
-    return columns, [field.column for field in fields if isinstance(field, JSONField)]
+    return columns, [
+        column for column, field in zip(dict(columns), fields, strict=True) if isinstance(field, JSONField)
+    ]
 
 
 @cache
