@@ -3,6 +3,7 @@
 import secrets
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from redis import Redis
 from rq import Queue
+from rq.exceptions import InvalidJobOperation
 from rq.job import Job
 
 from tests.build import code, process
@@ -60,8 +62,9 @@ def queue(redis: str, effects: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def _forget(queue: Queue) -> None:
     for registry in (queue.finished_job_registry, queue.failed_job_registry, queue.started_job_registry):
         for job in Job.fetch_many(registry.get_job_ids(cleanup=False), connection=queue.connection):
-            if job is not None:
-                job.delete()
+            with suppress(InvalidJobOperation):  # what Redis has forgotten by itself meanwhile
+                if job is not None:
+                    job.delete()
     queue.delete(delete_jobs=True)
 
 
