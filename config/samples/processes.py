@@ -29,10 +29,15 @@ def _manual(name: str, approver: str, *, timeout: timedelta | None = None, **fie
 
 
 CLAIM = "**{{ data.claimant }}** claims **{{ data.amount }}** for {{ data.purpose }}."
+CLAIM_FORM = (
+    Field(name="amount", kind=Kind.NUMBER, required=True, help="Above 100, a manager and finance approve it."),
+    Field(name="purpose", label="For what", required=True),
+    Field(name="receipt", kind=Kind.FILE, help="A picture or a scan of it."),
+)
 
 EXPENSE_CLAIM = Sample(
     description=(
-        "An employee claims an expense. Up to 100 it is paid at once; above, a manager and then finance approve it. "
+        "An employee claims an expense. Up to 100 it is paid at once; above, a manager and then two of finance approve it. "
         'What they reject goes back to the claimant. Data: {"amount": 180, "purpose": "Train to Lisbon"}'
     ),
     definition=Definition(
@@ -49,10 +54,13 @@ EXPENSE_CLAIM = Sample(
                 f"{data['claimant']} claims {data['amount']} for {data['purpose']}"
                 """,
             ),
-            _manual("Manager approval", "managers", instructions=CLAIM, due="2d", remind="0, 1d"),
+            _manual("Manager approval", "managers", not_starter=True, instructions=CLAIM, due="2d", remind="0, 1d"),
             _manual(
                 "Finance approval",
                 "finance",
+                quorum=2,
+                not_starter=True,
+                not_same_as="Manager approval",
                 instructions=CLAIM + "\n\nThe manager has approved it. Is the receipt right?",
                 fields=(Field(name="cost_centre", help="Where it is booked, such as 4711."),),
                 due="3d",
@@ -69,6 +77,7 @@ EXPENSE_CLAIM = Sample(
                 "Correct claim",
                 '=data["claimant"]',
                 instructions=CLAIM + "\n\nIt was rejected. Approve to claim it once more, reject to give it up.",
+                fields=CLAIM_FORM,
             ),
             _code("Tell claimant", """tell(data["claimant"], f"{data['amount']} is paid: {data['transfer']}")"""),
         ),
@@ -80,10 +89,7 @@ EXPENSE_CLAIM = Sample(
             Row(sequence=50, task="Correct claim", then=10),
             Row(sequence=60, task="Tell claimant"),
         ),
-        fields=(
-            Field(name="amount", kind=Kind.NUMBER, required=True, help="Above 100, a manager and finance approve it."),
-            Field(name="purpose", label="For what", required=True),
-        ),
+        fields=CLAIM_FORM,
     ),
 )
 

@@ -44,7 +44,7 @@ class DecideView(PageView):
         run, waiting = found_run(request.user, key)
         if waiting is None:
             return self._gone(run)
-        asked = AnswersForm(waiting.fields, by=request.user, prefix="answer")
+        asked = AnswersForm(waiting.fields, by=request.user, known=waiting.rpid.data, prefix="answer")
         return self._page(waiting, CommentForm(), asked)
 
     def post(self, request: HttpRequest, key: int) -> HttpResponse:
@@ -57,7 +57,11 @@ class DecideView(PageView):
         self._refuse(waiting)  # before a file is kept that comes with the form
         comment = CommentForm(request.POST)
         asked = AnswersForm(
-            waiting.fields, request.POST, request.FILES, by=request.user, is_partial=verb == "reject", prefix="answer"
+            *(waiting.fields, request.POST, request.FILES),
+            by=request.user,
+            is_partial=verb == "reject",
+            known=waiting.rpid.data,
+            prefix="answer",
         )
         if not (comment.is_valid() & asked.is_valid()):
             return self._page(waiting, comment, asked, status=422)
