@@ -1,0 +1,99 @@
+"""Every page, as axe looks at it: in light and dark, on a desktop and where it matters on a phone.
+
+Pages are opened with their errors and messages as well; what the Content-Security-Policy keeps from one fails its test, too.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PHONE, Visit, is_sideways
+from tests.browser.scene import Scene, play
+from workflow.models import Process, RunningProcesses, TaskRun, WaitingForApproval
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+ADMIN = "/admin/workflow"
+
+
+def violations(page: Any, options: dict[str, Any] | None = None, *, around: str = "html") -> list[str]:
+    """What axe finds, as lines to read."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    call = f"axe.run({json.dumps(around)}, {json.dumps({'resultTypes': ['violations'], **(options or {})})})"
+    found = page.evaluate(call)["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['html'][:200]} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def check(page: Any, *, around: str = "html") -> None:
+    """No violation in light, none of colours in dark, and nothing to the side of a phone."""
+    told = page.url
+    page.emulate_media(color_scheme="light")
+    assert violations(page, around=around) == [], told
+    page.emulate_media(color_scheme="dark")
+    assert violations(page, COLOURS, around=around) == [], told
+    page.set_viewport_size({"width": PHONE, "height": 900})
+    assert not is_sideways(page), told
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def look_at(page: Any, *paths: str, around: str = "html") -> None:
+    for path in paths:
+        page.goto(path)
+        check(page, around=around)
+
+
+@pytest.fixture
+def scene(site: str) -> Scene:
+    return play()
+
+
+def test_pages_of_who_starts(visit: Visit, scene: Scene) -> None:
+    anna = visit("anna")
+    started = [f"/instances/{one.pk}/" for one in (scene.with_finance, scene.paid)]
+    look_at(anna, "/start/", "/mine/", "/mine/?state=FAILED", scene.task(scene.sent_back), *started)
+    anna.goto(f"/start/{scene.paid.process_id}/")
+    check(anna)
+    anna.get_by_role("button", name="Start", exact=True).click()
+    expect(anna.locator("[aria-invalid=true]").first).to_be_visible()
+    check(anna)
+
+
+def test_pages_of_who_decides(visit: Visit, scene: Scene) -> None:
+    fiona = visit("fiona")
+    look_at(fiona, scene.task(scene.paid), "/mail/", "/nowhere/", "/waiting/0/")
+    fiona.goto(scene.task(scene.with_finance))
+    fiona.get_by_text("Hand it on to somebody").click()
+    check(fiona)
+    fiona.get_by_label("Cost centre").fill("x" * 2_000)
+    fiona.get_by_role("button", name="Approve").click()
+    expect(fiona.get_by_role("alert")).to_be_visible()
+    check(fiona)
+    fiona.goto("/")
+    fiona.get_by_role("checkbox").last.check()
+    fiona.locator("summary").click()
+    check(fiona)
+    fiona.get_by_role("button", name="Reject").click()
+    expect(fiona.get_by_role("status").first).to_contain_text("rejected")
+    check(fiona)
+
+
+def test_pages_of_who_has_nothing_and_of_nobody(visit: Visit, scene: Scene) -> None:
+    look_at(visit("wanda"), "/", "/mine/", scene.task(scene.with_finance))
+    nobody = visit()
+    look_at(nobody, "/login/", scene.link, "/decide/forged/")
+    nobody.goto("/login/")
+    nobody.get_by_role("button", name="Log in").click()
+    check(nobody)
+    nobody.goto(scene.link)
+    nobody.get_by_role("button", name="Approve").click()
+    check(nobody)
