@@ -1,16 +1,17 @@
 """The demo's processes and people, each at a browser of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-
 from playwright.sync_api import expect
 
 from config.demo import people
 from config.samples import load
+from tests.browser.scene import BEGIN, Scene, play
 from tests.views.who import client_of
+from workflow.testing import Workflow
 
 PASSWORD = "have a good trip"
 DESKTOP, PHONE = 1280, 360
@@ -52,3 +53,10 @@ def visit(site: str, open_page: Callable[..., Any]) -> Visit:
 def is_sideways(page: Any) -> bool:
     """Whether one has to scroll to the side to read the page."""
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+@pytest.fixture
+def scene(site: str) -> Iterator[Scene]:
+    """What was done on the site, which stands still on a Wednesday afternoon."""
+    with Workflow(at=BEGIN) as workflow:
+        yield play(workflow)

@@ -4,7 +4,6 @@ Pages are opened with their errors and messages as well; what the Content-Securi
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, Visit, is_sideways
-from tests.browser.scene import Scene, play
-from workflow.models import Process, RunningProcesses, TaskRun, WaitingForApproval
+from tests.browser.scene import Scene
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -52,14 +50,9 @@ def look_at(page: Any, *paths: str, around: str = "html") -> None:
         check(page, around=around)
 
 
-@pytest.fixture
-def scene(site: str) -> Scene:
-    return play()
-
-
 def test_pages_of_who_starts(visit: Visit, scene: Scene) -> None:
     anna = visit("anna")
-    started = [f"/instances/{one.pk}/" for one in (scene.with_finance, scene.paid)]
+    started = [scene.page(one) for one in (scene.with_finance, scene.paid)]
     look_at(anna, "/start/", "/mine/", "/mine/?state=FAILED", scene.task(scene.sent_back), *started)
     anna.goto(f"/start/{scene.paid.process_id}/")
     check(anna)
