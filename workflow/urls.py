@@ -7,6 +7,7 @@ from workflow.views.files import FileView
 from workflow.views.hand import ClaimView, DelegateView, PeopleView, ReleaseView
 from workflow.views.inbox import CountView, InboxView
 from workflow.views.instances import ChildrenView, EarlierView, InstanceView, NewsView
+from workflow.views.mail import DecideByLinkView, MailPreferencesView
 from workflow.views.mine import MineView
 from workflow.views.several import SeveralView
 from workflow.views.starting import StartListView, StartView
@@ -15,6 +16,8 @@ app_name = "workflow"
 urlpatterns = [
     path("", InboxView.as_view(), name="inbox"),
     path("inbox/count/", CountView.as_view(), name="inbox_count"),
+    path("decide/<str:token>/", DecideByLinkView.as_view(), name="decide_by_link"),
+    path("mail/", MailPreferencesView.as_view(), name="mail_preferences"),
     path("inbox/decide/", SeveralView.as_view(), name="decide_several"),
     # A task is named by its task run, which stays when it is decided.
     path("waiting/<int:key>/", DecideView.as_view(), name="decide"),

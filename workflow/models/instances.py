@@ -279,7 +279,7 @@ class Signal(models.Model):
 
 
 class Intervention(models.Model):
-    """What somebody did to an instance besides deciding: who, why, and what it was."""
+    """What somebody did to an instance besides deciding: who, why, and what it was. By nobody: its deadlines did, or a program."""
 
     instance = models.ForeignKey(
         RunningProcesses, models.CASCADE, related_name="interventions", verbose_name=_("instance")
