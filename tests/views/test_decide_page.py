@@ -371,6 +371,7 @@ class TestFiles:
         assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
 
     def test_others_are_not_told_whether_there_is_one(self, people: People, visit: Visit, upload: Upload) -> None:
+        assert visit(people.root).get(f"/files/{'9' * 40}/").status_code == 404
         for user in (people.bert, people.mark, people.staff):
             assert visit(user).get(f"/files/{upload.pk}/").status_code == 404
         assert Client().get(f"/files/{upload.pk}/")["Location"].startswith("/login/")

@@ -161,7 +161,9 @@ class TestNews:
         assert client.get(renewed.context["news"], headers=HTMX).status_code == 204
 
     def test_the_count(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
-        assert text(visit(people.mark).get("/inbox/count/", headers=HTMX)) == "3 waiting"
+        client = visit(people.mark)
+        assert text(client.get("/inbox/count/?known=2", headers=HTMX)) == "3 waiting"
+        assert client.get("/inbox/count/?known=3", headers=HTMX).status_code == 204
         assert not text(visit(people.emil).get("/inbox/count/", headers=HTMX))
 
     def test_beyond_99_it_does_not_count(self, people: People, visit: Visit) -> None:
