@@ -1,7 +1,7 @@
 """Times as the person who reads them has them on their clock."""
 
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -23,5 +23,5 @@ def local_times(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None
-    except (ValueError, OSError):  # a cookie can say anything, and a key is looked for as a file
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a cookie can say anything, and a key is looked for as a file
         return None

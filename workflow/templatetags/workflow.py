@@ -44,8 +44,18 @@ def moment(at: datetime | None) -> SafeString | str:
     """A moment as how long ago it was, or how long it is till then; the exact time is there for who looks closer."""
     if at is None:
         return "–"
+    return _time(at, _from_now(at))
+
+
+@register.simple_tag
+def waiting_for(since: datetime) -> SafeString:
+    """How long something has waited."""
+    return _time(since, _("for %(span)s") % {"span": timesince(since, clock.now(), depth=1)})
+
+
+def _time(at: datetime, text: str) -> SafeString:
     exact = date_format(localtime(at), "DATETIME_FORMAT")
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, _from_now(at))
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, text)
 
 
 def _from_now(at: datetime) -> str:

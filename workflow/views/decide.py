@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as say
@@ -92,12 +93,10 @@ class DecideView(PageView):
         return self._done(waiting, run, verb)
 
     def _done(self, waiting: WaitingForApproval, run: TaskRun, verb: str) -> HttpResponse:
-        done = say("You approved {}.") if verb == "approve" else say("You rejected {}.")
-        link = format_html(
-            '<a href="{}">{}: {}</a>', reverse("workflow:decide", args=[run.pk]), waiting, waiting.rpid_id
-        )
-        messages.success(self.request, format_html(done, link))
-        return HttpResponse(status=302, headers={"Location": reverse("workflow:inbox")})
+        done = say("You approved {} of {}.") if verb == "approve" else say("You rejected {} of {}.")
+        link = format_html('<a href="{}">“{}”</a>', reverse("workflow:decide", args=[run.pk]), waiting.task_name)
+        messages.success(self.request, format_html(done, link, f"{waiting.process_name} {waiting.rpid_id}"))
+        return redirect("workflow:inbox")
 
     def _gone(self, run: TaskRun, *, status: int = 200) -> HttpResponse:
         return self.page("decided.html", status=status, **told(run, self.request.user))

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from workflow.models.people import called
 from workflow.models.waiting import LONGEST_NUMBER, WaitingForApproval, WaitingQuerySet
 
 TABS = {
@@ -26,6 +27,8 @@ AGES = {
     "30": _("for more than a month"),
 }
 LONGEST_SEARCH = 100
+MOST_STARTERS = 100
+"""Users with a name that is searched for; of more, nobody could tell whom they meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +89,20 @@ class Filters:
         return bool(self.text or self.process or self.age)
 
     def query(self, **changes: Any) -> str:
-        """The query of the address that has these filters with some changes, which begins with `?`."""
+        """The query of the address that has these filters with some changes: with its `?`, or blank."""
         given = {name: value for name, value in asdict(replace(self, after=None)).items() if value}
         given |= {name: str(value) for name, value in changes.items()}
         if self.after is not None and not changes:
             given["after"] = str(self.after)
-        return "?" + urlencode({name: value for name, value in given.items() if value})
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"?{query}" if query else ""
 
     def of(self, waiting: WaitingQuerySet, *, user: Any, absent: list[Any], now: datetime) -> WaitingQuerySet:
         """What is left of an inbox, in its order."""
         found = self._of_tab(waiting, user=user, absent=absent)
         if self.text:
-            found = found.search(self.text)
+            starters = called(self.text, anywhere=True).values_list("pk", flat=True)[:MOST_STARTERS]
+            found = found.search(self.text, starters=list(starters))
         if self.process:
             found = found.filter(process_name=self.process)
         if self.age == OVERDUE:

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.http import Http404
-from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -73,11 +72,11 @@ def told(run: TaskRun, user: Any) -> dict[str, Any]:
 def _outcome(run: TaskRun, user: Any) -> str:
     if run.decided_by is None or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return _("It waits no more: it was decided, or the instance has moved on.")
-    at = date_format(localtime(run.ended_at), "DATETIME_FORMAT")
+    at = f"{localtime(run.ended_at):%Y-%m-%d %H:%M}"
     if run.decided_by_id == user.pk:
-        text = _("You approved it on %(at)s.") if run.state == RunState.FINISHED else _("You rejected it on %(at)s.")
+        text = _("You approved it at %(at)s.") if run.state == RunState.FINISHED else _("You rejected it at %(at)s.")
     elif run.state == RunState.FINISHED:
-        text = _("%(who)s approved it on %(at)s.")
+        text = _("%(who)s approved it at %(at)s.")
     else:
-        text = _("%(who)s rejected it on %(at)s.")
+        text = _("%(who)s rejected it at %(at)s.")
     return text % {"who": full_name(run.decided_by), "at": at}

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from workflow import operations
+from workflow.errors import BadData, NoSuchUser, NotPermitted
 from workflow.models import WaitingForApproval
+from workflow.models.people import called
 from workflow.views.back import back
 from workflow.views.base import PageView
 from workflow.views.facts import full_name
@@ -56,8 +56,12 @@ class DelegateView(PageView):
         run, waiting = found_run(request.user, key)
         if waiting is None:
             return self.page("decided.html", status=409, **told(run, request.user))
-        to = operations.user_named(request.POST.get("to", "").strip())
-        operations.delegate(waiting, to, request.user, request.POST.get("comment", "").strip())
+        try:
+            to = operations.user_named(request.POST.get("to", "").strip())
+            operations.delegate(waiting, to, request.user, request.POST.get("comment", "").strip())
+        except (NoSuchUser, NotPermitted, BadData) as error:  # somebody else can be named
+            messages.error(request, str(error))
+            return redirect("workflow:decide", key)
         done = _("“%(task)s” is handed on to %(who)s.")
         messages.success(request, done % {"task": waiting.task_name, "who": full_name(to)})
         return back(request)
@@ -68,23 +72,6 @@ class PeopleView(PageView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         text = request.GET.get("q", "").replace("\0", "").strip()[:100]
-        found = _people(text) if text else ()
+        found = called(text)[:PEOPLE_OFFERED] if text else ()
         people = [(user.get_username(), full_name(user)) for user in found]
         return self.page("people.html", people=people)
-
-
-def _people(text: str) -> Any:
-    model = get_user_model()
-    names = [model.USERNAME_FIELD, *filter(_has, ("first_name", "last_name"))]
-    wanted = Q()
-    for name in names:
-        wanted |= Q(**{f"{name}__istartswith": text})
-    return model._default_manager.filter(wanted, is_active=True).order_by(model.USERNAME_FIELD)[:PEOPLE_OFFERED]
-
-
-def _has(name: str) -> bool:
-    try:
-        get_user_model()._meta.get_field(name)
-    except FieldDoesNotExist:
-        return False
-    return True

@@ -45,7 +45,7 @@ class InboxView(PageView):
             "filters": filters,
             "here": here,
             "digest": known,
-            "news": f"{here}{'&' if here[-1] != '?' else ''}known={known}",
+            "news": f"{here}{'&' if '?' in here else '?'}known={known}",
             "next_page": f"{address}{filters.query(after=page[-1].place)}" if more else "",
             "first_page": f"{address}{filters.query(after='')}" if filters.after else "",
         }

@@ -49,8 +49,8 @@ class Word:
             return operations.who_was_quicker(run)
         if self.approved and any(field.required for field in waiting.fields):
             address = reverse("workflow:decide", args=[run.pk])
-            text = _('{} has a form to fill in, so it is decided on <a href="{}">its page</a>.')
-            return format_html(text, f"{waiting} {waiting.rpid_id}", address)
+            text = _('“{}” of {} has a form to fill in, so it is decided on <a href="{}">its page</a>.')
+            return format_html(text, waiting.task_name, f"{waiting.process_name} {waiting.rpid_id}", address)
         operation = operations.approve if self.approved else operations.reject
         try:
             operation(waiting, by=self.by, comment=self.comment)
