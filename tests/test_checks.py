@@ -54,6 +54,53 @@ def test_a_wrong_setting_is_named(settings: Settings, value: Any, number: str, m
     assert (found.hint or "").startswith(hint)
 
 
+IMMEDIATE = "tests.app.queues.ImmediateBackend"
+QUEUE = "tests.app.queues.Losing"
+
+
+@pytest.mark.parametrize(
+    ("given", "tasks", "found"),
+    [
+        ({}, {"default": {"BACKEND": QUEUE}}, None),
+        ({"TASK_QUEUE": "slow"}, {"default": {"BACKEND": QUEUE, "QUEUES": ["slow"]}}, None),
+        (
+            {},
+            {"other": {"BACKEND": QUEUE}},
+            ("E011", "WORKFLOW['DISPATCH'] is 'tasks', but TASKS has no backend 'default'."),
+        ),
+        (
+            {"TASK_BACKEND": "mine"},
+            {"default": {"BACKEND": QUEUE}},
+            ("E011", "WORKFLOW['DISPATCH'] is 'tasks', but TASKS has no backend 'mine'."),
+        ),
+        (
+            {"TASK_QUEUE": "slow"},
+            {"default": {"BACKEND": QUEUE, "QUEUES": ["b", "a"]}},
+            ("E012", "The backend 'default' of TASKS has no queue 'slow'; it has 'a', 'b'."),
+        ),
+        (
+            {},
+            {"default": {"BACKEND": "no.such.Backend"}},
+            ("E011", "The backend 'default' of TASKS can't be used: Could not find backend 'no.such.Backend': "),
+        ),
+        (
+            {},
+            {"default": {"BACKEND": IMMEDIATE}},
+            ("W010", "WORKFLOW['DISPATCH'] is 'tasks', but the backend 'default' of TASKS hands nothing to workers."),
+        ),
+        ({"DISPATCH": "engine"}, {"other": {"BACKEND": IMMEDIATE}}, None),
+        ({"DISPATCH": "celery"}, {}, ("E003", "WORKFLOW['DISPATCH'] is 'celery'.")),
+    ],
+)
+def test_a_task_queue_must_be_there(
+    settings: Settings, given: dict[str, str], tasks: dict[str, Any], found: tuple[str, str] | None
+) -> None:
+    settings.TASKS = tasks
+    told = messages(settings, {"DISPATCH": "tasks", **given})
+    expected = [] if found is None else [(f"workflow.{found[0]}", found[1])]
+    assert [(number, text[: len(found[1])] if found else text) for number, text in told] == expected
+
+
 def test_a_mail_server_is_not_to_be_waited_for_without_end(settings: Settings) -> None:
     settings.WORKFLOW = {"SITE_URL": "https://workflow.example.com"}
     for name, value in mail_settings("smtp://mail.example.com").items():

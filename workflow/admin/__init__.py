@@ -1,6 +1,7 @@
 """The admin: definitions are edited here, instances are looked at and acted on. It calls operations, and shows."""
 
 from workflow.admin.absences import AbsenceAdmin
+from workflow.admin.calendars import BusinessCalendarAdmin
 from workflow.admin.engines import EngineAdmin
 from workflow.admin.instances import RunningProcessesAdmin
 from workflow.admin.notices import MailPreferenceAdmin, NoticeAdmin
@@ -12,6 +13,7 @@ from workflow.admin.waiting import WaitingForApprovalAdmin
 
 __all__ = [
     "AbsenceAdmin",
+    "BusinessCalendarAdmin",
     "EngineAdmin",
     "MailPreferenceAdmin",
     "NoticeAdmin",

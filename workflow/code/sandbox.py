@@ -234,9 +234,7 @@ class _Kept:
         return self._uses > 1
 
     @contextmanager
-    def session(
-        self, job: Job, text: Text, inputs: Mapping[str, Any], *, anew: bool
-    ) -> Iterator[MontySession]:
+    def session(self, job: Job, text: Text, inputs: Mapping[str, Any], *, anew: bool) -> Iterator[MontySession]:
         """The session that is kept, or a new one, to be kept in its stead."""
         limits = (job.time_limit, job.memory_limit, job.seed if text.is_alone else "")
         is_safe = not (anew or text.is_alone or (self._left - inputs.keys()) & text.uses)

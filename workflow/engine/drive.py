@@ -8,6 +8,7 @@ a while, so that people see it move.
 import logging
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from threading import Event
 from time import monotonic
 
@@ -22,12 +23,13 @@ from workflow.engine.commit import Writer
 from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
 from workflow.engine.patience import Patience
-from workflow.engine.plan import Planner
-from workflow.engine.report import tell_lost
+from workflow.engine.plan import PeopleAreLate, Planner
+from workflow.engine.report import tell_kept, tell_lost
 from workflow.engine.slots import Slots
 from workflow.engine.subprocess import run_subprocess
 from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, TaskRun
+from workflow.people.deadlines import keep_deadlines
 from workflow.transitions import Applied, LeaseLost, RunClosed, Turn
 
 logger = logging.getLogger(__name__)
@@ -88,6 +90,8 @@ class Drive:
                 while held.instance.state == InstanceState.RUNNING:
                     try:
                         self._go_on(held)
+                    except PeopleAreLate as late:
+                        held = self._reloaded_after_deadlines(held, late.now)
                     except _Outdated:
                         held = self._reloaded(held)
             except LeaseLost:
@@ -132,6 +136,12 @@ class Drive:
                 raise _Outdated
             case Applied.LOST:
                 raise LeaseLost(f"The lease of instance {held.lease.instance} was lost.")
+
+    def _reloaded_after_deadlines(self, held: Held, now: datetime) -> Held:
+        """In a transaction of their own, as people decide in one: what they decide by default comes from outside, too."""
+        for kept in self.patience(lambda: keep_deadlines(held.lease, now)):
+            tell_kept(held.instance, kept)
+        return self._reloaded(held)
 
     def _reloaded(self, held: Held) -> Held:
         found = self.patience(lambda: transitions.refresh(held.lease))

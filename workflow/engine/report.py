@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workflow.logs import fields
-from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
+from workflow.models import InstanceState, Intervention, RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.transitions import Turn
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ def report_claim(instance: RunningProcesses) -> None:
     """Log that this engine has taken an instance."""
     values = (instance.process_name, instance.pk, instance.step)
     Line(logging.INFO, "%s instance %s is RUNNING at step %s", values, about(instance)).tell()
+
+
+def tell_kept(instance: RunningProcesses, kept: Intervention) -> None:
+    """Log what was done because people were late."""
+    values = (instance.process_name, instance.pk, kept.action, kept.details)
+    logger.info("%s instance %s: %s %s", *values, extra=fields(**about(instance)))
 
 
 @dataclass(frozen=True)

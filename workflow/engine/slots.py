@@ -28,9 +28,7 @@ class Slots:
     `count` compute at once. `on_room` is told when a thread more may compute, and none waits for that.
     """
 
-    def __init__(
-        self, count: int, *, patience: float = PATIENCE, on_room: Callable[[], object] = lambda: None
-    ) -> None:
+    def __init__(self, count: int, *, patience: float = PATIENCE, on_room: Callable[[], object] = lambda: None) -> None:
         self._count = count
         self._patience = patience
         self._on_room = on_room

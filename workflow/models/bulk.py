@@ -9,7 +9,18 @@ from typing import Any, TypeVar
 
 import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import JSONField, Model
+from django.db.models import (
+    AutoField,
+    BinaryField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    Model,
+    TextField,
+)
 from django.db.models.base import ModelState
 
 from workflow.values import encode
@@ -21,11 +32,13 @@ _Row = TypeVar("_Row", bound=Model)
 _Part = TypeVar("_Part")
 
 
-def insert(rows: Sequence[_Row], *, unique: Sequence[str]) -> None:
+def insert(rows: Sequence[_Row], *, unique: Sequence[str], are_new: bool = False) -> None:
     """Insert rows, and give them their keys. One that is there already, by what is `unique`, is left as it is there.
 
-    So a write whose commit was not heard of, because the connection broke, can simply be done again.
+    So a write whose commit was not heard of, because the connection broke, can simply be done again. Where all of them
+    `are_new`, one that is there raises `IntegrityError`, and `unique` need only tell them apart from one another.
     """
+    again = "" if are_new else "ON CONFLICT DO NOTHING "
     for part in _parts(rows):
         model = type(part[0])
         statement, parameters = _source(model, _inserted(model), [vars(row) for row in part])
@@ -33,13 +46,14 @@ def insert(rows: Sequence[_Row], *, unique: Sequence[str]) -> None:
         back = ", ".join(_columns(model, ("id", *unique)))
         keys = _run(
             f"INSERT INTO {_table(model)} ({columns}) SELECT {columns} {statement} WHERE TRUE "  # or ON would be a join's
-            f"ON CONFLICT DO NOTHING RETURNING {back}",
+            f"{again}RETURNING {back}",
             parameters,
         )
         by_key = {tuple(natural): key for key, *natural in keys}
         for row in part:
             natural = tuple(getattr(row, name) for name in unique)
             row.pk = by_key.get(natural) or _there(row, unique)
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
@@ -49,6 +63,16 @@ def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequenc
         statement, parameters = _source(model, ("id", *names), part)
         assignments = ", ".join(f"{column} = v.{column}" for column in columns)
         _run(f"UPDATE {table} SET {assignments} {statement} WHERE {table}.{key} = v.{key}", parameters)
+
+
+def fresh(model: type[_Row], **values: Any) -> _Row:
+    """An object that is not in the database yet. Django's own way to make one of so many fields takes longer than to run
+    the code of a small task.
+    """
+    one = model.__new__(model)
+    one.__dict__.update(_blank(model), **values)
+    one._state = ModelState()
+    return one
 
 
 def objects(model: type[_Row], statement: str, parameters: Sequence[Any]) -> list[_Row]:
@@ -95,11 +119,10 @@ def _source(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[s
     if connection.vendor == "postgresql":
         # One parameter, and always the same statement: a driver that looks through thousands of values is slow.
         return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_recordset(model, names, rows)]
-    fields = _fields(model, names)
-    db: Any = connections[DEFAULT_DB_ALIAS]  # itself: what stands for it is slow to ask
-    values = [field.get_db_prep_save(row[field.attname], db) for row in rows for field in fields]
+    prepared = _prepared(model, names)
+    values = [prepare(row[name]) if prepare else row[name] for row in rows for name, prepare in prepared]
     listed = ", ".join(f"column{number} AS {column}" for number, column in enumerate(_columns(model, names), 1))
-    one = f"({', '.join(['%s'] * len(fields))})"
+    one = f"({', '.join(['%s'] * len(prepared))})"
     return f"FROM (SELECT {listed} FROM (VALUES {', '.join([one] * len(rows))})) AS v", values
 
 
@@ -123,11 +146,30 @@ def _binary(value: Any) -> str:
 
 
 @cache
+def _prepared(model: type[Model], names: tuple[str, ...]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    """Attributes with what makes of them what the driver takes; nothing where that is the value itself."""
+    return [(field.attname, _preparation(field)) for field in _fields(model, names)]
+
+
+def _preparation(field: Any) -> Callable[[Any], Any] | None:
+    match field:
+        case JSONField():
+            return lambda value: None if value is None else encode(value).decode()
+        case DateTimeField():
+            return connections[DEFAULT_DB_ALIAS].ops.adapt_datetimefield_value
+        case AutoField() | BinaryField() | BooleanField() | CharField() | ForeignKey() | IntegerField() | TextField():
+            return None
+    return lambda value: field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
+
+
+@cache
 def _shape(model: type[Model], names: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[str]]:
     """Columns with the attributes that they hold, and those of them that are JSON."""
     fields = _fields(model, names)
     columns = [(field.column, field.attname) for field in fields]
-    return columns, [field.column for field in fields if isinstance(field, JSONField)]
+    return columns, [
+        column for column, field in zip(dict(columns), fields, strict=True) if isinstance(field, JSONField)
+    ]
 
 
 @cache
@@ -141,6 +183,12 @@ def _fields(model: type[Model], names: tuple[str, ...]) -> tuple[Any, ...]:
 @cache
 def _columns(model: type[Model], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(connection.ops.quote_name(field.column) for field in _fields(model, names))
+
+
+@cache
+def _blank(model: type[Model]) -> dict[str, Any]:
+    """What the attributes of a new object are where nothing else is said."""
+    return {field.attname: field.get_default() for field in model._meta.local_concrete_fields}
 
 
 @cache

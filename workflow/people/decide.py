@@ -35,10 +35,12 @@ def who_was_quicker(run: TaskRun) -> str:
     asked_by_code = run.call_number > 0
     if asked_by_code or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return f"{what} waits no more: the instance has moved on. Nothing was changed."
-    who = run.decided_by.get_username() if run.decided_by else "The command line"
     did = "approved" if run.state == RunState.FINISHED else "rejected"
-    when = timezone.localtime(run.ended_at)
-    return f"{who} {did} {what} at {when:%Y-%m-%d %H:%M}. Nothing was changed."
+    when = f"{timezone.localtime(run.ended_at):%Y-%m-%d %H:%M}"
+    if run.decided_by is None and run.decisions.filter(by_default=True, attempt=run.attempt).exists():
+        return f"Nobody had decided {what} in time, so it was {did} by default at {when}. Nothing was changed."
+    who = run.decided_by.get_username() if run.decided_by else "The command line"
+    return f"{who} {did} {what} at {when}. Nothing was changed."
 
 
 def approve(
@@ -116,6 +118,22 @@ def decide(
         )
         _cast(vote, current, instance)
     return TaskRun.objects.get(pk=waiting.task_run_id)
+
+
+def decide_by_default(waiting: WaitingForApproval, *, approved: bool, comment: str, now: datetime) -> None:
+    """Decide what nobody has decided in time, whatever the quorum. To be called in a transaction in which its instance is
+    locked; `comment` says why.
+    """
+    vote = Decision(
+        task_run=waiting.task_run,
+        attempt=waiting.task_run.attempt,
+        by_default=True,
+        approved=approved,
+        comment=comment,
+        saw=what_is_seen(waiting),
+        at=now,
+    )
+    _cast(vote, waiting, waiting.rpid)
 
 
 def locked(waiting: WaitingForApproval) -> tuple[RunningProcesses, WaitingForApproval]:
@@ -202,7 +220,8 @@ def _votes(last: Decision) -> list[Decision]:
 
 
 def _told(vote: Decision) -> dict[str, Any]:
-    return {"user": vote.user.get_username() if vote.user else None, "comment": vote.comment}
+    told = {"user": vote.user.get_username() if vote.user else None, "comment": vote.comment}
+    return {**told, "by_default": True} if vote.by_default else told
 
 
 def _keep_apart(vote: Decision, waiting: WaitingForApproval, instance: RunningProcesses) -> None:

@@ -69,14 +69,14 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
 def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
     """Ask whomever its approver names by now; who was handed it or held it, does no more. For operators, or the program.
 
-    Votes that were cast stay. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
+    Votes that were cast stay, and so does whom it was escalated to. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
     """
     if by is not None and not _operates(by):
         raise NotAllowed(f"{by.get_username()} may not have it resolved again: it takes the permission {OPERATE}.")
     asked = _resolved(waiting)
     with transaction.atomic():
         _, current = locked(waiting)
-        current.assignees.all().delete()
+        current.assignees.exclude(reason=Reason.ESCALATED).delete()
         current.barred.exclude(why=Bar.VOTED).delete()
         WaitingForApproval.objects.filter(pk=current.pk).update(approver=asked.text, claimed_by=None, claimed_at=None)
         _assign_anew(current)

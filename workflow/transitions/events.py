@@ -119,7 +119,7 @@ def decide_run(
     be locked.
     """
     decided = TaskRun.objects.filter(pk=run.pk, state=RunState.WAITING).update(
-        state=state, result=result, changes=changes, decided_by=by, comment=result["comment"], ended_at=now
+        state=state, result=result, changes=changes, decided_by=by, comment=result["comment"], ended_at=now, due_at=None
     )
     if not decided:
         return False
