@@ -127,6 +127,8 @@ if env.switch("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 WORKFLOW = env.object("WORKFLOW")
+if site_url := env.str("SITE_URL", default=""):
+    WORKFLOW.setdefault("SITE_URL", site_url)
 
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 LOG_FORMAT = env.choice("LOG_FORMAT", ("LOGFMT", "JSON"), default="LOGFMT")

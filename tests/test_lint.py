@@ -224,6 +224,32 @@ class TestTasks:
             for name in ("bob", "staf")
         ]
 
+    def test_whom_it_is_escalated_to_is_looked_up_as_approvers_are(self) -> None:
+        late = replace(manual("a"), due="1d", escalate_to="anna, nobody")
+        (finding,) = found(with_task(late))
+        assert (finding.field, finding.message.split(". ")[0]) == (
+            "escalate_to",
+            "There is no active user and no group 'nobody'",
+        )
+        assert told(with_task(replace(late, escalate_to="="))) == [
+            "error: Task 'a': After = comes an expression, such as =data[\"manager\"]. For nobody, leave it blank."
+        ]
+
+    def test_deadlines_that_make_no_sense(self) -> None:
+        assert told(with_task(replace(manual("a"), due="1w"))) == [
+            "error: Task 'a': Due after: '1w' has weeks; write working days, such as 5d for a week from Monday to Friday."
+        ]
+
+    def test_deadlines_of_code(self) -> None:
+        assert (
+            told(with_task(TaskDefinition(name="a", code="1", due="1d", by_default="reject")))
+            == [
+                "warning: Task 'a': Only of manual tasks people are asked, and this one is not manual. "
+                "Clear it, or tick manual."
+            ]
+            * 2
+        )
+
     def test_an_approver_expression_without_its_sign(self) -> None:
         assert told(with_task(manual("a", "data['boss']"))) == [
             (

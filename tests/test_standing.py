@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from tests.build import code, manual, process, run_until_idle, waits
 from workflow import operations
-from workflow.models import RunningProcesses
+from workflow.models import RunningProcesses, WaitingForApproval
 from workflow.standing import standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,3 +82,12 @@ def test_what_nobody_can_decide_is_told_to_each_in_their_words() -> None:
     start = "It waits for anna to decide “Sign”. Nobody is left who can decide “Sign”: "
     assert standing(instance, now=NOW) == start + "delegate it, or have it asked again."
     assert standing(instance, now=NOW, for_operators=False) == start + "an operator has to hand it on."
+
+
+def test_what_is_late_is_told() -> None:
+    process("P", {"Sign": manual()}, (1, "Sign"))
+    waiting = waits("P")
+    WaitingForApproval.objects.filter(pk=waiting.pk).update(due_at=NOW)
+    told = standing(waiting.rpid, now=NOW)
+    assert told.endswith("“Sign” has been overdue since 2026-03-01 09:30:00.")
+    assert "overdue" not in standing(waiting.rpid, now=NOW - timedelta(seconds=1))

@@ -31,13 +31,25 @@ def circle_of(task: TaskDefinition, instance: RunningProcesses, evaluate: Callab
         same = dict.fromkeys(deciders(instance.pk, task.same_as), Reason.SAME)
         asked = Circle(text=f"whoever decided {task.same_as!r}", users=same)
     else:
-        asked = _named(_names(task.approver, evaluate))
-    return _counted(replace(asked, barred=barred), task.quorum)
+        asked = _named(_names("approver", task.approver, evaluate))
+    escalate_to = _names("one to escalate to", task.escalate_to, evaluate) if task.escalate_to else ()
+    return _counted(replace(asked, barred=barred, escalate_to=escalate_to), task.quorum)
 
 
 def circle_named(names: Sequence[str]) -> Circle:
     """Whom code asks by `approval()`. Names that mean nobody any more are left out: they were known when it called."""
     return _counted(_circle(names, find(names)), 1)
+
+
+def widen(waiting: WaitingForApproval, names: Sequence[str]) -> Named:
+    """Have a task ask these users and groups as well, as it is late; returns whom the names stand for. To be called in a
+    transaction in which its instance is locked.
+    """
+    found = find(names)
+    users = [Assignee(waiting=waiting, user_id=user, reason=Reason.ESCALATED) for user in found.users.values()]
+    groups = [Assignee(waiting=waiting, group_id=group, reason=Reason.ESCALATED) for group in found.groups.values()]
+    bulk.insert([*users, *groups], unique=("waiting_id", "user_id", "group_id"))
+    return found
 
 
 def insert(asked: Sequence[tuple[WaitingForApproval, Circle]]) -> None:
@@ -60,17 +72,17 @@ def _assignees(waiting: WaitingForApproval, circle: Circle) -> list[Assignee]:
     return found
 
 
-def _names(approver: str, evaluate: Callable[[str], Outcome]) -> tuple[str, ...]:
-    if not approvers.is_expression(approver):
-        return approvers.names(approver)
-    outcome = evaluate(approvers.expression(approver))
+def _names(what: str, text: str, evaluate: Callable[[str], Outcome]) -> tuple[str, ...]:
+    if not approvers.is_expression(text):
+        return approvers.names(text)
+    outcome = evaluate(approvers.expression(text))
     if isinstance(outcome, Errored):
         error = outcome.error
-        raise NotDecidable(f"The approver could not be evaluated: {error.message}", error.to_json())
+        raise NotDecidable(f"The {what} could not be evaluated: {error.message}", error.to_json())
     try:
         return approvers.names_from_value(outcome.result)
     except ValueError as error:
-        raise NotDecidable(f"The approver {approver} is not right: {error}") from error
+        raise NotDecidable(f"The {what} {text} is not right: {error}") from error
 
 
 def _named(names: Sequence[str]) -> Circle:

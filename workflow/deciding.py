@@ -31,7 +31,8 @@ class Bar(StrEnum):
 class Circle:
     """Whom a task asks: users, members of groups, where `staff` any member of staff; and who is `barred` from it.
 
-    `text` says it in words. `too_few` is whether that leaves fewer active people than have to approve.
+    `text` says it in words. `too_few` is whether that leaves fewer active people than have to approve. `escalate_to` are the
+    names of whom it asks as well, once it is late.
     """
 
     text: str = ""
@@ -40,6 +41,7 @@ class Circle:
     staff: bool = False
     barred: Mapping[int, Bar] = field(default_factory=dict)
     too_few: bool = False
+    escalate_to: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

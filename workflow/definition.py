@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 
@@ -162,9 +163,17 @@ class Definition:
         """The task of that name; `KeyError` where there is none."""
         return self._tasks[name]
 
+    @cached_property
+    def _tasks_of_rows(self) -> tuple[TaskDefinition, ...]:
+        return tuple(self._tasks[row.task] for row in self.rows)
+
+    @cached_property
+    def _following(self) -> Mapping[int, int]:
+        return dict(pairwise(self.sequences))
+
     def task_of(self, index: int) -> TaskDefinition:
         """The task that row `index` puts at its step."""
-        return self.task(self.rows[index].task)
+        return self._tasks_of_rows[index]
 
     def step(self, sequence: int) -> tuple[int, ...]:
         """Indexes of the rows at `sequence`, in row order; empty where there is no such step."""
@@ -172,6 +181,8 @@ class Definition:
 
     def after(self, sequence: int) -> int | None:
         """The next higher sequence, or `None` at the end."""
+        if sequence in self._following:
+            return self._following[sequence]
         return next((number for number in self.sequences if number > sequence), None)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Time spans as people write them: `3d`, `1d 12h`, `90m`, `1.5h`. Pure."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -20,27 +21,36 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def parse(text: str) -> timedelta:
     """The span that is written: numbers, each with its unit. Raises `ValueError`, which says what would be right."""
-    rest, whole = text.strip().lower(), Decimal(0)
+    try:
+        return sum((times(number, unit) for number, unit in parts(text)), start=timedelta())
+    except OverflowError:
+        raise ValueError(f"{text.strip()} is too long: at most {timedelta.max.days}d.") from None
+
+
+def parts(text: str) -> Iterator[tuple[Decimal, timedelta]]:
+    """The numbers of a span that is written, each with its unit. Raises `ValueError` as `parse` does."""
+    rest = text.strip().lower()
     if not rest:
         raise ValueError("A time span is missing: write one such as 3d, 1d 12h or 90m.")
     while rest:
         part = _PART.match(rest)
         if part is None:
             raise ValueError(f"{text.strip()!r} is no time span: write one such as 3d, 1d 12h or 90m.")
-        whole += Decimal(part["number"]) * _unit(part["number"], part["unit"])
+        yield Decimal(part["number"]), _unit(part["number"], part["unit"])
         rest = rest[part.end() :].lstrip(" ,")
-    try:
-        return int(whole.to_integral_value()) * _MICROSECOND
-    except OverflowError:
-        raise ValueError(f"{text.strip()} is too long: at most {timedelta.max.days}d.") from None
 
 
-def _unit(number: str, unit: str) -> int:
+def times(number: Decimal, unit: timedelta) -> timedelta:
+    """So many of a unit, to the microsecond. Raises `OverflowError`."""
+    return int((number * (unit // _MICROSECOND)).to_integral_value()) * _MICROSECOND
+
+
+def _unit(number: str, unit: str) -> timedelta:
     if not unit:
         raise ValueError(f"{number} of what? Write {number}d for days, {number}h, {number}m (minutes) or {number}s.")
     if unit not in _WORDS:
         raise ValueError(f"{unit!r} is no unit of time: take w, d, h, m (minutes) or s.")
-    return _WORDS[unit] // _MICROSECOND
+    return _WORDS[unit]
 
 
 def written(span: timedelta) -> str:

@@ -65,7 +65,7 @@ def _same(one: Any, other: Any) -> bool:
     # `1 == True == 1.0` in Python, but not for whoever reads the data.
     if type(one) is not type(other):
         return False
-    return bool(one == other) if type(one) in PLAIN else values.dumps(one) == values.dumps(other)
+    return bool(one == other) if type(one) in PLAIN else values.encode(one) == values.encode(other)
 
 
 @dataclass(frozen=True, kw_only=True)

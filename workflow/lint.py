@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from workflow import approvers, questions
+from workflow import approvers, deadlines, questions
 from workflow.definition import Definition, TaskDefinition
 from workflow.errors import suggestion
 from workflow.findings import Finding, Level, Problem, at_problem, at_row, at_step, at_task
@@ -27,6 +27,11 @@ FIELDS = (
     *("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
     *("sequence", "task", "condition", *JUMPS, "ends_step"),
 )
+OF_MANUAL = (
+    *("quorum", "not_starter", "not_same_as", "same_as", "instructions", "fields"),
+    *("due", "calendar", "remind", "escalate_to", "escalate_after", "by_default", "by_default_after"),
+)
+DECIDERS = ("approver", "escalate_to")
 NUMBERS_SHOWN = 12
 
 
@@ -52,6 +57,7 @@ def lint(
         *_work(definition),
         *_approvers(definition, unknown_approvers),
         *_deciding(definition),
+        *_deadlines(definition),
         *_forms(definition),
         *_numbers(definition),
         *_expressions_of_tasks(definition, check_code),
@@ -156,8 +162,9 @@ def _work(definition: Definition) -> Iterator[Finding]:
 def _approvers(
     definition: Definition, unknown_approvers: Callable[[Sequence[str]], Collection[str]]
 ) -> Iterator[Finding]:
-    named = {task.name: _names_of_deciders(task) for task in definition.tasks}
-    asked = sorted({name for names in named.values() for name in names})
+    asked = sorted(
+        {name for task in definition.tasks for field in DECIDERS for name in _names_of_deciders(task, field)}
+    )
     strangers = frozenset(unknown_approvers(asked)) if asked else frozenset()
     for task in definition.tasks:
         if task.approver.strip() and not task.manual:
@@ -167,15 +174,17 @@ def _approvers(
                 "Only manual tasks are approved, and this one is not manual. Clear its approver, or tick manual.",
                 "warning",
             )
-        for name in _names_of_deciders(task):
-            if name in strangers:
-                yield at_task(task.name, "approver", _no_such_approver(name))
+        for field in DECIDERS:
+            for name in _names_of_deciders(task, field):
+                if name in strangers:
+                    yield at_task(task.name, field, _no_such_approver(name))
 
 
-def _names_of_deciders(task: TaskDefinition) -> tuple[str, ...]:
-    if not task.manual or approvers.is_expression(task.approver):
+def _names_of_deciders(task: TaskDefinition, field: str = "approver") -> tuple[str, ...]:
+    text = getattr(task, field)
+    if not task.manual or approvers.is_expression(text):
         return ()
-    return approvers.names(task.approver)
+    return approvers.names(text)
 
 
 def _deciding(definition: Definition) -> Iterator[Finding]:
@@ -205,7 +214,7 @@ def _deciding(definition: Definition) -> Iterator[Finding]:
 
 def _deciding_nothing(task: TaskDefinition) -> Iterator[Finding]:
     plain = TaskDefinition(name=task.name)
-    for field in ("quorum", "not_starter", "not_same_as", "same_as", "instructions", "fields"):
+    for field in OF_MANUAL:
         if getattr(task, field) != getattr(plain, field):
             yield at_task(
                 task.name,
@@ -233,6 +242,12 @@ def _forms(definition: Definition) -> Iterator[Finding]:
     for task in definition.tasks:
         for fault in questions.faults(task.fields) if task.manual else ():
             yield Finding(level=fault.level, task=task.name, field="fields", entry=fault.entry, message=fault.message)
+
+
+def _deadlines(definition: Definition) -> Iterator[Finding]:
+    for task in definition.tasks:
+        for fault in deadlines.faults(task) if task.manual else ():
+            yield at_task(task.name, fault.field, fault.message, fault.level)
 
 
 def _no_such_approver(name: str) -> str:
@@ -285,8 +300,9 @@ def _expressions_of_tasks(definition: Definition, check_code: CheckCode) -> Iter
         if has_code(task):
             for problem in check_code(task.code, expression=False):
                 yield at_problem(problem, task=task.name, field="code")
-        if task.manual and approvers.is_expression(task.approver):
-            yield from _approver_expression(task, check_code)
+        for field in DECIDERS:
+            if task.manual and approvers.is_expression(getattr(task, field)):
+                yield from _approver_expression(task, field, check_code)
         for field in ("input", "output"):
             expression = getattr(task, field)
             if task.subprocess and expression.strip():
@@ -294,19 +310,19 @@ def _expressions_of_tasks(definition: Definition, check_code: CheckCode) -> Iter
                     yield at_problem(problem, task=task.name, field=field)
 
 
-def _approver_expression(task: TaskDefinition, check_code: CheckCode) -> Iterator[Finding]:
-    expression = approvers.expression(task.approver)
+def _approver_expression(task: TaskDefinition, field: str, check_code: CheckCode) -> Iterator[Finding]:
+    text = getattr(task, field)
+    expression = approvers.expression(text)
     if not expression:
+        blank = "For any member of staff" if field == "approver" else "For nobody"
         yield at_task(
-            task.name,
-            "approver",
-            'After = comes an expression, such as =data["manager"]. For any member of staff, leave it blank.',
+            task.name, field, f'After = comes an expression, such as =data["manager"]. {blank}, leave it blank.'
         )
         return
     # The checker counts from where the expression starts; the reader counts from where the field does.
-    shift = task.approver.index(expression)
+    shift = text.index(expression)
     for problem in check_code(expression, expression=True):
-        yield at_problem(problem, task=task.name, field="approver", shift=shift)
+        yield at_problem(problem, task=task.name, field=field, shift=shift)
 
 
 # Rows

@@ -15,6 +15,7 @@ from typing import Any
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Besides what JSON escapes: line ends beyond ASCII's, commands to terminals, and what no encoding can write."""
+LONGEST_NAME = 40
 
 
 def fields(**about: Any) -> dict[str, Any]:
@@ -59,8 +60,18 @@ class Json(_Formatter):
 
 def _quoted(value: Any) -> str:
     """The value, in quotes where it would not be one word; a line break in it is no end of the line."""
+    if type(value) is int:
+        return str(value)
     text = str(value)
+    return _again_quoted(text) if len(text) < LONGEST_NAME else _quoted_text(text)
+
+
+def _quoted_text(text: str) -> str:
     return text if _PLAIN.fullmatch(text) and text.isprintable() else _json(text)
+
+
+_again_quoted = lru_cache(maxsize=1_000)(_quoted_text)
+"""For names, of which the same ones come in each line."""
 
 
 def _json(value: Any) -> str:

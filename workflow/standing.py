@@ -73,7 +73,7 @@ def standing(
         case InstanceState.RUNNING:
             return _running(instance, now, for_operators=for_operators)
         case InstanceState.WAITING:
-            return _waiting(waits or waits_of(instance), for_operators=for_operators)
+            return _waiting(waits or waits_of(instance), now, for_operators=for_operators)
         case InstanceState.PAUSED:
             return _("An operator has paused it.")
         case InstanceState.FINISHED:
@@ -117,10 +117,11 @@ def _running(instance: RunningProcesses, now: datetime, *, for_operators: bool) 
     return text % {"engine": instance.owner}
 
 
-def _waiting(waits: Waits, *, for_operators: bool) -> str:
+def _waiting(waits: Waits, now: datetime, *, for_operators: bool) -> str:
     reasons = list(_reasons(waits))
     text = _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))} if reasons else _("It waits.")
-    return " ".join([text, *_alerts(waits, for_operators=for_operators), *_deadlines(waits)])
+    alerts = _alerts(waits, for_operators=for_operators)
+    return " ".join([text, *alerts, *_overdue(waits, now), *_deadlines(waits)])
 
 
 def _alerts(waits: Waits, *, for_operators: bool) -> Iterator[str]:
@@ -131,6 +132,12 @@ def _alerts(waits: Waits, *, for_operators: bool) -> Iterator[str]:
     for waiting in waits.people:
         if waiting.is_stuck:  # type: ignore[attr-defined]  # annotated
             yield alert % {"task": waiting.task_name}
+
+
+def _overdue(waits: Waits, now: datetime) -> Iterator[str]:
+    overdue = [(one.due_at, one.task_name) for one in waits.people if one.due_at is not None and one.due_at <= now]
+    for due, task in sorted(overdue):
+        yield _("“%(task)s” has been overdue since %(time)s.") % {"task": task, "time": _time(due)}
 
 
 def _reasons(waits: Waits) -> Iterator[str]:

@@ -18,8 +18,8 @@ from workflow.code.check import check_code
 from workflow.definition import Definition
 from workflow.errors import BadData, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
-from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses
-from workflow.models.definitions import draft
+from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
+from workflow.models.definitions import draft, drafts
 from workflow.models.people import unknown_names
 
 
@@ -49,45 +49,54 @@ def begin(
     subject: Model | None = None,
     priority: Priority | None = None,
     above: tuple[RunningProcesses, ActionCall] | None = None,
+    key: str = "",
 ) -> list[RunningProcesses]:
-    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that."""
+    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that.
+
+    `key` names a start of one instance. Raises `IntegrityError` where there is one of that name.
+    """
     inherited = _about(subject) if above is None else _inherited(*above)
     versions = {
         one.definition.digest: _freeze(one, now) for one in {one.definition.digest: one for one in starts}.values()
     }
-    instances = RunningProcesses.objects.bulk_create(
-        RunningProcesses(
-            process=one.process,
-            process_name=one.process.name,
-            version=versions[one.definition.digest],
-            state=InstanceState.READY,
-            step=flow.first(one.definition, one.data).sequence,
-            data=dict(one.data),
-            started_by=user,
-            started_at=now,
-            due_at=clock.database_now(),  # by the clock that engines go by
-            priority=one.process.priority if priority is None else priority,
-            place=place,
-            **inherited,
-        )
+    about = {**inherited, "started_by_id": user.pk if user else None, "started_at": now, "start_key": key}
+    about["due_at"] = clock.ask_database()  # the clock that engines go by
+    instances = [
+        _new(one, versions[one.definition.digest], place=place, priority=priority, **about)
         for place, one in enumerate(starts)
-    )
+    ]
+    bulk.insert(instances, unique=("place",), are_new=True)
     announce()
-    for instance in instances:
-        instance.due_at = now
     return instances
+
+
+def _new(start: Start, version: ProcessVersion, *, priority: Priority | None, **about: Any) -> RunningProcesses:
+    instance = bulk.fresh(
+        RunningProcesses,
+        process_id=start.process.pk,
+        process_name=start.process.name,
+        version_id=version.pk,
+        state=InstanceState.READY,
+        step=flow.first(start.definition, start.data).sequence,
+        data=dict(start.data),
+        results={},
+        priority=start.process.priority if priority is None else priority,
+        **about,
+    )
+    instance._state.fields_cache.update(process=start.process, version=version)
+    return instance
 
 
 def _about(subject: Model | None) -> dict[str, Any]:
     if subject is None:
         return {}
     # Of the concrete model: a proxy is another way to look at the same rows.
-    return {"subject_type": ContentType.objects.get_for_model(subject), "subject_id": str(subject.pk)}
+    return {"subject_type_id": ContentType.objects.get_for_model(subject).pk, "subject_id": str(subject.pk)}
 
 
 def _inherited(parent: RunningProcesses, call: ActionCall) -> dict[str, Any]:
     return {
-        "parent": call,
+        "parent_id": call.pk,
         "depth": parent.depth + 1,
         "subject_type_id": parent.subject_type_id,
         "subject_id": parent.subject_id,
@@ -107,6 +116,28 @@ def findings(of: Process | Definition) -> list[Finding]:
     """What is wrong with a definition, or with the draft of a process, in reading order."""
     definition = draft(of) if isinstance(of, Process) else of
     return lint(definition, check_code=check_code, unknown_approvers=unknown_names)
+
+
+def ready(processes: Sequence[Process]) -> dict[str, Definition]:
+    """The drafts of those that could start, by name. However many there are, it takes six queries."""
+    found = drafts(processes)
+    newest = ProcessVersion.objects.filter(name__in=found).order_by("name", "number")
+    frozen = dict(newest.values_list("name", "digest"))
+    asked = {name: [] if one.digest == frozen.get(name) else _asked_if_sound(one) for name, one in found.items()}
+    unknown = set(unknown_names(sorted({approver for names in asked.values() for approver in names or ()})))
+    return {name: found[name] for name, names in asked.items() if names is not None and unknown.isdisjoint(names)}
+
+
+def _asked_if_sound(definition: Definition) -> list[str] | None:
+    """Who is named as approver, where nothing else can be wrong; `None` where something is."""
+    asked: list[str] = []
+
+    def note(names: Sequence[str]) -> Sequence[str]:
+        asked.extend(names)
+        return ()
+
+    mistakes = (one for one in lint(definition, check_code=check_code, unknown_approvers=note) if one.level == "error")
+    return None if any(mistakes) else asked
 
 
 def _startable(process: Process) -> Definition:
@@ -153,7 +184,7 @@ def _checked_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
         checked: dict[str, Any] = values.check(dict(data or {}), "data")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
-    size, limit = len(values.dumps(checked).encode()), conf.get("MAX_DATA_BYTES")
+    size, limit = values.size(checked), conf.get("MAX_DATA_BYTES")
     if size > limit:
         raise BadData(f"The data takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
     return checked

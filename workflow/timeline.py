@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
 from django.db.models import Case, CharField, F, Max, Q, TextField, Value, When, Window
 from django.db.models.functions import Cast, Length, RowNumber
+from django.utils.translation import gettext_lazy
 
 from workflow.code.ledger import written
 from workflow.models import ActionCall, Decision, RunningProcesses, RunState, TaskRun
@@ -26,6 +27,19 @@ VOTES_SHOWN = 200
 CHILDREN_SHOWN = 20
 LONGEST_ARGUMENTS = 2_000
 """Bytes of arguments that are read for a page; what is longer is not shown."""
+WORDS = {
+    "claim": gettext_lazy("claimed %(details)s"),
+    "release": gettext_lazy("gave %(details)s back"),
+    "delegate": gettext_lazy("handed on %(details)s"),
+    "resolve again": gettext_lazy("had asked again %(details)s"),
+    "cancel": gettext_lazy("cancelled it"),
+    "pause": gettext_lazy("paused it"),
+    "resume": gettext_lazy("let it go on"),
+    "retry": gettext_lazy("had what failed tried again"),
+    "restart": gettext_lazy("had what failed begun anew"),
+    "skip": gettext_lazy("skipped what failed, %(details)s"),
+    "goto": gettext_lazy("sent it to %(details)s"),
+}
 _HEAVY = ("result", "changes", "log", "snapshot")
 
 
@@ -46,6 +60,8 @@ class CallEntry:
 @dataclass(frozen=True, kw_only=True)
 class RunEntry:
     """One task run, with its newest calls in their order, and what people have decided of it."""
+
+    is_note: ClassVar = False
 
     run: TaskRun
     calls: Sequence[CallEntry]
@@ -74,12 +90,20 @@ class RunEntry:
 class NoteEntry:
     """What somebody did beside the tasks: an intervention, or a signal that was sent and is not taken yet."""
 
+    is_note: ClassVar = True
+
     at: datetime
     action: str
     details: str
     by: str | None
     reason: str
     is_signal: bool = False
+
+    @property
+    def words(self) -> str:
+        """What was done, as it follows the name of who did it."""
+        known = WORDS.get(self.action)
+        return known % {"details": self.details} if known else f"{self.action} {self.details}".strip()
 
 
 Entry = RunEntry | NoteEntry

@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 MAX_DEPTH = 64
 MAX_SIZE = 10_000_000  # characters; what a process may keep is a setting, and far less
 ITEM_SIZE = 10  # characters that every value counts for, whatever it is
@@ -128,23 +130,29 @@ def _check_datetime(moment: datetime, where: str) -> datetime:
         raise ValueProblem(f"{where} is {moment}, which has no equal in UTC.") from error
 
 
+def _tagged(value: Any) -> Any:
+    """One of the four types as an object with one key."""
+    match value:
+        case datetime():
+            return {"$datetime": value.isoformat()}
+        case date():
+            return {"$date": value.isoformat()}
+        case timedelta():
+            return {"$timedelta": [value.days, value.seconds, value.microseconds]}
+        case Decimal():
+            return {"$decimal": str(value)}
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
 class Encoder(json.JSONEncoder):
     """Writes the four types as tagged objects."""
 
     def default(self, o: Any) -> Any:
-        match o:
-            case datetime():
-                return {"$datetime": o.isoformat()}
-            case date():
-                return {"$date": o.isoformat()}
-            case timedelta():
-                return {"$timedelta": [o.days, o.seconds, o.microseconds]}
-            case Decimal():
-                return {"$decimal": str(o)}
-        return super().default(o)
+        return _tagged(o)
 
 
-_COMPACT = Encoder(ensure_ascii=False)
+_READABLE = Encoder(ensure_ascii=False)
+_COMPACT = Encoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Decoder(json.JSONDecoder):
@@ -207,22 +215,38 @@ def _refuse_number(text: str) -> float:
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
-    """`value` as JSON text."""
-    return _COMPACT.encode(value) if indent is None else Encoder(ensure_ascii=False, indent=indent).encode(value)
+    """`value` as JSON text, for people."""
+    return _READABLE.encode(value) if indent is None else Encoder(ensure_ascii=False, indent=indent).encode(value)
+
+
+def encode(value: Any) -> bytes:
+    """`value` as JSON in UTF-8, for a database: without spaces, and ten times as quick."""
+    try:
+        return orjson.dumps(value, _tagged, orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:  # integers of more than 64 bits are too large for it
+        return _COMPACT.encode(value).encode()
+
+
+def size(value: Any) -> int:
+    """Bytes that `value` takes as JSON."""
+    return len(encode(value))
 
 
 def first_larger(limit: int, **contents: Any) -> tuple[str, int] | None:
     """The first of these contents that takes more than `limit` bytes as JSON, by its name, and what it takes."""
-    if len(dumps(contents).encode()) <= limit:  # all of them together, as nearly always
+    if size(contents) <= limit:  # all of them together, as nearly always
         return None
-    sizes = ((name, len(dumps(content).encode())) for name, content in contents.items())
-    return next(((name, size) for name, size in sizes if size > limit), None)
+    sizes = ((name, size(content)) for name, content in contents.items())
+    return next(((name, taken) for name, taken in sizes if taken > limit), None)
+
+
+_DECODER = Decoder()
 
 
 def loads(text: str) -> Any:
     """The value of JSON text; `ValueProblem` where the text is not JSON, with line and column."""
     try:
-        return json.loads(text, cls=Decoder)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueProblem(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
     except ValueProblem:

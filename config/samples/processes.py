@@ -49,12 +49,14 @@ EXPENSE_CLAIM = Sample(
                 f"{data['claimant']} claims {data['amount']} for {data['purpose']}"
                 """,
             ),
-            _manual("Manager approval", "managers", instructions=CLAIM),
+            _manual("Manager approval", "managers", instructions=CLAIM, due="2d", remind="0, 1d"),
             _manual(
                 "Finance approval",
                 "finance",
                 instructions=CLAIM + "\n\nThe manager has approved it. Is the receipt right?",
                 fields=(Field(name="cost_centre", help="Where it is booked, such as 4711."),),
+                due="3d",
+                remind="-4h, 0",
             ),
             _code(
                 "Pay out",

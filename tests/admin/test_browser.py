@@ -187,8 +187,8 @@ def test_a_section_that_holds_something_is_open_and_the_heading_names_the_proces
     made = process("Order", tasks, (1, "Go"), (2, "Ask"), (3, "Sign"))
     page = visit(process_url(made))
     sections = "details => details.map(one => one.open)"
-    assert page.eval_on_selector_all("#tasks-0 details", sections) == [False, True, False]
-    assert page.eval_on_selector_all("#tasks-1 details", sections) == [False, False, False]
+    assert page.eval_on_selector_all("#tasks-0 details", sections) == [False, False, True, False]
+    assert page.eval_on_selector_all("#tasks-1 details", sections) == [False] * 4
     for number in range(3):
         page.click(f"#tasks-{number} .workflow-fold")
     assert page.get_attribute("#tasks-0 .inline_label", "data-kind") == "Ship"
@@ -196,7 +196,9 @@ def test_a_section_that_holds_something_is_open_and_the_heading_names_the_proces
     assert page.is_hidden("#tasks-0 .field-code"), "a sub-process has no code"
     assert page.is_visible("#tasks-1 .field-code")
     assert page.is_hidden("#tasks-1 summary:has-text('who may not decide')"), "nobody decides code"
+    assert page.is_hidden("#tasks-1 summary:has-text('Deadlines')")
     assert page.is_visible("#tasks-2 summary:has-text('who may not decide')")
+    assert page.is_visible("#tasks-2 summary:has-text('Deadlines')")
     assert page.is_hidden("#tasks-2 summary:has-text('Sub-process')"), "a manual task has no sub-process"
     page.select_option("#id_tasks-0-subprocess", "")
     assert page.is_visible("#tasks-0 .field-code")

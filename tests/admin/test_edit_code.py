@@ -69,6 +69,16 @@ def test_an_approver_that_is_worked_out_stays_as_it_is(client: Client, login: Lo
     assert made.tasks.get(name="B2").approver == '=data["boss"]'
 
 
+def test_whom_it_is_escalated_to_is_written_as_approvers_are(client: Client, login: Login, made: Process) -> None:
+    login(*OWNER)
+    made.tasks.filter(name="B").update(due="1d", escalate_to='=data["boss"]')
+    response = Draft(client, made).set(tasks__2__due="1d", tasks__2__escalate_to="=evil()").press()
+    assert found(response, "id_tasks-2-escalate_to_error") == REFUSED
+    page = Draft(client, made).set(tasks__1__escalate_to="=evil()", tasks__2__due="1d", tasks__2__escalate_to="olga")
+    assert page.press().status_code == 302
+    assert list(made.tasks.order_by("pk").values_list("escalate_to", flat=True)) == ["", '=data["boss"]', "olga"]
+
+
 def test_a_check_does_not_run_around_it(client: Client, login: Login, made: Process) -> None:
     login(*OWNER)
     response = Draft(client, made).set(tasks__0__code="evil()").press("_check")

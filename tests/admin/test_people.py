@@ -137,7 +137,7 @@ class TestWaiting:
         (told,) = self.act(client, "resolve")
         assert told.startswith("olga may not have it resolved again")
         page = text(client.get(f"/admin/workflow/runningprocesses/{asked.rpid_id}/change/"))
-        assert "What people did besides deciding" in page
+        assert "What was done besides deciding" in page
         assert "release 'Sign' by olga" in page
 
     def test_why_one_can_not_decide_is_said(self, client: Client, login: Login, asked: WaitingForApproval) -> None:

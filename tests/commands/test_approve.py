@@ -126,6 +126,19 @@ def test_without_names_it_shows_what_waits_for_whom(manage: Manage, claims: list
     assert printed(manage("approve"))[3] == f"{lines[3]}, NOBODY IS LEFT who can decide it"
 
 
+def test_it_shows_what_is_due_and_what_is_overdue(manage: Manage, claims: list[RunningProcesses]) -> None:
+    queued = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    WaitingForApproval.objects.update(queued_at=queued)
+    keys = WaitingForApproval.objects.order_by("pk").values_list("pk", flat=True)
+    for key, due in zip(list(keys), (queued.replace(hour=17), queued.replace(year=2126)), strict=False):
+        WaitingForApproval.objects.filter(pk=key).update(due_at=due)
+    assert [line.split("since 2026-03-01 09:30")[1] for line in printed(manage("approve"))] == [
+        ", OVERDUE since 2026-03-01 17:30",
+        ", due 2126-03-01 09:30",
+        "",
+    ]
+
+
 def test_with_nothing_to_show_it_says_so(manage: Manage) -> None:
     assert printed(manage("approve")) == ["Nothing waits."]
     assert printed(manage("approve", "--as", "anna")) == ["Nothing waits for anna."]

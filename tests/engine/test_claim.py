@@ -17,7 +17,7 @@ from workflow.engine.commit import Direct
 from workflow.engine.drive import Drive
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
-from workflow.engine.slots import Slots
+from workflow.engine.slots import NoSlots
 from workflow.models import InstanceState, RunningProcesses
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,10 +86,11 @@ def test_what_a_step_costs(text: str, most: int, django_assert_max_num_queries: 
         drive = Drive(
             definition=instance.version.frozen,
             runner=runner,
+            aside=runner,
             planner=Planner(runner=runner, clock=timezone.now),
             writer=Direct(),
             side=ThreadPoolExecutor(1),
-            slots=Slots(1),
+            slots=NoSlots(),
             patience=Patience(stopping := Event()),
             stopping=stopping,
         )

@@ -99,7 +99,7 @@ def test_more_than_may_be_kept_fails_the_task_so_that_on_error_applies(settings:
     process("Big", {"Big": code("data['x'] = 'y' * 600"), "Tell": code("1")}, (1, "Big", {"on_error": 2}), (2, "Tell"))
     instance = started("Big")
     assert instance.state == InstanceState.FINISHED
-    assert instance.data["error"]["message"].startswith("The data takes 609 bytes; the limit (MAX_DATA_BYTES) is 500.")
+    assert instance.data["error"]["message"].startswith("The data takes 608 bytes; the limit (MAX_DATA_BYTES) is 500.")
     assert TaskRun.objects.get(task_name="Big").state == RunState.FAILED
 
 

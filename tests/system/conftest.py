@@ -2,14 +2,15 @@
 
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Spawn
+from tests.conftest import ROOT, Spawn
 
 PATIENCE = 60.0  # seconds
 
@@ -33,8 +34,30 @@ def start_engine(spawn: Spawn, effects: Path) -> Callable[..., "EngineProcess"]:
     return start
 
 
+@pytest.fixture
+def engines(environment: dict[str, str], effects: Path) -> Iterator[Callable[[str], int]]:
+    """Runs an engine until nothing is due, or until it is killed at that place; gives its exit code."""
+    command = [sys.executable, "-m", "tests.app.engines"]
+    variables = {**environment, "EFFECTS": str(effects), "EMAIL_URL": f"filemail:///{effects.parent}/mail"}
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        (effects.parent / "engines.log").open("w") as log,
+        subprocess.Popen(command, cwd=ROOT, env=variables, stderr=log, **pipes) as forking,
+    ):
+
+        def run(kill_at: str = "") -> int:
+            forking.stdin.write(f"{kill_at}\n")
+            forking.stdin.flush()
+            answer = forking.stdout.readline()
+            assert answer, (effects.parent / "engines.log").read_text()
+            return int(answer)
+
+        yield run
+        forking.kill()
+
+
 class EngineProcess:
-    """An engine that runs, or has run."""
+    """An engine, or a worker of a task queue, that runs, or has run."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -70,9 +93,11 @@ def parents() -> list[tuple[int, int]]:
     return [(int(pid), int(parent)) for pid, parent in map(str.split, listed.splitlines())]
 
 
-def eventually(is_so: Callable[[], Any], told: Callable[[], str] = lambda: "It does not come to pass.") -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + PATIENCE
+def eventually(
+    is_so: Callable[[], Any], told: Callable[[], str] = lambda: "It does not come to pass.", *, within: float = PATIENCE
+) -> None:
+    """Wait until it is so: for that many seconds."""
+    deadline = time.monotonic() + within
     while not is_so():
         assert time.monotonic() < deadline, told()
         time.sleep(0.02)

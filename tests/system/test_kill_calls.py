@@ -7,10 +7,8 @@ Some of the places, drawn by chance, are tried by default; all of them with KILL
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from django.core import mail
 from django.utils import timezone
 
 from tests.build import code, process
-from tests.conftest import ROOT
 from workflow import operations
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
 
@@ -45,28 +42,6 @@ CALLS = {
     "send_mail": "data['got'] = send_mail('a', 'b', 'anna@example.com')\nsay('after')",
     "sub-process": None,
 }
-
-
-@pytest.fixture
-def engines(environment: dict[str, str], effects: Path) -> Iterator[Callable[[str], int]]:
-    """Runs an engine until nothing is due, or until it is killed at that place; gives its exit code."""
-    command = [sys.executable, "-m", "tests.app.engines"]
-    variables = {**environment, "EFFECTS": str(effects), "EMAIL_URL": f"filemail:///{effects.parent}/mail"}
-    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with (
-        (effects.parent / "engines.log").open("w") as log,
-        subprocess.Popen(command, cwd=ROOT, env=variables, stderr=log, **pipes) as forking,
-    ):
-
-        def run(kill_at: str = "") -> int:
-            forking.stdin.write(f"{kill_at}\n")
-            forking.stdin.flush()
-            answer = forking.stdout.readline()
-            assert answer, (effects.parent / "engines.log").read_text()
-            return int(answer)
-
-        yield run
-        forking.kill()
 
 
 @pytest.fixture(autouse=True)

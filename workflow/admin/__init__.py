@@ -1,8 +1,10 @@
 """The admin: definitions are edited here, instances are looked at and acted on. It calls operations, and shows."""
 
 from workflow.admin.absences import AbsenceAdmin
+from workflow.admin.calendars import BusinessCalendarAdmin
 from workflow.admin.engines import EngineAdmin
 from workflow.admin.instances import RunningProcessesAdmin
+from workflow.admin.notices import MailPreferenceAdmin, NoticeAdmin
 from workflow.admin.processes import ProcessAdmin
 from workflow.admin.runs import TaskRunAdmin
 from workflow.admin.users import TellsWhatWaits
@@ -11,7 +13,10 @@ from workflow.admin.waiting import WaitingForApprovalAdmin
 
 __all__ = [
     "AbsenceAdmin",
+    "BusinessCalendarAdmin",
     "EngineAdmin",
+    "MailPreferenceAdmin",
+    "NoticeAdmin",
     "ProcessAdmin",
     "ProcessVersionAdmin",
     "RunningProcessesAdmin",

@@ -15,6 +15,7 @@ from workflow import approvers
 from workflow.admin.editor import CodeEditor
 from workflow.admin.fields import TimeSpanField
 from workflow.errors import suggestion
+from workflow.lint import DECIDERS
 from workflow.models import FormField, Process, Task, TaskTransitions
 from workflow.models.people import unknown_names
 
@@ -25,6 +26,7 @@ NO_CODE = _("Only those with the permission “Can edit the code of tasks, and e
 EXPRESSIONS = ("input", "output")
 EXPRESSION = {"rows": 2, "cols": 80, "class": "workflow-code", "spellcheck": "false", "autocapitalize": "off"}
 NARROW = {"class": "workflow-number"}
+SPAN = {"size": 12, "spellcheck": "false", "autocapitalize": "off"}
 A_TASK = {"list": "workflow-task-names"}
 """Offers the names of the tasks on the page."""
 
@@ -50,7 +52,7 @@ class ProcessForm(forms.ModelForm):
 
 
 class TaskForm(forms.ModelForm):
-    """A task. Without `may_edit_code`, its code and expressions are only shown, and so is an approver that is one."""
+    """A task. Without `may_edit_code`, its code and expressions are only shown, and so are approvers that are one."""
 
     may_edit_code = False
 
@@ -59,11 +61,13 @@ class TaskForm(forms.ModelForm):
         fields = (
             *("name", "manual", "approver", "code", "subprocess", "input", "output"),
             *("quorum", "not_starter", "not_same_as", "same_as", "instructions"),
+            *("due", "calendar", "remind", "escalate_to", "escalate_after", "by_default", "by_default_after"),
             *("timeout", "max_attempts", "retry_delay", "time_limit", "memory_limit"),
         )
         widgets: ClassVar = {
             "code": CodeEditor(),
-            "approver": forms.TextInput(attrs={"class": "vTextField"}),
+            **{field: forms.TextInput(attrs={"class": "vTextField"}) for field in DECIDERS},
+            **{field: forms.TextInput(attrs=SPAN) for field in ("due", "escalate_after", "by_default_after")},
             "not_same_as": forms.TextInput(attrs=A_TASK),
             "same_as": forms.TextInput(attrs=A_TASK),
             "instructions": forms.Textarea(attrs={"rows": 4, "cols": 80}),
@@ -76,17 +80,24 @@ class TaskForm(forms.ModelForm):
         if not self.may_edit_code:
             for field in ("code", *EXPRESSIONS):
                 _only_show(self, field)
-            if approvers.is_expression(self.instance.approver):
-                _only_show(self, "approver")
+            for field in DECIDERS:
+                if approvers.is_expression(getattr(self.instance, field)):
+                    _only_show(self, field)
 
     def validate_constraints(self) -> None:
         """Left to the formset, which knows the names that other tasks get, or give up, at the same time."""
 
     def clean_approver(self) -> str:
-        approver: str = self.cleaned_data["approver"]
-        if not self.may_edit_code and "approver" in self.changed_data and approvers.is_expression(approver):
+        return self._names_or_permitted("approver")
+
+    def clean_escalate_to(self) -> str:
+        return self._names_or_permitted("escalate_to")
+
+    def _names_or_permitted(self, field: str) -> str:
+        text: str = self.cleaned_data[field]
+        if not self.may_edit_code and field in self.changed_data and approvers.is_expression(text):
             raise forms.ValidationError(NO_CODE)
-        return approver
+        return text
 
 
 class TaskFormSet(BaseInlineFormSet):

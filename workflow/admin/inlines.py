@@ -34,6 +34,18 @@ class TaskInline(_DraftInline, admin.StackedInline):
             _("Instructions, and who may not decide"),
             {"classes": ("collapse",), "fields": ("instructions", "quorum", "not_starter", "not_same_as", "same_as")},
         ),
+        (
+            _("Deadlines"),
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    ("due", "calendar"),
+                    "remind",
+                    ("escalate_to", "escalate_after"),
+                    ("by_default", "by_default_after"),
+                ),
+            },
+        ),
         (_("Sub-process"), {"classes": ("collapse",), "fields": ("subprocess", "input", "output")}),
         (
             _("Attempts and limits"),
@@ -45,15 +57,16 @@ class TaskInline(_DraftInline, admin.StackedInline):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
-        return super().get_queryset(request).select_related("subprocess")
+        return super().get_queryset(request).select_related("subprocess", "calendar")
 
     def get_formset(self, request: HttpRequest, obj: Process | None = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
-        processes: Any = formset.form.base_fields.get("subprocess")
-        if processes is not None:
-            processes.choices = list(processes.choices)  # read once, not for each task
-            for verb in ("add", "change", "delete"):  # from here it can be looked at, in a window of its own
-                setattr(processes.widget, f"can_{verb}_related", False)
+        for name in ("subprocess", "calendar"):
+            choice: Any = formset.form.base_fields.get(name)
+            if choice is not None:
+                choice.choices = list(choice.choices)  # read once, not for each task
+                for verb in ("add", "change", "delete"):  # from here it can be looked at, in a window of its own
+                    setattr(choice.widget, f"can_{verb}_related", False)
         return formset
 
 

@@ -1,6 +1,6 @@
 """How values and states look in the admin: small templates, so that a project can change them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from workflow import values
@@ -38,6 +38,11 @@ def time(moment: datetime | None) -> str:
 def text(value: str) -> SafeString | str:
     """Text whose lines matter; a dash where there is none."""
     return _rendered("text", text=value) if value else "-"
+
+
+def lines(values: Iterable[str]) -> SafeString | str:
+    """Sentences, one below the other; a dash where there is none."""
+    return format_html_join(mark_safe("<br>"), "{}", ((value,) for value in values)) or "-"
 
 
 def link(page: str, key: Any, label: Any) -> SafeString:

@@ -6,20 +6,23 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from workflow import operations
+from workflow import clock, operations
 from workflow.admin import decide, show
 from workflow.admin.chosen import LARGEST
 from workflow.admin.decide import APPROVE, REJECT, Decision
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
+from workflow.deadlines import Event, Kind
+from workflow.definition import ByDefault
 from workflow.errors import WorkflowError
 from workflow.models import WaitingForApproval
 
@@ -35,6 +38,19 @@ class NobodyFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
         return queryset.undecidable() if self.value() == "nobody" else queryset
+
+
+class OverdueFilter(admin.SimpleListFilter):
+    """What should have been decided by now."""
+
+    title = _("due date")
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("over", _("Overdue"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        return queryset.overdue(clock.now()) if self.value() == "over" else queryset
 
 
 class ForWhomFilter(admin.SimpleListFilter):
@@ -58,6 +74,19 @@ class ForWhomFilter(admin.SimpleListFilter):
         return queryset.asking([user])
 
 
+def what_comes(event: Event) -> str:
+    """What is to happen at a deadline, in words."""
+    match event.kind:
+        case Kind.REMIND:
+            return say("they are reminded")
+        case Kind.ESCALATE:
+            return say("%(who)s are asked as well") % {"who": ", ".join(event.to)}
+        case Kind.DECIDE if event.decision == ByDefault.APPROVE:
+            return say("it is approved by default")
+        case Kind.DECIDE:
+            return say("it is rejected by default")
+
+
 def _user(key: str | None) -> Any:
     if key is None or not key.isdecimal():
         return None
@@ -71,12 +100,13 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         "question",
         "process_name",
         "instance_link",
+        "due",
         "who",
         "approvals",
         "claimed_by",
         "queued",
     )
-    list_filter = (NobodyFilter, ForWhomFilter, ProcessNameFilter)
+    list_filter = (OverdueFilter, NobodyFilter, ForWhomFilter, ProcessNameFilter)
     list_select_related = ("claimed_by",)
     search_fields = ("process_name", "task_name", "question", "approver")
     search_help_text = _("The number of an instance, or a part of a process's, a task's or an approver's name.")
@@ -88,13 +118,32 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
             None,
             {"fields": ("question", "instructions", "instance_link", "who", "approvals", "claimed_by", "queued_at")},
         ),
+        (_("Deadlines"), {"fields": ("due", "due_why", "to_come")}),
         (_("What it is about"), {"fields": ("data_shown", "results_shown")}),
     )
-    readonly_fields = ("instructions", "instance_link", "who", "approvals", "data_shown", "results_shown")
+    readonly_fields = (
+        *("instructions", "instance_link", "who", "approvals", "due", "to_come", "data_shown", "results_shown"),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without deadlines, where there are none."""
+        has_deadlines = obj is not None and obj.due_at is not None
+        return [fieldset for fieldset in self.fieldsets if has_deadlines or "due_why" not in fieldset[1]["fields"]]
 
     @admin.display(description=_("waiting since"), ordering="queued_at")
     def queued(self, waiting: WaitingForApproval) -> str:
         return show.time(waiting.queued_at)
+
+    @admin.display(description=_("due at"), ordering=F("due_at").asc(nulls_last=True))
+    def due(self, waiting: WaitingForApproval) -> SafeString | str:
+        """Marked where it is over, by a word as well, so that colour is not needed."""
+        if not waiting.is_overdue(clock.now()):
+            return show.time(waiting.due_at)
+        return format_html('<strong class="workflow-overdue">{} {}</strong>', show.time(waiting.due_at), say("overdue"))
+
+    @admin.display(description=_("if nobody decides"))
+    def to_come(self, waiting: WaitingForApproval) -> SafeString | str:
+        return show.lines(f"{show.time(event.at)} {what_comes(event)}" for event in waiting.events)
 
     @admin.display(description=_("instance"), ordering="rpid")
     def instance_link(self, waiting: WaitingForApproval) -> SafeString:

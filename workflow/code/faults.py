@@ -26,9 +26,15 @@ def was_stopped(error: MontyError) -> bool:
     return isinstance(error, MontyCrashedError) and bool(_STOPPED.search(str(error)))
 
 
-def is_out_of_memory(error: MontyError) -> bool:
-    """Whether the code needed more memory than its session may take."""
-    return isinstance(error, MontyRuntimeError) and bool(_OUT_OF_MEMORY.match(str(error.exception())))
+def may_be_anothers_doing(error: MontyError) -> bool:
+    """Whether code may have failed by what earlier code took of what its session may take: memory, calls, names."""
+    match error:
+        case MontySyntaxError():
+            return True
+        case MontyRuntimeError():
+            message = str(error.exception())
+            return bool(_OUT_OF_MEMORY.match(message) or _OUT_OF_CALLS.match(message))
+    return False
 
 
 def code_error(error: MontyError, *, job: Job, names: Collection[str]) -> CodeError:

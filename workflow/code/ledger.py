@@ -139,7 +139,7 @@ def arguments_of(call: Call) -> dict[str, Any]:
 
 def refuse_too_large(what: str, value: Any) -> None:
     """Raises `ValueProblem` for what takes more bytes than the ledger keeps of one call."""
-    size, limit = len(values.dumps(value).encode()), conf.get("MAX_DATA_BYTES")
+    size, limit = values.size(value), conf.get("MAX_DATA_BYTES")
     if size > limit:
         raise ValueProblem(f"{what} takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
 

@@ -31,7 +31,7 @@ from workflow.code import typecheck
 from workflow.code.crossing import as_reply, exported
 from workflow.code.expression import expression_job, without_calls
 from workflow.code.failure import failure
-from workflow.code.faults import MAX_CALLS, code_error, is_out_of_memory, was_stopped
+from workflow.code.faults import MAX_CALLS, code_error, may_be_anothers_doing, was_stopped
 from workflow.code.job import (
     Answer,
     Call,
@@ -46,7 +46,7 @@ from workflow.code.job import (
 )
 from workflow.code.log import Log
 from workflow.code.runner import Runner
-from workflow.code.text import Text, text_of
+from workflow.code.text import Text, is_blank, text_of
 from workflow.values import ValueProblem
 
 if find_spec("opentelemetry") is None:
@@ -55,8 +55,9 @@ if find_spec("opentelemetry") is None:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 GRACE: Final = 1.0  # seconds past its limit after which a worker that does not stop by itself is killed
-_NOTHING: Final = "None"  # Monty binds no inputs to blank code
 _MIB: Final = 1 << 20
+_MOST_USES: Final = 200
+"""Pieces of code that one session runs: each leaves a little behind."""
 
 
 class SandboxRunner:
@@ -105,7 +106,7 @@ class SandboxRunner:
         kept: "_Kept | None" = None,
     ) -> Completed | Errored:
         """See `Runner.evaluate`."""
-        if typecheck.is_blank(expression):
+        if is_blank(expression):
             return Errored(error=failure("SyntaxError", "The expression is blank."))
         job = expression_job(
             typecheck.parenthesized(expression),
@@ -141,9 +142,9 @@ class SandboxRunner:
         kept: "_Kept | None" = None,
     ) -> Generator[Call, Answer, Outcome]:
         log = Log(self._log_limit)
-        text = text_of(_NOTHING if typecheck.is_blank(job.code) else job.code)
+        text = text_of(job.code)
         try:
-            with kept.session(job, text, anew=bool(snapshot)) if kept else self.session(job) as session:
+            with kept.session(job, text, inputs, anew=bool(snapshot)) if kept else self.session(job) as session:
                 step = self._begin(session, text, inputs, snapshot=snapshot, log=log)
                 while not isinstance(step, MontyComplete):
                     if isinstance(step, FunctionSnapshot) and not step.is_os_function:
@@ -155,7 +156,7 @@ class SandboxRunner:
         except ValueProblem as problem:
             return Errored(error=failure("BadValue", str(problem)), log=str(log))
         except MontyError as error:
-            if was_stopped(error) or (kept and kept.was_used and is_out_of_memory(error)):
+            if was_stopped(error) or (kept and kept.was_used and may_be_anothers_doing(error)):
                 raise WorkerStopped(str(error)) from error
             return Errored(error=_in_place(code_error(error, job=job, names=self._names()), text), log=str(log))
 
@@ -225,30 +226,31 @@ class _Kept:
         self._session: MontySession | None = None
         self._limits: tuple[float, int, str] | None = None
         self._left: set[str] = set()
-        self.was_used = False
-        """Whether other code ran in the session before: what that has left takes memory, too."""
+        self._uses = 0
+
+    @property
+    def was_used(self) -> bool:
+        """Whether other code ran in the session before: what that has left counts towards its limits, too."""
+        return self._uses > 1
 
     @contextmanager
-    def session(self, job: Job, text: Text, *, anew: bool) -> Iterator[MontySession]:
+    def session(self, job: Job, text: Text, inputs: Mapping[str, Any], *, anew: bool) -> Iterator[MontySession]:
         """The session that is kept, or a new one, to be kept in its stead."""
         limits = (job.time_limit, job.memory_limit, job.seed if text.is_alone else "")
-        if anew or text.is_alone or self._limits != limits or self._left & text.uses:
+        is_safe = not (anew or text.is_alone or (self._left - inputs.keys()) & text.uses)
+        if not is_safe or self._limits != limits or self._uses >= _MOST_USES:
             self._stack.close()
-            self._session, self._limits, self._left = (
-                self._stack.enter_context(self._runner.session(job)),
-                limits,
-                set(),
-            )
-            self.was_used = False
+            self._session = self._stack.enter_context(self._runner.session(job))
+            self._limits, self._left, self._uses = limits, set(), 0
         assert self._session is not None
+        self._uses += 1
         try:
             yield self._session
         except BaseException:
             self._limits = None
             self._stack.close()
             raise
-        self.was_used = True
-        self._left |= text.binds
+        self._left |= text.binds | inputs.keys()
         if text.is_alone or anew:
             self._limits = None
 

@@ -4,9 +4,7 @@ import ast
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-OUTER = frozenset({"data", "results", "run"})
-"""Names that each feed brings along."""
-
+_NOTHING = "None"  # the sandbox binds no inputs to blank code
 _FAR_REACHING = frozenset({"exec", "eval", "globals", "locals", "vars"})
 
 
@@ -44,6 +42,8 @@ class Text:
 @lru_cache(maxsize=2_000)
 def text_of(code: str) -> Text:
     """The text to feed, which has the same lines."""
+    if is_blank(code):
+        code = _NOTHING
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
@@ -60,9 +60,14 @@ def text_of(code: str) -> Text:
         gives_data=True,
         shifted=shifted,
         uses=frozenset(names.used),
-        binds=frozenset(names.bound) - OUTER,
+        binds=frozenset(names.bound),
         is_alone=names.imports or bool(names.used & _FAR_REACHING),
     )
+
+
+def is_blank(code: str) -> bool:
+    """Whether there is nothing to run: no line but blank ones and comments."""
+    return all(not line or line.startswith("#") for line in map(str.strip, code.splitlines()))
 
 
 def _giving_data(code: str, last: ast.stmt) -> tuple[str, int]:

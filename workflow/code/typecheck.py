@@ -22,6 +22,7 @@ from pydantic_monty import (
 from workflow.code.failure import suggestion
 from workflow.code.faults import place
 from workflow.code.job import UNCHECKED, Problem
+from workflow.code.text import is_blank
 
 LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20}
 NOT_AN_EXPRESSION: Final = 'This must be one expression, such as data["amount"] > 100, not statements.'
@@ -45,11 +46,6 @@ def check(pool: Monty, code: str, *, expression: bool, stubs: str) -> list[Probl
 def parenthesized(expression: str) -> str:
     """The expression such that nothing but an expression parses; its lines keep their numbers."""
     return f"({expression.strip()}\n)"
-
-
-def is_blank(code: str) -> bool:
-    """Whether there is nothing to run: no line but blank ones and comments."""
-    return all(not line or line.startswith("#") for line in map(str.strip, code.splitlines()))
 
 
 def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workflow import approvers, questions
+from workflow import approvers, questions, worktime
 from workflow.definition import Field
 
 LONGEST = timedelta(days=3660)
@@ -20,11 +20,12 @@ class ForTime:
 
 @dataclass(frozen=True, kw_only=True)
 class ForPeople:
-    """Until one of those named decides; the call returns the decision."""
+    """Until one of those named decides, which should be within `due`; the call returns the decision."""
 
     names: tuple[str, ...]
     question: str
     form: tuple[Field, ...] = ()
+    due: str = ""
     due_at: None = None
 
 
@@ -69,17 +70,28 @@ def sleep_until(now: datetime, when: datetime) -> ForTime:
     return ForTime(due_at=when.astimezone(UTC))
 
 
-def approval(_now: datetime, approver: Any, question: Any, fields: Any = ()) -> ForPeople:
-    """`approval(approver, question, fields=[…])`: names of users and groups, as a text with commas or as a list; and the
-    form that they fill in, as a list of dicts with the keys of a `Field`.
+def approval(_now: datetime, approver: Any, question: Any, fields: Any = (), due: Any = None) -> ForPeople:
+    """`approval(approver, question, fields=[…], due="2d")`: names of users and groups, as a text with commas or as a list;
+    the form that they fill in, as a list of dicts with the keys of a `Field`; and the working time that they have.
     """
     if not isinstance(question, str) or not question.strip():
         raise ValueError("approval() takes a question, as text, that the approver can decide")
     try:
         form = questions.form_from_value(fields)
+        within = _due(due)
     except (TypeError, ValueError) as error:
         raise type(error)(f"approval(): {error}") from error
-    return ForPeople(names=approvers.names_from_value(approver), question=question, form=form)
+    return ForPeople(names=approvers.names_from_value(approver), question=question, form=form, due=within)
+
+
+def _due(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f'due must be working time as text, such as "2d", not {type(value).__name__}')
+    if worktime.span(value).is_before or worktime.span(value) == worktime.Span():
+        raise ValueError(f"due must be more than 0, not {value}")
+    return value
 
 
 def wait_for(now: datetime, signal: Any, timeout: Any = None) -> ForSignal:
@@ -139,7 +151,7 @@ def sleep(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: flo
 
 def sleep_until(when: datetime) -> None: ...
 
-def approval(approver: str | list[str], question: str, fields: Sequence[Mapping[str, Any]] = ()) -> _Decision: ...
+def approval(approver: str | list[str], question: str, fields: Sequence[Mapping[str, Any]] = (), due: str | None = None) -> _Decision: ...
 
 def wait_for(signal: str, timeout: float | timedelta | None = None) -> Any: ...
 

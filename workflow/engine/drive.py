@@ -8,6 +8,7 @@ a while, so that people see it move.
 import logging
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from threading import Event
 from time import monotonic
 
@@ -22,12 +23,13 @@ from workflow.engine.commit import Writer
 from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
 from workflow.engine.patience import Patience
-from workflow.engine.plan import Planner
-from workflow.engine.report import tell_lost
+from workflow.engine.plan import PeopleAreLate, Planner
+from workflow.engine.report import tell_kept, tell_lost
 from workflow.engine.slots import Slots
 from workflow.engine.subprocess import run_subprocess
 from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, TaskRun
+from workflow.people.deadlines import keep_deadlines
 from workflow.transitions import Applied, LeaseLost, RunClosed, Turn
 
 logger = logging.getLogger(__name__)
@@ -41,10 +43,13 @@ class _Outdated(Exception):
 
 @dataclass(kw_only=True)
 class Drive:
-    """One instance's way through its steps. `side` runs the code of rows that start together."""
+    """One instance's way through its steps, in a thread that has a slot. `runner` is this thread's; `side` runs the code of rows
+    that start together, by the runner `aside` that threads share.
+    """
 
     definition: Definition
     runner: Runner
+    aside: Runner
     planner: Planner
     writer: Writer
     side: Executor
@@ -78,12 +83,15 @@ class Drive:
 
     def _run(self, held: Held) -> Held | None:
         held.refuse_unreadable()
-        with self.slots.working(), self.runner.shared() as self.own:
-            self.planner = replace(self.planner, runner=self.own)
+        with self.runner.shared() as self.own:
+            if self.own is not self.planner.runner:
+                self.planner = replace(self.planner, runner=self.own)
             try:
                 while held.instance.state == InstanceState.RUNNING:
                     try:
                         self._go_on(held)
+                    except PeopleAreLate as late:
+                        held = self._reloaded_after_deadlines(held, late.now)
                     except _Outdated:
                         held = self._reloaded(held)
             except LeaseLost:
@@ -92,6 +100,7 @@ class Drive:
         return held
 
     def _go_on(self, held: Held) -> None:
+        self.slots.moved()
         turn = None if held.is_planned else self.planner.turn(held)
         held.is_planned = True
         if turn is not None:
@@ -128,6 +137,12 @@ class Drive:
             case Applied.LOST:
                 raise LeaseLost(f"The lease of instance {held.lease.instance} was lost.")
 
+    def _reloaded_after_deadlines(self, held: Held, now: datetime) -> Held:
+        """In a transaction of their own, as people decide in one: what they decide by default comes from outside, too."""
+        for kept in self.patience(lambda: keep_deadlines(held.lease, now)):
+            tell_kept(held.instance, kept)
+        return self._reloaded(held)
+
     def _reloaded(self, held: Held) -> Held:
         found = self.patience(lambda: transitions.refresh(held.lease))
         if found is None:
@@ -162,7 +177,7 @@ class Drive:
 
     def _execute_aside(self, held: Held, run: TaskRun) -> Report | None:
         with self.slots.working():
-            return self._execute(held, run, self.runner)
+            return self._execute(held, run, self.aside)
 
     def _execute(self, held: Held, run: TaskRun, runner: Runner) -> Report | None:
         """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own.

@@ -19,13 +19,21 @@ from workflow.definition import TaskDefinition
 from workflow.engine.entry import verdicts
 from workflow.engine.held import Declined, Held, Report
 from workflow.engine.retry import retry_at
-from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval
+from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval, bulk
 from workflow.models.states import OPEN
+from workflow.people.deadlines import set_deadlines
 from workflow.starting import Start
 from workflow.transitions import Asked, Turn
 
 FINAL = frozenset({DISAGREES, "SnapshotTampered"})
 """Errors that no further attempt can mend."""
+
+
+class PeopleAreLate(Exception):
+    """A deadline of what waits for people has come: it is to be kept before there is anything to plan."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +46,14 @@ class Planner:
     limits: flow.Limits = field(default_factory=conf.limits)
 
     def turn(self, held: Held) -> Turn | None:
-        """What to write next, or `None` where nothing is new and code is still running."""
+        """What to write next, or `None` where nothing is new and code is still running. Raises `PeopleAreLate`."""
         now = self.clock()
+        due = [run for run in held.runs.values() if run.due_at and run.due_at <= now]
+        if due and any(run.state == RunState.WAITING for run in due):
+            raise PeopleAreLate(now)
         # In this order, a run that has just failed is written as waiting for its retry, however short the delay.
         overdue = _time_out(held, now)
-        woken = _wake(held, now)
+        woken = _wake(due)
         begun, asked = self._begin_pending(held, now)
         changed = [*overdue, *woken, *begun, *self._take_reports(held, now)]
         turn = self._decided(held, changed, now)
@@ -118,6 +129,7 @@ class Planner:
         starts, circles = verdicts(held.definition, position, self.runner, held.instance)
         entered = flow.enter(held.definition, position, starts)
         created = [_new_run(held, entered, row, starts=starts[row], now=now) for row in entered.rows]
+        waiting = [_queued(held, run, circles[run.row], now) for run in created if run.row in circles]
         state, due_at = _rest(created)
         # What can't even begin may decide the step at once.
         if state != InstanceState.RUNNING and not self._stays(held, entered):
@@ -128,7 +140,7 @@ class Planner:
             fields=_cursor(entered),
             changed=changed,
             created=created,
-            waiting=[_queued(held, run, circles[run.row], now) for run in created if run.row in circles],
+            waiting=waiting,
         )
 
     def _stays(self, held: Held, entered: flow.Position) -> bool:
@@ -157,9 +169,11 @@ def _time_out(held: Held, now: datetime) -> list[TaskRun]:
     return overdue
 
 
-def _wake(held: Held, now: datetime) -> list[TaskRun]:
-    """Begin what has waited long enough: another attempt, or what comes after the call that waited."""
-    due = [run for run in held.runs.values() if run.due_at and run.due_at <= now]
+def _wake(due: Sequence[TaskRun]) -> list[TaskRun]:
+    """Begin what has waited long enough, unless it is out of time: another attempt, or what comes after the call that
+    waited.
+    """
+    due = [run for run in due if run.state in OPEN]
     for run in due:
         run.attempt += run.state == RunState.RETRYING
         run.state, run.due_at = RunState.RUNNING, None
@@ -203,7 +217,8 @@ def _cursor(position: flow.Position) -> dict[str, Any]:
 
 
 def _new_run(held: Held, position: flow.Position, row: int, *, starts: bool | flow.Failed, now: datetime) -> TaskRun:
-    run = TaskRun.fresh(
+    run = bulk.fresh(
+        TaskRun,
         instance_id=held.instance.pk,
         task_name=held.definition.rows[row].task,
         visit=position.visit,
@@ -241,12 +256,14 @@ def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> Asked | N
         case Suspended(wait=ForPeople() as wait) if run.state == RunState.SUSPENDED:
             waiting, circle = _queued(held, run, circle_named(wait.names), now)
             waiting.quorum, waiting.question, waiting.form = 1, wait.question, [asdict(field) for field in wait.form]
+            if wait.due:
+                set_deadlines(waiting, run, TaskDefinition(name=run.task_name, due=wait.due), ())
             return waiting, circle
     return None
 
 
 def _queued(held: Held, run: TaskRun, circle: Circle, now: datetime) -> Asked:
-    instance = held.instance
+    instance, task = held.instance, held.definition.task_of(run.row)
     waiting = WaitingForApproval(
         process_id=instance.process_id,
         task=Task.objects.filter(parent=instance.process_id, name=run.task_name).first(),
@@ -255,9 +272,11 @@ def _queued(held: Held, run: TaskRun, circle: Circle, now: datetime) -> Asked:
         process_name=instance.process_name,
         task_name=run.task_name,
         approver=circle.text,
-        quorum=held.definition.task_of(run.row).quorum,
+        quorum=task.quorum,
         queued_at=now,
     )
+    if task.manual and task.due:
+        set_deadlines(waiting, run, task, circle.escalate_to)
     return waiting, circle
 
 

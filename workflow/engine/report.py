@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workflow.logs import fields
-from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
+from workflow.models import InstanceState, Intervention, RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.transitions import Turn
 
 if TYPE_CHECKING:
@@ -27,7 +27,13 @@ def tell_lost(instance: RunningProcesses) -> None:
 def report_claim(instance: RunningProcesses) -> None:
     """Log that this engine has taken an instance."""
     values = (instance.process_name, instance.pk, instance.step)
-    logger.info("%s instance %s is RUNNING at step %s", *values, extra=fields(**about(instance)))
+    Line(logging.INFO, "%s instance %s is RUNNING at step %s", values, about(instance)).tell()
+
+
+def tell_kept(instance: RunningProcesses, kept: Intervention) -> None:
+    """Log what was done because people were late."""
+    values = (instance.process_name, instance.pk, kept.action, kept.details)
+    logger.info("%s instance %s: %s %s", *values, extra=fields(**about(instance)))
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,14 @@ class Line:
     about: dict[str, Any]
 
     def tell(self) -> None:
-        logger.log(self.level, self.message, *self.values, extra=fields(**self.about))
+        if logger.isEnabledFor(self.level):
+            logger.handle(_record(self))
+
+
+def _record(line: Line) -> logging.LogRecord:
+    """The event, without looking for who logs it, which would take longer than all the rest."""
+    place = (logger.name, line.level, __file__, 0)
+    return logger.makeRecord(*place, line.message, line.values, None, extra=fields(**line.about))
 
 
 def about(instance: RunningProcesses, run: TaskRun | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from workflow.models.instances import (
     Signal,
     TaskRun,
 )
+from workflow.models.notices import MailPreference, MailWish, Notice, NoticeKind, NoticeState
 from workflow.models.states import MOVES, InstanceState, Priority, RunState
 from workflow.models.waiting import Assignee, Barred, WaitingForApproval
 
@@ -27,7 +28,12 @@ __all__ = [
     "FormField",
     "InstanceState",
     "Intervention",
+    "MailPreference",
+    "MailWish",
     "Mailbox",
+    "Notice",
+    "NoticeKind",
+    "NoticeState",
     "Priority",
     "Process",
     "ProcessVersion",

@@ -1,17 +1,29 @@
 """Rows written many at a time, by one statement each: what an ORM does object by object costs more than the database.
 
-Both functions take model objects as they stand in memory, and are to be called in a transaction.
+They take and give model objects as they stand in memory; what writes is to be called in a transaction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Model
+from django.db.models import (
+    AutoField,
+    BinaryField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    Model,
+    TextField,
+)
+from django.db.models.base import ModelState
 
-from workflow.values import dumps
+from workflow.values import encode
 
 ROWS = 500
 """Rows a statement: far below what any database binds, far above what makes a difference."""
@@ -20,11 +32,13 @@ _Row = TypeVar("_Row", bound=Model)
 _Part = TypeVar("_Part")
 
 
-def insert(rows: Sequence[_Row], *, unique: Sequence[str]) -> None:
+def insert(rows: Sequence[_Row], *, unique: Sequence[str], are_new: bool = False) -> None:
     """Insert rows, and give them their keys. One that is there already, by what is `unique`, is left as it is there.
 
-    So a write whose commit was not heard of, because the connection broke, can simply be done again.
+    So a write whose commit was not heard of, because the connection broke, can simply be done again. Where all of them
+    `are_new`, one that is there raises `IntegrityError`, and `unique` need only tell them apart from one another.
     """
+    again = "" if are_new else "ON CONFLICT DO NOTHING "
     for part in _parts(rows):
         model = type(part[0])
         statement, parameters = _source(model, _inserted(model), [vars(row) for row in part])
@@ -32,13 +46,14 @@ def insert(rows: Sequence[_Row], *, unique: Sequence[str]) -> None:
         back = ", ".join(_columns(model, ("id", *unique)))
         keys = _run(
             f"INSERT INTO {_table(model)} ({columns}) SELECT {columns} {statement} WHERE TRUE "  # or ON would be a join's
-            f"ON CONFLICT DO NOTHING RETURNING {back}",
+            f"{again}RETURNING {back}",
             parameters,
         )
         by_key = {tuple(natural): key for key, *natural in keys}
         for row in part:
             natural = tuple(getattr(row, name) for name in unique)
             row.pk = by_key.get(natural) or _there(row, unique)
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
@@ -48,6 +63,38 @@ def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequenc
         statement, parameters = _source(model, ("id", *names), part)
         assignments = ", ".join(f"{column} = v.{column}" for column in columns)
         _run(f"UPDATE {table} SET {assignments} {statement} WHERE {table}.{key} = v.{key}", parameters)
+
+
+def fresh(model: type[_Row], **values: Any) -> _Row:
+    """An object that is not in the database yet. Django's own way to make one of so many fields takes longer than to run
+    the code of a small task.
+    """
+    one = model.__new__(model)
+    one.__dict__.update(_blank(model), **values)
+    one._state = ModelState()
+    return one
+
+
+def objects(model: type[_Row], statement: str, parameters: Sequence[Any]) -> list[_Row]:
+    """What a statement gives that ends with `RETURNING` or `SELECT` and `columns(model)`."""
+    names = _attributes(model)
+    converters = _converters(model, connection.vendor)
+    found = []
+    for row in _run(statement, parameters):
+        values = list(row)
+        for place, expression, convert in converters:
+            values[place] = convert(values[place], expression, connection)
+        one = model.__new__(model)
+        one.__dict__.update(zip(names, values, strict=True))
+        one._state = ModelState()
+        one._state.adding, one._state.db = False, DEFAULT_DB_ALIAS
+        found.append(one)
+    return found
+
+
+def columns(model: type[Model]) -> str:
+    """All columns of a model, as `objects` reads them."""
+    return ", ".join(_columns(model, _attributes(model)))
 
 
 def _parts(rows: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
@@ -71,25 +118,58 @@ def _source(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[s
     """`FROM … AS v`, whose columns are those of the fields, and its parameters."""
     if connection.vendor == "postgresql":
         # One parameter, and always the same statement: a driver that looks through thousands of values is slow.
-        named = [(field.column, field.attname) for field in _fields(model, names)]
-        given = [{column: row[name] for column, name in named} for row in rows]
-        return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_dumps(given)]
-    fields = _fields(model, names)
-    db: Any = connections[DEFAULT_DB_ALIAS]  # itself: what stands for it is slow to ask
-    values = [field.get_db_prep_save(row[field.attname], db) for row in rows for field in fields]
+        return f"FROM jsonb_populate_recordset(NULL::{_table(model)}, %s::jsonb) AS v", [_recordset(model, names, rows)]
+    prepared = _prepared(model, names)
+    values = [prepare(row[name]) if prepare else row[name] for row in rows for name, prepare in prepared]
     listed = ", ".join(f"column{number} AS {column}" for number, column in enumerate(_columns(model, names), 1))
-    one = f"({', '.join(['%s'] * len(fields))})"
+    one = f"({', '.join(['%s'] * len(prepared))})"
     return f"FROM (SELECT {listed} FROM (VALUES {', '.join([one] * len(rows))})) AS v", values
 
 
-def _dumps(rows: list[dict[str, Any]]) -> str:
+def _recordset(model: type[Model], names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a JSON array of objects."""
+    columns, json_columns = _shape(model, names)
+    records = []
     for row in rows:
-        for name, value in row.items():
-            if isinstance(value, datetime):
-                row[name] = value.isoformat()
-            elif isinstance(value, bytes | memoryview):
-                row[name] = "\\x" + bytes(value).hex()
-    return dumps(rows)
+        record = {column: row[attribute] for column, attribute in columns}
+        for column in json_columns:
+            record[column] = orjson.Fragment(encode(record[column]))
+        records.append(record)
+    return orjson.dumps(records, _binary).decode()
+
+
+def _binary(value: Any) -> str:
+    """What JSON has no form for: bytes, as PostgreSQL reads them."""
+    if isinstance(value, bytes | memoryview):
+        return "\\x" + bytes(value).hex()
+    raise TypeError(f"A column of {type(value).__name__} is not written in bulk.")
+
+
+@cache
+def _prepared(model: type[Model], names: tuple[str, ...]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    """Attributes with what makes of them what the driver takes; nothing where that is the value itself."""
+    return [(field.attname, _preparation(field)) for field in _fields(model, names)]
+
+
+def _preparation(field: Any) -> Callable[[Any], Any] | None:
+    match field:
+        case JSONField():
+            return lambda value: None if value is None else encode(value).decode()
+        case DateTimeField():
+            return connections[DEFAULT_DB_ALIAS].ops.adapt_datetimefield_value
+        case AutoField() | BinaryField() | BooleanField() | CharField() | ForeignKey() | IntegerField() | TextField():
+            return None
+    return lambda value: field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
+
+
+@cache
+def _shape(model: type[Model], names: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Columns with the attributes that they hold, and those of them that are JSON."""
+    fields = _fields(model, names)
+    columns = [(field.column, field.attname) for field in fields]
+    return columns, [
+        column for column, field in zip(dict(columns), fields, strict=True) if isinstance(field, JSONField)
+    ]
 
 
 @cache
@@ -103,6 +183,28 @@ def _fields(model: type[Model], names: tuple[str, ...]) -> tuple[Any, ...]:
 @cache
 def _columns(model: type[Model], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(connection.ops.quote_name(field.column) for field in _fields(model, names))
+
+
+@cache
+def _blank(model: type[Model]) -> dict[str, Any]:
+    """What the attributes of a new object are where nothing else is said."""
+    return {field.attname: field.get_default() for field in model._meta.local_concrete_fields}
+
+
+@cache
+def _attributes(model: type[Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.local_concrete_fields)
+
+
+@cache
+def _converters(model: type[Model], vendor: str) -> list[tuple[int, Any, Callable[..., Any]]]:  # noqa: ARG001 - each its own
+    """What makes values of a row those of the fields, by the place in the row."""
+    found = []
+    for place, field in enumerate(model._meta.local_concrete_fields):
+        expression = field.get_col(model._meta.db_table)
+        of_field = [*connection.ops.get_db_converters(expression), *field.get_db_converters(connection)]
+        found += [(place, expression, convert) for convert in of_field]
+    return found
 
 
 @cache

@@ -1,16 +1,27 @@
 """Business calendars: when people work."""
 
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from functools import cache
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+
+from workflow import worktime
+from workflow.errors import suggestion
+from workflow.worktime import Calendar
 
 
 def site_time_zone() -> str:
     """The zone of a new calendar."""
-    return settings.TIME_ZONE
+    return str(settings.TIME_ZONE)
 
 
 class BusinessCalendar(models.Model):
@@ -55,3 +66,95 @@ class BusinessCalendar(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def worktime(self) -> Calendar:
+        """The calendar as a value. Raises `ValueError` where it makes no sense, as `clean` does."""
+        off = worktime.days_off(self.days_off)
+        holidays = public_holidays(self.country, self.subdivision)
+        return Calendar(
+            name=self.name,
+            zone=_zone(self.time_zone),
+            week=worktime.week(self.hours),
+            why_off=lambda day: off.get(day) or holidays(day),
+        )
+
+    def clean(self) -> None:
+        """Each mistake at its field."""
+        readers: dict[str, Callable[[], Any]] = {
+            "time_zone": lambda: _zone(self.time_zone),
+            "hours": lambda: worktime.week(self.hours),
+            "country": lambda: public_holidays(self.country, ""),
+            "days_off": lambda: worktime.days_off(self.days_off),
+        }
+        found = {field: problem for field, read in readers.items() if (problem := _problem(read))}
+        if "country" not in found and (problem := _problem(lambda: public_holidays(self.country, self.subdivision))):
+            found["subdivision"] = problem
+        if found:
+            raise ValidationError(found)
+
+
+def _problem(read: Callable[[], Any]) -> str:
+    try:
+        read()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            say("There is no time zone %(name)r: give one such as Europe/Vienna.") % {"name": name}
+        ) from None
+
+
+def public_holidays(country: str, subdivision: str) -> Callable[[date], str]:
+    """Tells the name of the public holiday that a day is, in English where it is known; blank for other days. Raises
+    `ValueError`.
+    """
+    if not country:
+        if subdivision:
+            raise ValueError(say("It is a subdivision of which country?"))
+        return lambda _: ""
+    _holidays_of(country, subdivision, 2000)  # raises what any year would
+    return lambda day: _holidays_of(country, subdivision, day.year).get(day, "")
+
+
+@cache
+def _holidays_of(country: str, subdivision: str, year: int) -> Mapping[date, str]:
+    try:
+        import holidays  # an extra: only calendars with a country need it
+    except ImportError:
+        raise ValueError(
+            say("Public holidays need the package “holidays” (pip install holidays). Or write them as other days off.")
+        ) from None
+    known = holidays.list_supported_countries()
+    if country not in known:  # the library would take other names of its own as well
+        raise ValueError(_no_such_code(country, known))
+    try:
+        return dict(holidays.country_holidays(country, subdiv=subdivision or None, years=year, language="en_US"))
+    except NotImplementedError:
+        raise ValueError(_no_such_code(subdivision, known[country])) from None
+
+
+def _no_such_code(code: str, known: Iterable[str]) -> str:
+    return say("There is no code %(code)r.") % {"code": code} + suggestion(code, known)
+
+
+def calendar_named(name: str) -> tuple[Calendar, str]:
+    """The calendar of that name, the default one for a blank name, and all time by the site's clocks where there is neither;
+    and what is wrong, where it is not the one that was meant. A mistake in a calendar must not keep a task from waiting.
+    """
+    every = BusinessCalendar.objects.all()
+    found = every.filter(name=name).first() if name else None
+    problem = f"There is no calendar {name!r} any more. " if name and found is None else ""
+    found = found or every.filter(is_default=True).first()
+    try:
+        if found is not None:
+            return found.worktime, problem
+    except ValueError as error:
+        problem += f"The calendar {str(found)!r} is not right: {error} "
+    return Calendar.of_all_time(timezone.get_default_timezone()), problem

@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.db import models
+from django.db.models.expressions import Col
 
-from workflow.values import Decoder, Encoder, Unreadable
+from workflow.values import Decoder, Encoder, Unreadable, loads
 
 
 class ValuesField(models.JSONField):
@@ -16,6 +17,8 @@ class ValuesField(models.JSONField):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """The value, or what is wrong with it: one bad row must not keep an engine from reading the others."""
         try:
+            if isinstance(value, str) and isinstance(expression, Col):
+                return loads(value)
             return super().from_db_value(value, expression, connection)
         except ValueError as error:
             return Unreadable(str(error))

@@ -1,15 +1,13 @@
 """Instances: what runs, its history, and what waits for people."""
 
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.db.models.base import ModelState
 from django.utils.translation import gettext_lazy as _
 
 from workflow.models.definitions import Process, ProcessVersion
@@ -41,7 +39,15 @@ class RunningProcesses(models.Model):
     results = ValuesField(_("results"), default=dict, help_text=_("The last result of each task, by its name."))
     error = models.JSONField(_("error"), null=True)
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("started by")
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("started by"),
+        db_index=False,  # an index below begins with it
+    )
+    start_key = models.CharField(
+        _("start key"), max_length=200, blank=True, help_text=_("What the start was named, so that it happens once.")
     )
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
@@ -98,6 +104,18 @@ class RunningProcesses(models.Model):
             models.Index(fields=["process_name", "state"], name="workflow_instance_process"),
             models.Index(fields=["state", "-id"], name="workflow_instance_state"),
             models.Index(fields=["version"], name="workflow_instance_version"),
+            # What somebody has started, the newest first, without what that has started in its turn; and of that, what
+            # has not ended, which may lie behind very much that has.
+            models.Index(
+                fields=["started_by", "depth", "-id"],
+                name="workflow_instance_starter",
+                condition=Q(started_by__isnull=False),
+            ),
+            models.Index(
+                fields=["started_by", "-id"],
+                name="workflow_instance_under_way",
+                condition=Q(started_by__isnull=False, ended_at__isnull=True, depth=0),
+            ),
             models.Index(
                 fields=["subject_type", "subject_id"],
                 name="workflow_instance_subject",
@@ -105,6 +123,9 @@ class RunningProcesses(models.Model):
             ),
         ]
         constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["start_key"], name="workflow_instance_start_once", condition=~Q(start_key="")
+            ),
             models.CheckConstraint(condition=Q(state__in=InstanceState.values), name="workflow_instance_state_known"),
             models.CheckConstraint(
                 condition=~Q(state__in=sorted(DUE)) | Q(due_at__isnull=False), name="workflow_instance_due_known"
@@ -175,16 +196,6 @@ class TaskRun(models.Model):
     def __str__(self) -> str:
         return f"{self.task_name} ({self.get_state_display()})"
 
-    @classmethod
-    def fresh(cls, **values: Any) -> Self:
-        """A run that is not in the database yet. Django's own way to make an object of so many fields takes longer than
-        to run the code of a small task.
-        """
-        run = cls.__new__(cls)
-        run.__dict__.update(_blank(cls), **values)
-        run._state = ModelState()
-        return run
-
     @property
     def place(self) -> tuple[int, int]:
         """What tells it from the instance's other runs, also before it is in the database: its visit and its row."""
@@ -194,12 +205,6 @@ class TaskRun(models.Model):
     def next_at(self) -> datetime | None:
         """When something is to happen to it, unless something else comes before."""
         return min((at for at in (self.due_at, self.deadline) if at and self.state in OPEN), default=None)
-
-
-@cache
-def _blank(model: type[models.Model]) -> dict[str, Any]:
-    """What the attributes of a new object are where nothing else is said."""
-    return {field.attname: field.get_default() for field in model._meta.local_concrete_fields}
 
 
 class ActionCall(models.Model):
@@ -274,7 +279,7 @@ class Signal(models.Model):
 
 
 class Intervention(models.Model):
-    """What somebody did to an instance besides deciding: who, why, and what it was."""
+    """What somebody did to an instance besides deciding: who, why, and what it was. By nobody: its deadlines did, or a program."""
 
     instance = models.ForeignKey(
         RunningProcesses, models.CASCADE, related_name="interventions", verbose_name=_("instance")

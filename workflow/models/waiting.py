@@ -13,6 +13,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from workflow.deadlines import Event
 from workflow.deciding import Bar, Reason
 from workflow.definition import Field, TaskDefinition
 from workflow.models.definitions import Process, Task
@@ -131,6 +132,9 @@ class WaitingForApproval(models.Model):
     schedule = models.JSONField(
         _("what is to come"), default=list, help_text=_("Reminders, escalation and a decision by default, in order.")
     )
+    assignment = models.PositiveIntegerField(
+        _("assignment"), default=0, help_text=_("How often it was assigned anew: links that were sent before are void.")
+    )
 
     objects = WaitingQuerySet.as_manager()
 
@@ -146,6 +150,19 @@ class WaitingForApproval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.process_name}: {self.task_name}"
+
+    @property
+    def events(self) -> list[Event]:
+        """What is to come if nobody decides, in order."""
+        return [Event.from_json(event) for event in self.schedule]
+
+    @events.setter
+    def events(self, events: Sequence[Event]) -> None:
+        self.schedule = [event.to_json() for event in events]
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it should have been decided by then."""
+        return self.due_at is not None and self.due_at <= now
 
     @property
     def definition(self) -> TaskDefinition:

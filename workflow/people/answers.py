@@ -46,7 +46,7 @@ def answers_from(
             wrong[field.name] = str(fault)
     if wrong:
         raise _bad(form, wrong)
-    size, limit = len(values.dumps(given).encode()), conf.get("MAX_DATA_BYTES")
+    size, limit = values.size(given), conf.get("MAX_DATA_BYTES")
     if size > limit:
         raise BadData(f"The answers take {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
     return given

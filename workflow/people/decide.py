@@ -7,13 +7,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from workflow import clock, conf, flow, history, transitions
+from workflow import clock, conf, flow, history, notices, transitions
 from workflow.deciding import Bar, May, Reason, Verdict, Vote, verdict
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed
 from workflow.models import (
     Assignee,
     Barred,
     Decision,
+    NoticeKind,
     RunningProcesses,
     RunState,
     TaskRun,
@@ -34,10 +35,12 @@ def who_was_quicker(run: TaskRun) -> str:
     asked_by_code = run.call_number > 0
     if asked_by_code or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return f"{what} waits no more: the instance has moved on. Nothing was changed."
-    who = run.decided_by.get_username() if run.decided_by else "The command line"
     did = "approved" if run.state == RunState.FINISHED else "rejected"
-    when = timezone.localtime(run.ended_at)
-    return f"{who} {did} {what} at {when:%Y-%m-%d %H:%M}. Nothing was changed."
+    when = f"{timezone.localtime(run.ended_at):%Y-%m-%d %H:%M}"
+    if run.decided_by is None and run.decisions.filter(by_default=True, attempt=run.attempt).exists():
+        return f"Nobody had decided {what} in time, so it was {did} by default at {when}. Nothing was changed."
+    who = run.decided_by.get_username() if run.decided_by else "The command line"
+    return f"{who} {did} {what} at {when}. Nothing was changed."
 
 
 def approve(
@@ -47,14 +50,18 @@ def approve(
     comment: str = "",
     answers: Mapping[str, Any] | None = None,
     seen: str | None = None,
+    by_link: bool = False,
 ) -> TaskRun:
     """Approve a waiting task. `by` is who decides; `None` is the operator at the command line, whose word is final.
 
     `answers` are those to the task's form, as `answers_from` takes them; `seen` is the token of what was looked at.
+    `by_link` notes that they came by a link of an e-mail, and were not asked to log in.
     Where a quorum is needed, this counts as one of it, and the task waits on until that is reached.
     Raises `AlreadyDecided`, `NotAllowed`, `Stale` or `BadData`.
     """
-    return decide(waiting, approved=True, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen)
+    return decide(
+        waiting, approved=True, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, by_link=by_link
+    )
 
 
 def reject(
@@ -64,9 +71,12 @@ def reject(
     comment: str = "",
     answers: Mapping[str, Any] | None = None,
     seen: str | None = None,
+    by_link: bool = False,
 ) -> TaskRun:
     """Reject a waiting task, as `approve` approves it: at once, whatever the quorum, and with no field that is needed."""
-    return decide(waiting, approved=False, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen)
+    return decide(
+        waiting, approved=False, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, by_link=by_link
+    )
 
 
 def _rights(by: Any) -> Rights | None:
@@ -81,6 +91,7 @@ def decide(
     comment: str,
     answers: Mapping[str, Any],
     seen: str | None = None,
+    by_link: bool = False,
 ) -> TaskRun:
     """Approve or reject, as those say; `rights` are those of who decides."""
     if len(comment) > MAX_COMMENT:
@@ -98,6 +109,7 @@ def decide(
             call=current.task_run.call_number if current.question else 0,
             user=by,
             on_behalf_of_id=on_behalf_of,
+            by_link=by_link,
             approved=approved,
             comment=comment,
             answers=_checked(current, answers, by=by, approved=approved),
@@ -106,6 +118,22 @@ def decide(
         )
         _cast(vote, current, instance)
     return TaskRun.objects.get(pk=waiting.task_run_id)
+
+
+def decide_by_default(waiting: WaitingForApproval, *, approved: bool, comment: str, now: datetime) -> None:
+    """Decide what nobody has decided in time, whatever the quorum. To be called in a transaction in which its instance is
+    locked; `comment` says why.
+    """
+    vote = Decision(
+        task_run=waiting.task_run,
+        attempt=waiting.task_run.attempt,
+        by_default=True,
+        approved=approved,
+        comment=comment,
+        saw=what_is_seen(waiting),
+        at=now,
+    )
+    _cast(vote, waiting, waiting.rpid)
 
 
 def locked(waiting: WaitingForApproval) -> tuple[RunningProcesses, WaitingForApproval]:
@@ -192,7 +220,8 @@ def _votes(last: Decision) -> list[Decision]:
 
 
 def _told(vote: Decision) -> dict[str, Any]:
-    return {"user": vote.user.get_username() if vote.user else None, "comment": vote.comment}
+    told = {"user": vote.user.get_username() if vote.user else None, "comment": vote.comment}
+    return {**told, "by_default": True} if vote.by_default else told
 
 
 def _keep_apart(vote: Decision, waiting: WaitingForApproval, instance: RunningProcesses) -> None:
@@ -209,6 +238,7 @@ def _keep_apart(vote: Decision, waiting: WaitingForApproval, instance: RunningPr
             Barred.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"why": Bar.DID})
         if other.task_name in together:
             Assignee.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"reason": Reason.SAME})
+            notices.queue_to([vote.user_id], NoticeKind.WAITS, other, now=vote.at)
 
 
 def _close_step(instance: RunningProcesses, now: datetime) -> None:

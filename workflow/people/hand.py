@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db import transaction
 
-from workflow import approvers, clock, conf
+from workflow import approvers, clock, conf, notices
 from workflow.circle import NotDecidable, circle_named, circle_of, insert
 from workflow.code.runner import get_runner
 from workflow.deciding import Bar, Circle, May, Reason, Refused, Right
 from workflow.errors import BadData, NotAllowed, NotPermitted
-from workflow.models import Assignee, Barred, Intervention, WaitingForApproval
+from workflow.models import Assignee, Barred, Intervention, NoticeKind, WaitingForApproval
 from workflow.people.decide import MAX_COMMENT, locked
 from workflow.people.rights import OPERATE, Rights, reason
 
@@ -59,25 +59,29 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
         Assignee.objects.get_or_create(waiting=current, user=to, defaults={"reason": Reason.DELEGATED})
         if current.quorum == 1:
             _hold(current, to)
+            _assign_anew(current)
         elif isinstance(right, May) and (right.on_behalf_of or _is_asked(by, current)):
             Barred.objects.create(waiting=current, user_id=right.on_behalf_of or by.pk, why=Bar.DELEGATED)
+        notices.queue_to([to.pk], NoticeKind.DELEGATED, current, now=clock.now(), text=_said(by, comment))
         _note("delegate", current, by, f" to {to.get_username()}", comment)
 
 
 def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
     """Ask whomever its approver names by now; who was handed it or held it, does no more. For operators, or the program.
 
-    Votes that were cast stay. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
+    Votes that were cast stay, and so does whom it was escalated to. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
     """
     if by is not None and not _operates(by):
         raise NotAllowed(f"{by.get_username()} may not have it resolved again: it takes the permission {OPERATE}.")
     asked = _resolved(waiting)
     with transaction.atomic():
         _, current = locked(waiting)
-        current.assignees.all().delete()
+        current.assignees.exclude(reason=Reason.ESCALATED).delete()
         current.barred.exclude(why=Bar.VOTED).delete()
-        insert([(current, asked)])
         WaitingForApproval.objects.filter(pk=current.pk).update(approver=asked.text, claimed_by=None, claimed_at=None)
+        _assign_anew(current)
+        insert([(current, asked)])
+        notices.queue(NoticeKind.WAITS, [current], now=clock.now())
         _note("resolve again", current, by, f": {asked.text or 'any member of staff'}")
 
 
@@ -110,6 +114,7 @@ def _refuse_receiver(to: Any, waiting: WaitingForApproval) -> None:
     match Rights(to).to(waiting):
         case Bar.DELEGATED:  # it comes back
             waiting.barred.filter(user=to, why=Bar.DELEGATED).delete()
+            _assign_anew(waiting)
         case (Refused.INACTIVE | Bar()) as found:
             raise NotPermitted(reason(found, to, waiting))
         case May() if waiting.quorum > 1 and _is_asked(to, waiting):
@@ -124,6 +129,16 @@ def _is_asked(user: Any, waiting: WaitingForApproval) -> bool:
 def _hold(waiting: WaitingForApproval, user: Any) -> None:
     at = clock.now() if user else None
     WaitingForApproval.objects.filter(pk=waiting.pk).update(claimed_by=user, claimed_at=at)
+
+
+def _assign_anew(waiting: WaitingForApproval) -> None:
+    """Make the links void that were sent before: who is asked again gets a new one."""
+    waiting.assignment += 1
+    WaitingForApproval.objects.filter(pk=waiting.pk).update(assignment=waiting.assignment)
+
+
+def _said(by: Any, comment: str) -> str:
+    return f"{by.get_username()}: {comment}" if by and comment else comment
 
 
 def _operates(user: Any) -> bool:

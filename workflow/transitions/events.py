@@ -70,7 +70,7 @@ def settle(call: ActionCall, above: RunningProcesses, *, now: datetime) -> None:
 def _too_large(name: str, results: Sequence[Any]) -> dict[str, str] | None:
     size, limit = 0, conf.get("MAX_DATA_BYTES")
     for result in results:
-        size += len(values.dumps(result).encode())
+        size += values.size(result)
         if size > limit:
             message = f"What {name}() would return takes more than {limit:,} bytes, the limit (MAX_DATA_BYTES)."
             return {"type": "ValueError", "message": message}
@@ -119,7 +119,7 @@ def decide_run(
     be locked.
     """
     decided = TaskRun.objects.filter(pk=run.pk, state=RunState.WAITING).update(
-        state=state, result=result, changes=changes, decided_by=by, comment=result["comment"], ended_at=now
+        state=state, result=result, changes=changes, decided_by=by, comment=result["comment"], ended_at=now, due_at=None
     )
     if not decided:
         return False

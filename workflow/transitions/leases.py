@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import Count, F
 
-from workflow.models import InstanceState, Process, RunningProcesses, TaskRun
+from workflow.models import InstanceState, Process, RunningProcesses, TaskRun, bulk
 from workflow.models.states import Priority
 
 TABLE = RunningProcesses._meta.db_table
@@ -80,6 +80,25 @@ def next_due(now: datetime, processes: Collection[str] = ()) -> datetime | None:
 def lease_of(instance: RunningProcesses) -> Lease:
     """The lease under which `claim` gave out an instance."""
     return Lease(instance=instance.pk, owner=instance.owner, fence=instance.fence, events=instance.events)
+
+
+def take_over(claim: Lease, *, by: str, until: datetime) -> RunningProcesses | None:
+    """The instance with its claim, which is `by`'s from now on; `None` where it is no longer that of `claim`.
+
+    It bears to be asked again by the same, where the connection broke before the answer.
+    """
+    taken = RunningProcesses.objects.filter(
+        pk=claim.instance, owner__in=[claim.owner, by], fence=claim.fence, state=InstanceState.RUNNING
+    )
+    if not taken.update(owner=by, due_at=until):
+        return None
+    return taken.filter(owner=by).first()
+
+
+def still_held(owner: str, claims: Collection[tuple[int, int]], *, now: datetime) -> set[tuple[int, int]]:
+    """Of these claims, each an instance and its fence, those that `owner` has still, and whose leases are not over."""
+    held = RunningProcesses.objects.filter(pk__in=[pk for pk, _ in claims], state=InstanceState.RUNNING)
+    return set(held.filter(owner=owner, due_at__gt=now).values_list("pk", "fence")) & set(claims)
 
 
 def renew(leases: Collection[Lease], *, until: datetime) -> int:
@@ -191,10 +210,11 @@ class _Leasing:
         found = f"SELECT id FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT {limit:d}{skip}"
         statement = (
             f"UPDATE {TABLE} SET state = 'RUNNING', owner = %s, due_at = %s, fence = fence + 1 "
-            f"WHERE id IN ({found}) RETURNING *"
+            f"WHERE id IN ({found}) RETURNING {bulk.columns(RunningProcesses)}"
         )
         parameters = [self.owner, _at(self.until), _at(self.now), *self.only[1], *but[1]]
-        return sorted(RunningProcesses.objects.raw(statement, parameters), key=lambda instance: instance.pk)
+        claimed = bulk.objects(RunningProcesses, statement, parameters)
+        return sorted(claimed, key=lambda instance: instance.pk)
 
 
 def _at(moment: datetime) -> Any:

@@ -8,9 +8,18 @@ from typing import Any
 
 from django.db import transaction
 
-from workflow import circle
+from workflow import circle, notices
 from workflow.deciding import Circle
-from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval, bulk
+from workflow.models import (
+    ActionCall,
+    InstanceState,
+    NoticeKind,
+    RunningProcesses,
+    RunState,
+    TaskRun,
+    WaitingForApproval,
+    bulk,
+)
 from workflow.models.states import ENDED
 from workflow.starting import Start
 from workflow.transitions import events
@@ -196,6 +205,8 @@ def _write_runs(turns: Sequence[Turn]) -> None:
         waiting.task_run = waiting.task_run  # its key is known only since it was written, right before
     bulk.insert([waiting for waiting, _ in asked], unique=("task_run_id",))
     circle.insert(asked)
+    if asked:
+        notices.queue(NoticeKind.WAITS, [waiting for waiting, _ in asked], now=asked[0][0].queued_at)
 
 
 def _insert_calls(calls: Sequence[ActionCall]) -> None:

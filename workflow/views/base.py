@@ -12,6 +12,9 @@ from django.views.generic.base import ContextMixin, View
 from workflow.errors import (
     AlreadyDecided,
     BadData,
+    LinkExpired,
+    LinkForged,
+    LinkVoid,
     NoSuchInstance,
     NoSuchProcess,
     NotAllowed,
@@ -32,6 +35,9 @@ STATUS: dict[type[WorkflowError], int] = {
     NotStartable: 409,
     Stale: 409,
     BadData: 422,
+    LinkForged: 404,
+    LinkExpired: 410,
+    LinkVoid: 410,
 }
 
 

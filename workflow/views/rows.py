@@ -1,7 +1,7 @@
 """The rows of an inbox: what waits, with as much of its instance as tells one from the next."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,7 +47,7 @@ class Row:
 
 def rows(waiting: Sequence[WaitingForApproval], *, user: Any, now: datetime) -> list[Row]:
     """The rows of a page, by two queries."""
-    instances = _instances({one.rpid_id for one in waiting})
+    instances = in_brief({one.rpid_id for one in waiting})
     return [_row(one, instances[one.rpid_id], user=user, now=now) for one in waiting if one.rpid_id in instances]
 
 
@@ -80,7 +80,8 @@ def _row(waiting: WaitingForApproval, instance: RunningProcesses, *, user: Any, 
     )
 
 
-def _instances(keys: set[int]) -> Mapping[int, RunningProcesses]:
+def in_brief(keys: Collection[int]) -> Mapping[int, RunningProcesses]:
+    """These instances, by two queries, with their data as `brief` where there is little of it."""
     brief = Case(When(size__lte=LONGEST_DATA, then=F("data")), output_field=ValuesField())
     found = (
         RunningProcesses.objects.filter(pk__in=keys)

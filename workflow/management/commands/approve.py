@@ -1,12 +1,13 @@
 """Approve or reject manual tasks that wait, or show what waits for whom."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from workflow import operations
+from workflow import clock, operations
 from workflow.management.base import WorkflowCommand, instance_id, json_argument
 from workflow.models import WaitingForApproval
 
@@ -91,8 +92,10 @@ def _line(waiting: WaitingForApproval, *, is_alert: bool) -> str:
     what = f"{waiting.process_name} task {waiting.task_name} (instance {waiting.rpid_id})"
     parts = [
         f"{what} waits for {waiting.approver or 'any member of staff'}",
-        f"since {timezone.localtime(waiting.queued_at):%Y-%m-%d %H:%M}",
+        f"since {_time(waiting.queued_at)}",
     ]
+    if waiting.due_at is not None:
+        parts.append(f"{'OVERDUE since' if waiting.is_overdue(clock.now()) else 'due'} {_time(waiting.due_at)}")
     if waiting.quorum > 1:
         parts.append(f"{waiting.votes} of {waiting.quorum} have approved")
     if waiting.claimed_by is not None:
@@ -100,3 +103,7 @@ def _line(waiting: WaitingForApproval, *, is_alert: bool) -> str:
     if is_alert:
         parts.append("NOBODY IS LEFT who can decide it")
     return ", ".join(parts)
+
+
+def _time(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"

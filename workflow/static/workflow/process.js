@@ -98,8 +98,10 @@
         show("approver", manual.checked);
         show("code", !manual.checked && !started?.value);
         section?.classList.toggle("workflow-unused", manual.checked && !fieldsIn(section).some(isFilled));
-        const people = partOf(task, "quorum")?.closest("fieldset");
-        people?.classList.toggle("workflow-unused", !manual.checked && !fieldsIn(people).some(isFilled));
+        for (const name of ["quorum", "due"]) {
+            const people = partOf(task, name)?.closest("fieldset");
+            people?.classList.toggle("workflow-unused", !manual.checked && !fieldsIn(people).some(isFilled));
+        }
     };
 
     const setUp = (task) => {
