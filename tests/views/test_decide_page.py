@@ -8,13 +8,14 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.build import code, form, manual, process
 from tests.views.conftest import People, Visit
+from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, press, text
 from workflow import clock, operations
 from workflow.models import Absence, Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

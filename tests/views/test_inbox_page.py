@@ -8,15 +8,16 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.build import code, form, manual, process
 from tests.views.conftest import People, Visit
+from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, select, text
 from workflow import clock, operations
 from workflow.models import Absence, Decision, RunningProcesses, TaskRun, WaitingForApproval
 from workflow.views import shown
 from workflow.views.filters import Place
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
 
