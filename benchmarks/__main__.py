@@ -16,7 +16,7 @@ from benchmarks import databases, table
 from benchmarks.measures import Measure
 from benchmarks.site import ROOT, environment, manage
 
-NAMES = ("raw", "steps", "start", "latency", "sleepers", "mixed", "memory", "dbos", "absurd")
+NAMES = ("raw", "steps", "start", "latency", "sleepers", "mixed", "memory", "pages", "dbos", "absurd")
 PACKAGES = ("Django", "psycopg", "pydantic-monty", "dbos", "absurd-sdk")
 
 

@@ -5,6 +5,7 @@ columns as the engine has written them, so that nothing here knows what they are
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, models, transaction
 
@@ -45,10 +46,10 @@ def define() -> None:
     TaskTransitions.objects.create(process=process, task=task, sequence=1)
 
 
-def park(worker: Worker, at: Bench, parked: Parked) -> None:
-    """So many of each, and the statistics that the database's own housekeeping would soon gather."""
+def park(worker: Worker, at: Bench, parked: Parked, *, user: Any = None) -> None:
+    """So many of each, started by that user, and the statistics that the database's own housekeeping would soon gather."""
     kinds = {"Sleeps": parked.asleep, "Waits": parked.waiting, "Ends": parked.ended}
-    originals = {name: operations.start(name).pk for name, count in kinds.items() if count}
+    originals = {name: operations.start(name, user=user).pk for name, count in kinds.items() if count}
     wait_until(lambda: _all_stand(list(originals.values())), [worker], every=0.1)
     for name, original in originals.items():
         _copy(original, kinds[name])

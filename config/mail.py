@@ -17,6 +17,10 @@ OPTIONS = {
     "EMAIL_FILE_PATH": "file_path",
 }
 
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+TIMEOUT = 30
+"""Seconds. Django's own default is to wait for a server that says nothing until it does."""
+
 
 def mail_settings(url: str) -> dict[str, Any]:
     """Settings that send mail to where `url` says, such as `smtp+tls://user:password@mail.example.com:587`.
@@ -25,6 +29,8 @@ def mail_settings(url: str) -> dict[str, Any]:
     """
     read = environ.Env.email_url_config(url)
     given = {name: value for name, value in read.items() if value and name in OPTIONS}
+    if read["EMAIL_BACKEND"] == SMTP:
+        given["EMAIL_TIMEOUT"] = TIMEOUT
     if django.VERSION < (6, 1):
         return {"EMAIL_BACKEND": read["EMAIL_BACKEND"], **given}
     options = {OPTIONS[name]: value for name, value in given.items()}

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     *(["config.samples"] if env.switch("SAMPLES", default=DEBUG) else []),
     *env.words("APPS"),
     "django_ace",
+    "django_htmx",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -55,9 +56,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "config.csp.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "workflow.middleware.local_times",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -94,7 +97,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "workflow:inbox"
+LOGOUT_REDIRECT_URL = "login"
 
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
@@ -122,6 +127,8 @@ if env.switch("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 WORKFLOW = env.object("WORKFLOW")
+if site_url := env.str("SITE_URL", default=""):
+    WORKFLOW.setdefault("SITE_URL", site_url)
 
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 LOG_FORMAT = env.choice("LOG_FORMAT", ("LOGFMT", "JSON"), default="LOGFMT")

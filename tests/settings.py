@@ -24,7 +24,9 @@ VARIABLES = {
     **dict.fromkeys(
         ("APPS", "BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "DEFAULT_FROM_EMAIL", "HSTS_SECONDS", "MEDIA_ROOT"), ""
     ),
-    **dict.fromkeys(("LANGUAGE_CODE", "LOG_FORMAT", "LOG_LEVEL", "SECRET_KEY_FALLBACKS", "TIME_ZONE", "WORKFLOW"), ""),
+    **dict.fromkeys(
+        ("LANGUAGE_CODE", "LOG_FORMAT", "LOG_LEVEL", "SECRET_KEY_FALLBACKS", "SITE_URL", "TIME_ZONE", "WORKFLOW"), ""
+    ),
 }
 
 

@@ -20,6 +20,7 @@ FIRST = {
     "sleepers": "idle CPU, empty",
     "mixed": "mixed, sequence",
     "memory": "memory, engine",
+    "pages": "page inbox, p50",
 }
 
 

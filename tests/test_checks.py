@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import django
 import pytest
 from django.core.checks import run_checks
 from pytest_django.fixtures import Settings
 
+from config.mail import mail_settings
 from workflow import checks, conf
 
 
@@ -37,6 +39,9 @@ def test_every_setting_has_a_rule(settings: Settings) -> None:
         ({"MEMORY_LIMIT": 1.5}, "E003", "WORKFLOW['MEMORY_LIMIT'] is 1.5.", "Make it a whole number of MiB above 0."),
         ({"BATCH": True}, "E003", "WORKFLOW['BATCH'] is True.", "Make it a whole number above 0."),
         ({"CONCURRENCY": -1}, "E003", "WORKFLOW['CONCURRENCY'] is -1.", "Make it a whole number above 0."),
+        ({"MAIL": "off"}, "E003", "WORKFLOW['MAIL'] is 'off'.", "Make it True or False."),
+        ({"SITE_URL": "example.com"}, "E003", "WORKFLOW['SITE_URL'] is 'example.com'.", "Make it the address that"),
+        ({"SITE_URL": "https://a.b/?c"}, "E003", "WORKFLOW['SITE_URL'] is 'https://a.b/?c'.", "Make it the address"),
         ({"RUNNER": "docker"}, "E003", "WORKFLOW['RUNNER'] is 'docker'.", "Make it 'sandbox' or 'trusted'."),
         ({"RUNNER": "trusted"}, "W001", "WORKFLOW['RUNNER'] is 'trusted': who may edit code", "Set it to 'sandbox'"),
     ],
@@ -47,6 +52,69 @@ def test_a_wrong_setting_is_named(settings: Settings, value: Any, number: str, m
     assert found.id == f"workflow.{number}"
     assert found.msg.startswith(message)
     assert (found.hint or "").startswith(hint)
+
+
+IMMEDIATE = "tests.app.queues.ImmediateBackend"
+QUEUE = "tests.app.queues.Losing"
+
+
+@pytest.mark.parametrize(
+    ("given", "tasks", "found"),
+    [
+        ({}, {"default": {"BACKEND": QUEUE}}, None),
+        ({"TASK_QUEUE": "slow"}, {"default": {"BACKEND": QUEUE, "QUEUES": ["slow"]}}, None),
+        (
+            {},
+            {"other": {"BACKEND": QUEUE}},
+            ("E011", "WORKFLOW['DISPATCH'] is 'tasks', but TASKS has no backend 'default'."),
+        ),
+        (
+            {"TASK_BACKEND": "mine"},
+            {"default": {"BACKEND": QUEUE}},
+            ("E011", "WORKFLOW['DISPATCH'] is 'tasks', but TASKS has no backend 'mine'."),
+        ),
+        (
+            {"TASK_QUEUE": "slow"},
+            {"default": {"BACKEND": QUEUE, "QUEUES": ["b", "a"]}},
+            ("E012", "The backend 'default' of TASKS has no queue 'slow'; it has 'a', 'b'."),
+        ),
+        (
+            {},
+            {"default": {"BACKEND": "no.such.Backend"}},
+            ("E011", "The backend 'default' of TASKS can't be used: Could not find backend 'no.such.Backend': "),
+        ),
+        (
+            {},
+            {"default": {"BACKEND": IMMEDIATE}},
+            ("W010", "WORKFLOW['DISPATCH'] is 'tasks', but the backend 'default' of TASKS hands nothing to workers."),
+        ),
+        ({"DISPATCH": "engine"}, {"other": {"BACKEND": IMMEDIATE}}, None),
+        ({"DISPATCH": "celery"}, {}, ("E003", "WORKFLOW['DISPATCH'] is 'celery'.")),
+    ],
+)
+def test_a_task_queue_must_be_there(
+    settings: Settings, given: dict[str, str], tasks: dict[str, Any], found: tuple[str, str] | None
+) -> None:
+    settings.TASKS = tasks
+    told = messages(settings, {"DISPATCH": "tasks", **given})
+    expected = [] if found is None else [(f"workflow.{found[0]}", found[1])]
+    assert [(number, text[: len(found[1])] if found else text) for number, text in told] == expected
+
+
+def test_a_mail_server_is_not_to_be_waited_for_without_end(settings: Settings) -> None:
+    settings.WORKFLOW = {"SITE_URL": "https://workflow.example.com"}
+    for name, value in mail_settings("smtp://mail.example.com").items():
+        setattr(settings, name, value)
+    assert checks.check_mail(None) == []
+    if django.VERSION < (6, 1):
+        settings.EMAIL_TIMEOUT = None
+    else:
+        settings.MAILERS["default"]["OPTIONS"].pop("timeout")
+    (found,) = checks.check_mail(None)
+    assert (found.id, found.msg) == (
+        "workflow.W003",
+        "A mail server that hangs is waited for without end, and no e-mail is sent meanwhile.",
+    )
 
 
 @pytest.mark.django_db

@@ -194,7 +194,7 @@ class TestEnvironment:
         assert variables["DATABASE_URL"] == f"sqlite:///{tmp_path}/demo.sqlite3"
         assert variables["DEBUG"] == "off"
         assert variables["ALLOWED_HOSTS"] == "127.0.0.1,localhost"
-        assert variables["EMAIL_URL"] == "consolemail://"
+        assert variables["EMAIL_URL"] == f"filemail:///{tmp_path}/demo.mail"
         assert len(variables["SECRET_KEY"]) > 50
 
     def test_a_database_named_for_it_is_used(self, tmp_path: Path) -> None:

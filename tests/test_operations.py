@@ -1,5 +1,6 @@
 """What people and programs ask for: who may, what it writes, and what it says when it can't."""
 
+from collections import UserDict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -48,6 +49,33 @@ class TestStart:
         assert instance.data == data
         assert isinstance(instance.data["sum"], Decimal)
         assert instance.started_by == people["anna"]
+
+    def test_what_is_named_starts_once(self) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        first = operations.start("P", {"n": 1}, once="invoice 7")
+        assert operations.start("P", {"n": 2}, once="invoice 7") == first
+        assert operations.start("P", once="invoice 8") != first
+        assert operations.start("P") != operations.start("P")
+        assert operations.started_as("invoice 7") == first
+        assert operations.started_as("invoice 9") is None
+        for name in ("", " ", "x" * 201, "a\0b"):
+            with pytest.raises(BadData, match="The name of a start is text of 1 to 200 characters"):
+                operations.start("P", once=name)
+
+    def test_what_somebody_else_starts_meanwhile_under_that_name_is_what_one_gets(self) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        begun: list[RunningProcesses] = []
+
+        class Slow(UserDict[str, Any]):
+            """Data that is read only once the other start has committed."""
+
+            def keys(self) -> Any:
+                if not begun:
+                    begun.append(operations.start("P", once="invoice 7"))
+                return super().keys()
+
+        assert operations.start("P", Slow(n=1), once="invoice 7") == begun[0]
+        assert RunningProcesses.objects.count() == 1
 
     def test_all_names_or_none(self) -> None:
         process("P", {"A": code("1")}, (1, "A"))

@@ -144,3 +144,10 @@ def test_two_engines_run_each_step_once() -> None:
     assert set(TaskRun.objects.values_list("state", "attempt")) == {("FINISHED", 1)}
     # Nothing was taken over or handed back: each instance was claimed by one engine, once.
     assert set(RunningProcesses.objects.values_list("fence", flat=True)) == {1}
+
+
+def test_of_many_starts_of_one_name_exactly_one_starts() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    begun = at_once(lambda number: operations.start("P", {"n": number}, once="invoice 7"))
+    assert len({instance.pk for instance in begun}) == 1
+    assert RunningProcesses.objects.count() == 1

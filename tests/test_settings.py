@@ -15,6 +15,7 @@ PRODUCTION = {
     "SECRET_KEY": "a long random text of nobody's but of these tests, 0123456789-abcdef",
     "ALLOWED_HOSTS": "workflow.example.com",
     "EMAIL_URL": "smtp+tls://us%40er:p%2Fw@mail.example.com:587",
+    "SITE_URL": "https://workflow.example.com",
 }
 
 
@@ -163,7 +164,18 @@ def test_apps_of_ones_own_are_installed() -> None:
 
 
 def test_the_engines_settings_are_json() -> None:
-    assert setting("WORKFLOW", **PRODUCTION, WORKFLOW='{"TIME_LIMIT": 2.5}') == {"TIME_LIMIT": 2.5}
+    read = setting("WORKFLOW", **PRODUCTION, WORKFLOW='{"TIME_LIMIT": 2.5}')
+    assert read == {"TIME_LIMIT": 2.5, "SITE_URL": "https://workflow.example.com"}
+
+
+def test_a_deployment_without_its_address_is_told_that_mail_has_no_links() -> None:
+    production = {**PRODUCTION, "SITE_URL": ""}
+    done = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **production)
+    assert done.returncode == 1
+    assert "workflow.W002" in done.stderr
+    assert not run(
+        "manage.py", "check", "--deploy", "--fail-level", "WARNING", **production, WORKFLOW='{"MAIL": false}'
+    ).returncode
 
 
 @pytest.mark.parametrize(
@@ -184,10 +196,18 @@ def test_mail_goes_where_the_url_says() -> None:
         "import django; django.setup()\n"
         "from django.core import mail\n"
         "b = mail.mailers['default'] if hasattr(mail, 'mailers') else mail.get_connection()\n"
-        "print(type(b).__module__, b.host, b.port, b.username, b.password, b.use_tls)\n"
+        "print(type(b).__module__, b.host, b.port, b.username, b.password, b.use_tls, b.timeout)\n"
     )
     done = run("-c", code, **PRODUCTION, DJANGO_SETTINGS_MODULE="config.settings")
-    assert done.stdout.split() == ["django.core.mail.backends.smtp", "mail.example.com", "587", "us@er", "p/w", "True"]
+    assert done.stdout.split() == [
+        "django.core.mail.backends.smtp",
+        "mail.example.com",
+        "587",
+        "us@er",
+        "p/w",
+        "True",
+        "30",
+    ]
     assert done.stderr == ""
 
 
@@ -236,11 +256,19 @@ def test_the_checkers_know_the_migrations() -> None:
 class TestPages:
     """What the site's own addresses answer."""
 
-    def test_the_front_page_leads_to_the_admin(self, client: Any) -> None:
-        assert client.get("/").headers["Location"] == "/admin/"
+    def test_the_front_page_is_the_inbox_of_whoever_logs_in(self, client: Any) -> None:
+        assert client.get("/").headers["Location"] == "/login/?next=/"
 
     def test_the_log_in_has_the_sites_name(self, client: Any, db: None) -> None:
-        assert "Workflow</a>" in client.get("/admin/login/").text
+        for page in ("/admin/login/", "/login/"):
+            assert "Workflow</a>" in client.get(page).text
+
+    @pytest.mark.parametrize("page", ["/login/", "/admin/login/", "/nothing/"])
+    def test_browsers_run_and_load_nothing_but_the_sites_own_files(self, client: Any, db: None, page: str) -> None:
+        policy = client.get(page).headers["Content-Security-Policy"]
+        assert policy == (
+            "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        )
 
     def test_static_files_are_served_without_being_collected(self, client: Any) -> None:
         response = client.get("/static/admin/css/base.css")

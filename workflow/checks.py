@@ -6,14 +6,21 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
+import django
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
 
-from workflow import conf
+from workflow import compat, conf
 
 RUNNERS = ("sandbox", "trusted")
+DRIVERS = ("engine", "tasks")
+
+_HERE_OR_NOWHERE = (".ImmediateBackend", ".DummyBackend")
+"""Backends of tasks that run them at once where they are sent, or never."""
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
 WISHES = ("AT_ONCE", "DIGEST", "NONE")
 
 
@@ -23,7 +30,49 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     given = getattr(settings, "WORKFLOW", {})
     if not isinstance(given, Mapping):
         return [_error("E001", f"WORKFLOW is {given!r}.", "Make it a dict, such as {'TIME_LIMIT': 10.0}.")]
-    return [*_unknown(given), *_bad(given), *_dangerous(given)]
+    return [*_unknown(given), *_bad(given), *_dangerous(given), *_undispatched(given)]
+
+
+@register(deploy=True)
+def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """What keeps e-mails from being of use, where they are on."""
+    if not isinstance(getattr(settings, "WORKFLOW", {}), Mapping) or not conf.get("MAIL"):
+        return []
+    return [*_without_links(), *_without_end()]
+
+
+def _without_links() -> list[CheckMessage]:
+    if conf.get("SITE_URL"):
+        return []
+    return [
+        CheckWarning(
+            "WORKFLOW['SITE_URL'] is not set: e-mails have no links by which people could decide.",
+            hint="Set it to the address that people reach the site by, such as 'https://workflow.example.com'; or set "
+            "WORKFLOW['MAIL'] to False, to send none.",
+            id="workflow.W002",
+        )
+    ]
+
+
+def _without_end() -> list[CheckMessage]:
+    if not _waits_for_ever():
+        return []
+    return [
+        CheckWarning(
+            "A mail server that hangs is waited for without end, and no e-mail is sent meanwhile.",
+            hint="Set a time-out: EMAIL_TIMEOUT = 30, or in MAILERS the option 'timeout'.",
+            id="workflow.W003",
+        )
+    ]
+
+
+def _waits_for_ever() -> bool:
+    mailer = getattr(settings, "MAILERS", {}).get("default", {})
+    if mailer:
+        return mailer.get("BACKEND") == SMTP and not mailer.get("OPTIONS", {}).get("timeout")
+    if django.VERSION >= (6, 1):  # it would warn of the settings that it has had before
+        return False
+    return settings.EMAIL_BACKEND == SMTP and not settings.EMAIL_TIMEOUT
 
 
 def _unknown(given: Mapping[Any, Any]) -> list[CheckMessage]:
@@ -60,6 +109,38 @@ def _dangerous(given: Mapping[Any, Any]) -> list[CheckMessage]:
     ]
 
 
+def _undispatched(given: Mapping[Any, Any]) -> list[CheckMessage]:
+    """What keeps a task queue from driving what engines claim."""
+    if given.get("DISPATCH") != "tasks":
+        return []
+    try:
+        backends = compat.tasks().task_backends
+    except ImportError:
+        hint = "Install it: pip install 'django-durable-workflow[tasks]'."
+        return [_error("E010", "WORKFLOW['DISPATCH'] is 'tasks', but Django's Tasks framework is missing.", hint)]
+    alias, queue = conf.get("TASK_BACKEND"), conf.get("TASK_QUEUE")
+    return _bad_queue(backends, alias, queue) if _is_name(alias) and _is_name(queue) else []
+
+
+def _bad_queue(backends: Any, alias: Any, queue: Any) -> list[CheckMessage]:
+    known = getattr(settings, "TASKS", {})
+    if alias not in known:
+        hint = "Configure it in the setting TASKS, or name one that is there in WORKFLOW['TASK_BACKEND']."
+        return [_error("E011", f"WORKFLOW['DISPATCH'] is 'tasks', but TASKS has no backend {alias!r}.", hint)]
+    try:
+        queues = backends[alias].queues
+    except ImproperlyConfigured as error:
+        return [_error("E011", f"The backend {alias!r} of TASKS can't be used: {error}", "Correct the setting TASKS.")]
+    if queues and queue not in queues:
+        told = f"The backend {alias!r} of TASKS has no queue {queue!r}; it has {', '.join(map(repr, sorted(queues)))}."
+        return [_error("E012", told, "Add it to its QUEUES, or name one of them in WORKFLOW['TASK_QUEUE'].")]
+    if known[alias]["BACKEND"].endswith(_HERE_OR_NOWHERE):
+        told = f"WORKFLOW['DISPATCH'] is 'tasks', but the backend {alias!r} of TASKS hands nothing to workers."
+        hint = "Configure one with workers, such as RQ's, or leave DISPATCH at 'engine'."
+        return [CheckWarning(told, hint=hint, id="workflow.W010")]
+    return []
+
+
 def _error(number: str, message: str, hint: str) -> Error:
     return Error(message, hint=hint, id=f"workflow.{number}")
 
@@ -72,6 +153,10 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
 def _is_address(value: Any) -> bool:
     if not isinstance(value, str):
         return False
@@ -81,6 +166,7 @@ def _is_address(value: Any) -> bool:
 
 _COUNT = (_is_count, "a whole number above 0")
 _SECONDS = (_is_duration, "a number of seconds above 0")
+_NAME = (_is_name, "a name, such as 'default'")
 _SWITCH = (lambda value: isinstance(value, bool), "True or False")
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -96,6 +182,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "CONCURRENCY": _COUNT,
     "BATCH": _COUNT,
     "LEASE": _SECONDS,
+    "DISPATCH": (lambda value: value in DRIVERS, " or ".join(map(repr, DRIVERS))),
+    "TASK_BACKEND": _NAME,
+    "TASK_QUEUE": _NAME,
     "MAIL": _SWITCH,
     "MAIL_DEFAULT": (lambda value: value in WISHES, " or ".join(map(repr, WISHES))),
     "MAIL_LINK_DAYS": (_is_duration, "a number of days above 0"),

@@ -31,6 +31,11 @@ DEFAULTS: dict[str, Any] = {
     "BATCH": 100,
     # Seconds after which a silent engine is taken for dead, and others go on with its work.
     "LEASE": 60.0,
+    # Who drives what engines claim: "engine" (its own threads), or "tasks" (workers, by Django's Tasks framework).
+    "DISPATCH": "engine",
+    # Of the setting TASKS, the backend that gets those tasks, and their queue.
+    "TASK_BACKEND": "default",
+    "TASK_QUEUE": "default",
     # Whether people are told by e-mail of what waits for them.
     "MAIL": True,
     # How those are told who have not said how they want it: "AT_ONCE", "DIGEST" or "NONE".

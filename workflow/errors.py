@@ -66,6 +66,30 @@ class NoSuchUser(WorkflowError):
         super().__init__(f"There is no active user {name!r}.{suggestion(name, known)}")
 
 
+class LinkRefused(WorkflowError):
+    """A link of an e-mail leads nowhere, or nowhere any more."""
+
+
+class LinkForged(LinkRefused):
+    """Nobody here has sent it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The link is not one that was sent from here, or not the whole of it: open it in the message again, or log in."
+        )
+
+
+class LinkExpired(LinkRefused):
+    """It was sent too long ago."""
+
+    def __init__(self, days: float) -> None:
+        super().__init__(f"The link has expired: links are good for {days:g} days. Log in to see what waits for you.")
+
+
+class LinkVoid(LinkRefused):
+    """What it was sent for is not asked of its user any more."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A sentence that names what is near `name` among `known`, or what there is, or that there is nothing."""
     names = sorted(known)

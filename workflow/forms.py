@@ -78,4 +78,8 @@ def _plain(field: Field, common: Mapping[str, Any]) -> forms.Field:
             return forms.CharField(widget=forms.Select(choices=YES_OR_NO), **common)
         case Kind.FILE:
             return forms.FileField(widget=forms.FileInput(), **common)
+        case Kind.USER:
+            # What is offered while a name is typed is the page's to say; the admin's takes it as it is written.
+            offered = {"list": "people", "data-people": "", "autocomplete": "off", "autocapitalize": "none"}
+            return forms.CharField(widget=forms.TextInput(attrs=offered), **common)
     return forms.CharField(**common)

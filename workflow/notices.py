@@ -12,10 +12,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 
 from workflow import conf
+from workflow.deciding import Reason
 from workflow.models import Assignee, Barred, Notice, NoticeKind, WaitingForApproval, bulk
-
-ESCALATED = "escalated"
-"""The `Assignee.reason` of whom a task asks since it is overdue."""
 
 
 def queue(kind: NoticeKind, waiting: Sequence[WaitingForApproval], *, now: datetime, mark: str = "") -> None:
@@ -53,7 +51,18 @@ def queue_to(
     )
 
 
-def people_asked(waiting: WaitingForApproval, reason: str = "") -> set[int]:
+def spread(notice: Notice, users: Collection[int], *, now: datetime) -> None:
+    """Tell each of these users what a notice says that is for all whom a task asks."""
+    each = {"kind": notice.kind, "waiting_id": notice.waiting_id, "task_run_id": notice.task_run_id}
+    _insert(
+        [
+            Notice(key=f"{notice.key}:{user}", user_id=user, text=notice.text, created_at=now, due_at=now, **each)
+            for user in sorted(users)
+        ]
+    )
+
+
+def people_asked(waiting: WaitingForApproval, reason: Reason | None = None) -> set[int]:
     """The active users whom it asks and nothing bars; only for that reason, where one is given."""
     rows = Assignee.objects.filter(waiting=waiting.pk, **({"reason": reason} if reason else {}))
     asked = Q(pk__in=rows.filter(user__isnull=False).values("user"))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 
 from workflow import clock, conf, starting, transitions, values
@@ -42,10 +42,12 @@ from workflow.people.rights import Rights, decidable, inbox, may_decide, why_not
 from workflow.people.seen import seen_token
 from workflow.people.starters import may_start, startable
 from workflow.people.uploads import attach, keep_upload, may_read
+from workflow.people.visible import may_see, sees_all, visible_to
 from workflow.purging import purge
-from workflow.starting import findings, processes_named
+from workflow.starting import findings, processes_named, ready
 
 __all__ = [
+    "Rights",
     "answers_from",
     "approve",
     "claim",
@@ -58,23 +60,31 @@ __all__ = [
     "keep_upload",
     "may_decide",
     "may_read",
+    "may_see",
     "may_start",
     "processes_named",
     "purge",
+    "ready",
     "reject",
     "release",
     "resolve_again",
     "seen_token",
+    "sees_all",
     "signal",
     "start",
     "start_form",
     "start_many",
     "startable",
+    "started_as",
     "user_named",
+    "visible_to",
     "what_comes",
     "who_was_quicker",
     "why_not",
 ]
+
+LONGEST_KEY = 200
+"""Characters of what names a start."""
 
 
 def start(
@@ -84,15 +94,36 @@ def start(
     *,
     subject: Model | None = None,
     priority: Priority | None = None,
+    once: str | None = None,
 ) -> RunningProcesses:
     """Start one instance of a process with `data`; `user` is who asked for it, `subject` any saved object that it is about; `priority`
     takes the place of the process's own.
+
+    `once` names this very start, such as "invoice 2026-17": asked for again under the same name, also at the same
+    moment, it starts nothing and returns the instance that is there.
 
     Inside a transaction of the caller's, it starts only if that commits. Raises `NoSuchProcess`, `NotStartable`,
     `BadData`; and `NotAllowed` where the process names who may start it, and this user is not among them.
     """
     name = process.name if isinstance(process, Process) else process
-    return start_many([name], data, user=user, subject=subject, priority=priority)[0]
+    about: dict[str, Any] = {"user": user, "subject": subject, "priority": priority}
+    if once is None:
+        return _start([name], data, **about)[0]
+    if (there := started_as(once)) is not None:
+        return there
+    try:
+        return _start([name], data, **about, key=once)[0]
+    except IntegrityError:
+        if (there := started_as(once)) is None:
+            raise
+        return there
+
+
+def started_as(once: str) -> RunningProcesses | None:
+    """The instance of the start of that name, if there was one. Raises `BadData` for what can't be a name."""
+    if not 0 < len(once.strip()) <= LONGEST_KEY or "\0" in once:
+        raise BadData(f"The name of a start is text of 1 to {LONGEST_KEY} characters.")
+    return RunningProcesses.objects.filter(start_key=once).first()
 
 
 def start_many(
@@ -108,13 +139,26 @@ def start_many(
 
     Raises as `start` does.
     """
+    return _start(names, data, user=user, subject=subject, priority=priority, count=count)
+
+
+def _start(
+    names: Sequence[str],
+    data: Mapping[str, Any] | None,
+    *,
+    user: Any,
+    subject: Model | None,
+    priority: Priority | None,
+    count: int = 1,
+    key: str = "",
+) -> list[RunningProcesses]:
     if subject is not None and subject.pk is None:
         raise BadData(f"The subject, {subject!r}, has not been saved: save it first.")
     starts = [one for one in starting.prepare([(name, data) for name in names]) for _ in range(count)]
     if user is not None:
         _refuse_starter(user, {one.process for one in starts})
     with transaction.atomic():
-        begun = starting.begin(starts, user=user, now=clock.now(), subject=subject, priority=priority)
+        begun = starting.begin(starts, user=user, now=clock.now(), subject=subject, priority=priority, key=key)
         for one, instance in zip(starts, begun, strict=True):
             attach(one.definition.fields, one.data, instance, by=user)
     return begun

@@ -19,7 +19,7 @@ from workflow.definition import Definition
 from workflow.errors import BadData, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
-from workflow.models.definitions import draft
+from workflow.models.definitions import draft, drafts
 from workflow.models.people import unknown_names
 
 
@@ -49,13 +49,17 @@ def begin(
     subject: Model | None = None,
     priority: Priority | None = None,
     above: tuple[RunningProcesses, ActionCall] | None = None,
+    key: str = "",
 ) -> list[RunningProcesses]:
-    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that."""
+    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that.
+
+    `key` names a start of one instance. Raises `IntegrityError` where there is one of that name.
+    """
     inherited = _about(subject) if above is None else _inherited(*above)
     versions = {
         one.definition.digest: _freeze(one, now) for one in {one.definition.digest: one for one in starts}.values()
     }
-    about = {**inherited, "started_by_id": user.pk if user else None, "started_at": now}
+    about = {**inherited, "started_by_id": user.pk if user else None, "started_at": now, "start_key": key}
     about["due_at"] = clock.ask_database()  # the clock that engines go by
     instances = [
         _new(one, versions[one.definition.digest], place=place, priority=priority, **about)
@@ -112,6 +116,28 @@ def findings(of: Process | Definition) -> list[Finding]:
     """What is wrong with a definition, or with the draft of a process, in reading order."""
     definition = draft(of) if isinstance(of, Process) else of
     return lint(definition, check_code=check_code, unknown_approvers=unknown_names)
+
+
+def ready(processes: Sequence[Process]) -> dict[str, Definition]:
+    """The drafts of those that could start, by name. However many there are, it takes six queries."""
+    found = drafts(processes)
+    newest = ProcessVersion.objects.filter(name__in=found).order_by("name", "number")
+    frozen = dict(newest.values_list("name", "digest"))
+    asked = {name: [] if one.digest == frozen.get(name) else _asked_if_sound(one) for name, one in found.items()}
+    unknown = set(unknown_names(sorted({approver for names in asked.values() for approver in names or ()})))
+    return {name: found[name] for name, names in asked.items() if names is not None and unknown.isdisjoint(names)}
+
+
+def _asked_if_sound(definition: Definition) -> list[str] | None:
+    """Who is named as approver, where nothing else can be wrong; `None` where something is."""
+    asked: list[str] = []
+
+    def note(names: Sequence[str]) -> Sequence[str]:
+        asked.extend(names)
+        return ()
+
+    mistakes = (one for one in lint(definition, check_code=check_code, unknown_approvers=note) if one.level == "error")
+    return None if any(mistakes) else asked
 
 
 def _startable(process: Process) -> Definition:

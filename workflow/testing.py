@@ -13,7 +13,6 @@ docs/testing.md has a whole example. Nothing of this is used outside tests.
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -31,6 +30,7 @@ from workflow.code import actions
 from workflow.code.actions import Action
 from workflow.code.runner import get_runner
 from workflow.engine.commit import Direct
+from workflow.engine.crew import Here
 from workflow.engine.drive import Drive
 from workflow.engine.held import Held
 from workflow.engine.patience import Patience
@@ -310,23 +310,11 @@ def _new_drive(instance: RunningProcesses) -> Drive:
         aside=runner,
         planner=Planner(runner=runner, clock=clock.now, jitter=lambda: 0.0),
         writer=Direct(),
-        side=_Here(),
+        side=Here(),
         slots=NoSlots(),
         patience=_Impatience(stopping),
         stopping=stopping,
     )
-
-
-class _Here(Executor):
-    """Does at once, in the thread that asks, what it is given."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - who asks for the result gets it
-            future.set_exception(error)
-        return future
 
 
 class _Impatience(Patience):

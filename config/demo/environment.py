@@ -26,7 +26,8 @@ def prepare(environ: MutableMapping[str, str], *, folder: Path = ROOT) -> None:
         SECRET_KEY=_key(folder / "demo.key"),
         ALLOWED_HOSTS="127.0.0.1,localhost",
         CSRF_TRUSTED_ORIGINS="",
-        EMAIL_URL="consolemail://",
+        EMAIL_URL=f"filemail:///{folder / 'demo.mail'}",
+        SITE_URL="",
     )
 
 

@@ -1,7 +1,6 @@
 """Pages of what runs: readable, quick, and not editable by anybody."""
 
-import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from html import unescape
 from typing import Any
@@ -17,7 +16,6 @@ from tests.admin.conftest import VIEW
 from tests.build import code, manual, process, run_until_idle
 from workflow import operations
 from workflow.admin.readonly import MOST_COUNTED, CappedPaginator
-from workflow.admin.standing import standing
 from workflow.models import ProcessVersion, RunningProcesses, TaskRun, WaitingForApproval
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -221,42 +219,3 @@ class TestPagesOfInstances:
         assert f"/admin/workflow/runningprocesses/?version={version.pk}" in page
         listed = client.get(f"/admin/workflow/runningprocesses/?version={version.pk}")
         assert listed.context["cl"].result_count == 1
-
-
-class TestStanding:
-    NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-
-    @pytest.mark.parametrize(
-        ("fields", "words"),
-        [
-            ({"state": "READY", "due_at": NOW}, "It is ready: the next engine that looks for work takes it."),
-            ({"state": "READY", "due_at": NOW - timedelta(minutes=1)}, "no engine has taken it. Is one running"),
-            ({"state": "RUNNING", "owner": "vm:1", "due_at": NOW}, "The engine vm:1 is running it."),
-            ({"state": "RUNNING", "owner": "vm:1", "due_at": NOW - timedelta(seconds=1)}, "has been silent since"),
-            ({"state": "PAUSED"}, "An operator has paused it."),
-            ({"state": "FINISHED"}, "It has come to its end."),
-            ({"state": "REJECTED"}, "It has ended, because a task was rejected."),
-            ({"state": "CANCELLED"}, "It was cancelled."),
-            ({"state": "FAILED", "error": {"message": "no money"}}, "It failed: no money"),
-        ],
-    )
-    def test_each_state_has_its_sentence(self, fields: dict[str, Any], words: str) -> None:
-        assert words in standing(RunningProcesses(**fields), now=self.NOW)
-
-    def test_all_that_it_waits_for_is_named(self) -> None:
-        for name in ("anna", "mark"):
-            User.objects.create(username=name, is_staff=True)
-        tasks = {
-            "Sign": manual("anna, mark"),
-            "Check": manual(),
-            "Fetch": code("1 / 0", max_attempts=2, retry_delay=99),
-        }
-        process("P", tasks, *((10, task) for task in tasks))
-        instance = operations.start("P")
-        run_until_idle()
-        instance.refresh_from_db()
-        assert re.fullmatch(
-            r"It waits for anna, mark to decide “Sign”, for a member of staff to decide “Check” and "
-            r"until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d to try “Fetch” again\.",
-            standing(instance, now=self.NOW),
-        )

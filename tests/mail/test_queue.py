@@ -6,35 +6,33 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from tests.build import code, manual, process, waits
+from tests.build import code, manual, process
+from tests.mail.steps import asks, sign
 from tests.people.conftest import People
 from workflow import clock, notices, operations
-from workflow.models import Notice, NoticeKind, Process, WaitingForApproval
+from workflow.models import Notice, NoticeKind, WaitingForApproval
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def sign(approver: str = "anna, managers", **fields: Any) -> Process:
-    return process("Sign", {"Sign": manual(approver, **fields), "End": code("1")}, (1, "Sign"), (2, "End"))
+pytestmark = pytest.mark.django_db
 
 
 def queued() -> list[tuple[str, str]]:
+    """Key and receiver of each notice."""
     return [(one.key, str(one.user or "")) for one in Notice.objects.order_by("pk")]
 
 
 def test_what_begins_to_wait_is_told_once_for_all_whom_it_asks(people: People) -> None:
     sign()
-    waiting = waits("Sign")
+    waiting = asks("Sign")
     assert queued() == [(f"waits:{waiting.pk}:0", "")]
-    (notice,) = Notice.objects.all()
-    assert (notice.waiting, notice.task_run, notice.due_at) == (waiting, waiting.task_run, waiting.queued_at)
+    notice = Notice.objects.get(user=None)
+    assert (notice.waiting, notice.task_run, notice.created_at) == (waiting, waiting.task_run, waiting.queued_at)
     notices.queue(NoticeKind.WAITS, [waiting], now=clock.now())
     assert len(queued()) == 1
 
 
 def test_what_is_rolled_back_is_not_told(people: People) -> None:
     sign()
-    waiting = waits("Sign")
+    waiting = asks("Sign")
     with transaction.atomic():
         operations.delegate(waiting, people.emil, people.carl)
         transaction.set_rollback(True)
@@ -43,7 +41,7 @@ def test_what_is_rolled_back_is_not_told(people: People) -> None:
 
 def test_handed_on_it_is_told_to_who_gets_it(people: People) -> None:
     sign()
-    waiting = waits("Sign")
+    waiting = asks("Sign")
     operations.delegate(waiting, people.emil, people.carl, comment="you know it better")
     assert queued()[1:] == [(f"delegated:{waiting.pk}:1:{people.emil.pk}", "emil")]
     assert Notice.objects.get(user=people.emil).text == "carl: you know it better"
@@ -51,7 +49,7 @@ def test_handed_on_it_is_told_to_who_gets_it(people: People) -> None:
 
 def test_resolved_again_it_is_told_anew(people: People) -> None:
     sign()
-    waiting = waits("Sign")
+    waiting = asks("Sign")
     operations.resolve_again(waiting)
     assert queued()[1:] == [(f"waits:{waiting.pk}:1", "")]
 
@@ -64,7 +62,7 @@ def test_who_has_to_decide_as_they_decided_the_other_is_told(people: People) -> 
         (1, "Two"),
         (2, "End"),
     )
-    one = waits("Twice", task="One")
+    one = asks("Twice", task="One")
     operations.approve(one, by=people.bert)
     two = WaitingForApproval.objects.get()
     assert queued()[2:] == [(f"waits:{two.pk}:0:{people.bert.pk}", "bert")]
@@ -72,7 +70,7 @@ def test_who_has_to_decide_as_they_decided_the_other_is_told(people: People) -> 
 
 def test_decided_by_default_is_told_to_who_was_asked(people: People) -> None:
     sign("anna, bert, managers", not_starter=True)
-    waiting = waits("Sign", user=people.carl)
+    waiting = asks("Sign", user=people.carl)
     User.objects.filter(username="bert").update(is_active=False)
     notices.queue(NoticeKind.DECIDED, [waiting], now=clock.now())
     assert [user for _, user in queued()[1:]] == ["anna", "dora"]
@@ -80,7 +78,7 @@ def test_decided_by_default_is_told_to_who_was_asked(people: People) -> None:
 
 def test_reminders_are_told_apart_by_their_mark(people: People) -> None:
     sign()
-    waiting = waits("Sign")
+    waiting = asks("Sign")
     for mark in ("1", "2", "2"):
         notices.queue(NoticeKind.REMINDER, [waiting], now=clock.now(), mark=mark)
     assert [key for key, _ in queued()[1:]] == [f"reminder:{waiting.pk}:0:1", f"reminder:{waiting.pk}:0:2"]
@@ -89,5 +87,5 @@ def test_reminders_are_told_apart_by_their_mark(people: People) -> None:
 def test_where_mail_is_off_nothing_is_queued(people: People, settings: Any) -> None:
     settings.WORKFLOW = {"MAIL": False}
     sign()
-    operations.delegate(waits("Sign"), people.emil, people.carl)
+    operations.delegate(asks("Sign"), people.emil, people.carl)
     assert queued() == []

@@ -20,6 +20,11 @@ class People(NamedTuple):
 
 @pytest.fixture
 def people(transactional_db: None) -> People:
+    return everybody()
+
+
+def everybody() -> People:
+    """All of them, in the database."""
     named = {name: User.objects.create_user(name) for name in ("anna", "bert", "carl", "dora", "emil")}
     Group.objects.create(name="managers").user_set.add(named["carl"], named["dora"])
     operator = User.objects.create_user("operator")

@@ -57,7 +57,7 @@ def engines(environment: dict[str, str], effects: Path) -> Iterator[Callable[[st
 
 
 class EngineProcess:
-    """An engine that runs, or has run."""
+    """An engine, or a worker of a task queue, that runs, or has run."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -93,9 +93,11 @@ def parents() -> list[tuple[int, int]]:
     return [(int(pid), int(parent)) for pid, parent in map(str.split, listed.splitlines())]
 
 
-def eventually(is_so: Callable[[], Any], told: Callable[[], str] = lambda: "It does not come to pass.") -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + PATIENCE
+def eventually(
+    is_so: Callable[[], Any], told: Callable[[], str] = lambda: "It does not come to pass.", *, within: float = PATIENCE
+) -> None:
+    """Wait until it is so: for that many seconds."""
+    deadline = time.monotonic() + within
     while not is_so():
         assert time.monotonic() < deadline, told()
         time.sleep(0.02)

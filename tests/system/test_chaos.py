@@ -203,6 +203,13 @@ def test_all_ends_as_if_nothing_had_happened(chaos: Chaos, effects: Path) -> Non
     chaos.end()
     print(f"{len(instances)} instances, {dict(chaos.did)}")
 
+    assert_all_ended(instances, models)
+    assert_booked_once(instances)
+    assert_effects(instances, effects_of, effects)
+
+
+def assert_all_ended(instances: list[RunningProcesses], models: dict[str, RunningProcesses]) -> None:
+    """Each as its model did, and nothing is left of who drove it."""
     for instance in instances:
         assert told_of(instance) == told_of(models[instance.process_name]), f"instance {instance.pk}"
     assert not RunningProcesses.objects.exclude(state=InstanceState.FINISHED).exists()
@@ -210,8 +217,6 @@ def test_all_ends_as_if_nothing_had_happened(chaos: Chaos, effects: Path) -> Non
     assert set(TaskRun.objects.values_list("state", flat=True)) <= {RunState.FINISHED, RunState.SKIPPED}
     assert not ActionCall.objects.filter(ended_at=None).exists()
     assert_children(len([one for one in instances if one.process_name == "Parents"]))
-    assert_booked_once(instances)
-    assert_effects(instances, effects_of, effects)
 
 
 def undisturbed(names: list[str]) -> dict[str, RunningProcesses]:

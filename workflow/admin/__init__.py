@@ -4,6 +4,7 @@ from workflow.admin.absences import AbsenceAdmin
 from workflow.admin.calendars import BusinessCalendarAdmin
 from workflow.admin.engines import EngineAdmin
 from workflow.admin.instances import RunningProcessesAdmin
+from workflow.admin.notices import MailPreferenceAdmin, NoticeAdmin
 from workflow.admin.processes import ProcessAdmin
 from workflow.admin.runs import TaskRunAdmin
 from workflow.admin.users import TellsWhatWaits
@@ -14,6 +15,8 @@ __all__ = [
     "AbsenceAdmin",
     "BusinessCalendarAdmin",
     "EngineAdmin",
+    "MailPreferenceAdmin",
+    "NoticeAdmin",
     "ProcessAdmin",
     "ProcessVersionAdmin",
     "RunningProcessesAdmin",

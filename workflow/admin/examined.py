@@ -11,12 +11,12 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from workflow import operations
-from workflow.admin import show
 from workflow.admin.forms import FieldForm, OfTaskFormSet, TaskForm, TaskFormSet, TransitionForm
 from workflow.definition import Definition, Row
 from workflow.findings import Finding
 from workflow.models import FormField, TaskTransitions
 from workflow.models.definitions import field_definition, task_definition
+from workflow.picture import picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Examined:
 
     @property
     def diagram(self) -> SafeString:
-        return show.picture(self.definition, problems=self._rows_at_fault(), links=dict(enumerate(self.row_places)))
+        return picture(self.definition, problems=self._rows_at_fault(), links=dict(enumerate(self.row_places)))
 
     def _rows_at_fault(self) -> set[int]:
         tasks = {finding.task for finding in self.errors if finding.row is None}

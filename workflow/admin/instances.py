@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
@@ -15,8 +14,9 @@ from workflow import clock, operations, operators
 from workflow.admin import decide, relatives, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.admin.relatives import AboveFilter, LevelFilter
-from workflow.admin.standing import standing
-from workflow.models import Engine, RunningProcesses, RunState, TaskRun
+from workflow.models import Engine, RunningProcesses, TaskRun
+from workflow.picture import newest_of_each_row, picture_of
+from workflow.standing import standing
 
 RUNS_SHOWN = 50
 
@@ -125,16 +125,11 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
 def _history(instance: RunningProcesses) -> dict[str, Any]:
     runs = instance.task_runs.select_related("decided_by").defer("changes", "log", "snapshot").order_by("-visit", "row")
     shown = list(runs[: RUNS_SHOWN + 1])
-    newest = _newest_of_each_row(instance)
+    newest = newest_of_each_row(instance)
     return {
         "runs": [(run, show.state(run.state, run.get_state_display())) for run in shown[:RUNS_SHOWN]],
         "all_runs": show.list_address("taskrun", instance=instance.pk) if len(shown) > RUNS_SHOWN else "",
-        "diagram": show.picture(
-            instance.version.frozen,
-            marks={run.row: show.MARKS[RunState(run.state)] for run in newest},
-            current=instance.step if instance.ended_at is None else None,
-            links=_links(instance, newest),
-        ),
+        "diagram": picture_of(instance, newest, links=_links(instance, newest)),
     }
 
 
@@ -148,11 +143,6 @@ def _links(instance: RunningProcesses, runs: list[TaskRun]) -> dict[int, str]:
         else show.address("taskrun", run.pk)
         for run in runs
     }
-
-
-def _newest_of_each_row(instance: RunningProcesses) -> list[TaskRun]:
-    newest = instance.task_runs.order_by().values("row").annotate(newest=Max("pk")).values("newest")
-    return list(TaskRun.objects.filter(pk__in=newest).only("row", "state"))
 
 
 def _waiting(request: HttpRequest, instance: RunningProcesses) -> list[dict[str, Any]]:

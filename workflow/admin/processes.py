@@ -39,7 +39,7 @@ class ProcessAdmin(admin.ModelAdmin):
     empty_list_text = _("No process is defined yet. Add one: its tasks, and the steps at which they come.")
 
     class Media:
-        css: ClassVar = {"all": ("workflow/admin.css", "workflow/diagram.css")}
+        css: ClassVar = {"all": ("workflow/states.css", "workflow/admin.css", "workflow/diagram.css")}
         js = ("workflow/process.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Process]:

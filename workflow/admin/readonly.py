@@ -57,7 +57,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     heavy: ClassVar[tuple[str, ...]] = ()
 
     class Media:
-        css: ClassVar = {"all": ("workflow/admin.css", "workflow/diagram.css")}
+        css: ClassVar = {"all": ("workflow/states.css", "workflow/admin.css", "workflow/diagram.css")}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,6 +1,6 @@
-"""How values, states and pictures look in the admin: small templates, so that a project can change them."""
+"""How values and states look in the admin: small templates, so that a project can change them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,22 +12,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from workflow import values
-from workflow.definition import Definition
-from workflow.diagram import Mark, render
-from workflow.models import RunState
-
-MARKS = {
-    RunState.PENDING: Mark.RUNNING,
-    RunState.RUNNING: Mark.RUNNING,
-    RunState.RETRYING: Mark.WAITING,
-    RunState.WAITING: Mark.WAITING,
-    RunState.SUSPENDED: Mark.WAITING,
-    RunState.FINISHED: Mark.DONE,
-    RunState.REJECTED: Mark.REJECTED,
-    RunState.FAILED: Mark.FAILED,
-    RunState.SKIPPED: Mark.SKIPPED,
-    RunState.CANCELLED: Mark.CANCELLED,
-}
 
 
 def state(value: str, label: Any) -> SafeString:
@@ -59,19 +43,6 @@ def text(value: str) -> SafeString | str:
 def lines(values: Iterable[str]) -> SafeString | str:
     """Sentences, one below the other; a dash where there is none."""
     return format_html_join(mark_safe("<br>"), "{}", ((value,) for value in values)) or "-"
-
-
-def picture(
-    definition: Definition,
-    *,
-    marks: Mapping[int, Mark] | None = None,
-    current: int | None = None,
-    problems: Collection[int] = (),
-    links: Mapping[int, str] | None = None,
-) -> SafeString:
-    """The process as a diagram, which escapes all text itself."""
-    drawn = render(definition, marks=marks or {}, current=current, problems=problems, links=links or {})
-    return mark_safe(drawn)  # noqa: S308
 
 
 def link(page: str, key: Any, label: Any) -> SafeString:

@@ -76,7 +76,9 @@ def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> Http
         raise Http404
     possible = [action for action in Action if operators.is_possible(instance, action)]
     steps = instance.version.frozen.sequences
-    form = StepInForm(request.POST if request.method == "POST" else None, possible=possible, steps=steps)
+    chosen = {"action": request.GET.get("action")}  # a link on the page for people may say what it is for
+    sent = request.POST if request.method == "POST" else None
+    form = StepInForm(sent, possible=possible, steps=steps, initial=chosen)
     if form.is_valid() and _performed(request, instance, form):
         return redirect("admin:workflow_runningprocesses_change", key)
     context = {

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from workflow.admin import show
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.models import ProcessVersion
+from workflow.picture import picture
 
 
 class NameFilter(ProcessNameFilter):
@@ -37,7 +38,7 @@ class ProcessVersionAdmin(ReadOnlyAdmin):
         rows = enumerate(definition.rows)
         context.update(
             definition=definition,
-            diagram=show.picture(definition, links={index: f"#task-{_place(definition, row)}" for index, row in rows}),
+            diagram=picture(definition, links={index: f"#task-{_place(definition, row)}" for index, row in rows}),
         )
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -32,11 +32,27 @@ class Writer(Protocol):
         ...
 
 
+class Committer(Writer, Protocol):
+    """A writer that need not be waited for."""
+
+    def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
+        """Have a turn written, and be told in time what became of it."""
+        ...
+
+
 class Direct:
     """Writes each turn by itself, in the thread that asks."""
 
     def write(self, lease: Lease, turn: Turn) -> Applied:
         return transitions.apply(lease, turn)
+
+    def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
+        written: Future[Applied] = Future()
+        try:
+            written.set_result(self.write(lease, turn))
+        except Exception as error:  # noqa: BLE001 - who asks for the result gets it
+            written.set_exception(error)
+        return written
 
 
 class _Wanted(NamedTuple):

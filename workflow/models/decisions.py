@@ -46,6 +46,9 @@ class Decision(models.Model):
     by_default = models.BooleanField(
         _("by default"), default=False, help_text=_("Nobody had decided in time, so the task's deadline did.")
     )
+    by_link = models.BooleanField(
+        _("by a link"), default=False, help_text=_("Of an e-mail: who had it, was not asked to log in.")
+    )
     approved = models.BooleanField(_("approved"))
     comment = models.TextField(_("comment"), blank=True)
     answers = ValuesField(_("answers"), default=dict)

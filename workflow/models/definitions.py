@@ -1,6 +1,6 @@
 """Definitions: the draft that owners edit as rows, and the frozen versions that instances run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -351,11 +351,47 @@ class ProcessVersion(models.Model):
 def draft(process: Process) -> Definition:
     """The draft as a value: tasks and rows as they stand in the database now, in the admin's order."""
     tasks = list(process.tasks.select_related("subprocess", "calendar").annotate(has_forms=_has_forms()).order_by("pk"))
-    forms = _forms(process) if not tasks or tasks[0].has_forms else {}
+    forms = _forms(process.form_fields.all()) if not tasks or tasks[0].has_forms else {}
+    rows = process.transitions.select_related("task").order_by("sequence", "pk")
+    return _definition(process, tasks, rows, forms)
+
+
+def drafts(processes: Iterable[Process]) -> dict[str, Definition]:
+    """The drafts of many processes, by name, with three queries."""
+    by_key = {process.pk: process for process in processes}
+    tasks, rows, fields = (_by_process(queryset, by_key, of) for queryset, of in _parts())
+    return {
+        process.name: _definition(process, tasks.get(key, []), rows.get(key, []), _forms(fields.get(key, [])))
+        for key, process in by_key.items()
+    }
+
+
+def _parts() -> list[tuple[models.QuerySet[Any], str]]:
+    """What makes a draft: its tasks, its rows, and the fields of its forms; each with how it names its process."""
+    return [
+        (Task.objects.select_related("subprocess", "calendar").order_by("pk"), "parent_id"),
+        (TaskTransitions.objects.select_related("task").order_by("sequence", "pk"), "process_id"),
+        (FormField.objects.order_by("position", "pk"), "process_id"),
+    ]
+
+
+def _by_process(queryset: models.QuerySet[Any], keys: Iterable[int], of: str) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for one in queryset.filter(**{f"{of}__in": list(keys)}):
+        found.setdefault(getattr(one, of), []).append(one)
+    return found
+
+
+def _definition(
+    process: Process,
+    tasks: Iterable[Task],
+    rows: Iterable[TaskTransitions],
+    forms: Mapping[int | None, Sequence[FormField]],
+) -> Definition:
     return Definition(
         name=process.name,
         tasks=tuple(task_definition(task, forms.get(task.pk, ())) for task in tasks),
-        rows=tuple(_row(row) for row in process.transitions.select_related("task").order_by("sequence", "pk")),
+        rows=tuple(map(_row, rows)),
         fields=tuple(map(field_definition, forms.get(None, ()))),
     )
 
@@ -370,10 +406,10 @@ def _has_forms() -> models.Exists:
     return models.Exists(FormField.objects.filter(process=models.OuterRef("parent")))
 
 
-def _forms(process: Process) -> dict[int | None, list[FormField]]:
+def _forms(fields: Iterable[FormField]) -> dict[int | None, list[FormField]]:
     """The fields of each task's form; of the start's under `None`."""
     forms: dict[int | None, list[FormField]] = {}
-    for field in process.form_fields.order_by("position", "pk"):
+    for field in sorted(fields, key=lambda field: (field.position, field.pk)):
         forms.setdefault(field.task_id, []).append(field)
     return forms
 

@@ -39,7 +39,15 @@ class RunningProcesses(models.Model):
     results = ValuesField(_("results"), default=dict, help_text=_("The last result of each task, by its name."))
     error = models.JSONField(_("error"), null=True)
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("started by")
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("started by"),
+        db_index=False,  # an index below begins with it
+    )
+    start_key = models.CharField(
+        _("start key"), max_length=200, blank=True, help_text=_("What the start was named, so that it happens once.")
     )
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
@@ -96,6 +104,18 @@ class RunningProcesses(models.Model):
             models.Index(fields=["process_name", "state"], name="workflow_instance_process"),
             models.Index(fields=["state", "-id"], name="workflow_instance_state"),
             models.Index(fields=["version"], name="workflow_instance_version"),
+            # What somebody has started, the newest first, without what that has started in its turn; and of that, what
+            # has not ended, which may lie behind very much that has.
+            models.Index(
+                fields=["started_by", "depth", "-id"],
+                name="workflow_instance_starter",
+                condition=Q(started_by__isnull=False),
+            ),
+            models.Index(
+                fields=["started_by", "-id"],
+                name="workflow_instance_under_way",
+                condition=Q(started_by__isnull=False, ended_at__isnull=True, depth=0),
+            ),
             models.Index(
                 fields=["subject_type", "subject_id"],
                 name="workflow_instance_subject",
@@ -103,6 +123,9 @@ class RunningProcesses(models.Model):
             ),
         ]
         constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["start_key"], name="workflow_instance_start_once", condition=~Q(start_key="")
+            ),
             models.CheckConstraint(condition=Q(state__in=InstanceState.values), name="workflow_instance_state_known"),
             models.CheckConstraint(
                 condition=~Q(state__in=sorted(DUE)) | Q(due_at__isnull=False), name="workflow_instance_due_known"

@@ -2,14 +2,24 @@
 
 from datetime import datetime
 from typing import ClassVar, Self
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from workflow.models.instances import TaskRun
 from workflow.models.waiting import WaitingForApproval
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what is the name of no time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # it is looked for as a file
+        raise ValidationError(_("There is no time zone of that name.")) from None
 
 
 class NoticeKind(models.TextChoices):
@@ -102,9 +112,9 @@ class Notice(models.Model):
 class MailWish(models.TextChoices):
     """How somebody wants to be told of what waits for them."""
 
-    AT_ONCE = "AT_ONCE", _("a message for each, at once")
-    DIGEST = "DIGEST", _("one message a day")
-    NONE = "NONE", _("no messages")
+    AT_ONCE = "AT_ONCE", _("A message for each, at once")
+    DIGEST = "DIGEST", _("One message a day")
+    NONE = "NONE", _("No messages")
 
 
 class MailPreference(models.Model):
@@ -121,7 +131,11 @@ class MailPreference(models.Model):
         _("language"), max_length=20, blank=True, help_text=_("Of the messages; none: the site's own.")
     )
     time_zone = models.CharField(
-        _("time zone"), max_length=64, blank=True, help_text=_("Such as Europe/Vienna; none: the site's own.")
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text=_("Such as Europe/Vienna; none: the site's own."),
     )
 
     class Meta:

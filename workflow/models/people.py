@@ -32,6 +32,18 @@ def find(names: Sequence[str]) -> Named:
     return Named(users=users, groups=groups, unknown=[name for name in names if name not in {*users, *groups}])
 
 
+def called(text: str, *, anywhere: bool = False) -> QuerySet[Any]:
+    """The active users whose user name, first or last name begins with the text, or has it `anywhere`."""
+    model = get_user_model()
+    own = {field.name for field in model._meta.get_fields()}  # a project's users may have no such names
+    names = [model.USERNAME_FIELD, *(own & {"first_name", "last_name"})]
+    wanted = Q()
+    for name in names:
+        wanted |= Q(**{f"{name}__{'icontains' if anywhere else 'istartswith'}": text})
+    found: QuerySet[Any] = model._default_manager.filter(wanted, is_active=True).order_by(model.USERNAME_FIELD)
+    return found
+
+
 def unknown_names(names: Sequence[str]) -> Sequence[str]:
     """Those of `names` that are neither an active user's nor a group's."""
     return find(names).unknown

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
@@ -17,6 +18,12 @@ from workflow.deciding import Bar, Reason
 from workflow.definition import Field, TaskDefinition
 from workflow.models.definitions import Process, Task
 from workflow.models.instances import RunningProcesses, TaskRun
+
+LONGEST_NUMBER = 18
+"""Digits that a key of the database can have at the most."""
+
+MOST_ABOUT = 1_000
+"""Instances about one thing among which a search looks: the newest."""
 
 
 class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
@@ -33,6 +40,39 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
     def open_to(self, people: Sequence[Any]) -> Self:
         """What nobody holds but one of these users. What somebody holds who has left is open again."""
         return self.filter(Q(claimed_by=None) | Q(claimed_by__in=people) | Q(claimed_by__is_active=False))
+
+    def naming(self, people: Sequence[Any]) -> Self:
+        """What asks one of these users by name, or has been handed on to them."""
+        return self.filter(Exists(Assignee.objects.filter(waiting=OuterRef("pk"), user__in=people)))
+
+    def claimed(self, user: Any) -> Self:
+        """What the user has claimed, or was handed."""
+        return self.filter(claimed_by=user)
+
+    def search(self, text: str, starters: Sequence[int] = ()) -> Self:
+        """What has the text in a name, in its question or as the key of its subject; is of the instance of that number;
+        or was started by one of these users.
+        """
+        found = Q(process_name__icontains=text) | Q(task_name__icontains=text) | Q(question__icontains=text)
+        # What is about it is looked up by its index first: put together by OR, the database would try every instance.
+        about = RunningProcesses.objects.filter(subject_type__in=ContentType.objects.values("pk"), subject_id=text)
+        if keys := list(about.order_by("-pk").values_list("pk", flat=True)[:MOST_ABOUT]):
+            found |= Q(rpid__in=keys)
+        if starters:
+            found |= Q(rpid__started_by__in=starters)
+        if text.isdecimal() and text.isascii() and len(text) < LONGEST_NUMBER:
+            found |= Q(rpid=int(text))
+        return self.filter(found)
+
+    def due_first(self) -> Self:
+        """What is due first, and then what waits without a due date, the oldest first."""
+        return self.order_by(F("due_at").asc(nulls_last=True), "pk")
+
+    def after(self, due_at: datetime | None, key: int) -> Self:
+        """What comes after that one in the order of `due_first`."""
+        if due_at is None:
+            return self.filter(due_at=None, pk__gt=key)
+        return self.filter(Q(due_at=due_at, pk__gt=key) | Q(due_at__gt=due_at) | Q(due_at=None))
 
     def overdue(self, now: datetime) -> Self:
         """What should have been decided by then."""
@@ -141,7 +181,7 @@ class AssigneeQuerySet(models.QuerySet["Assignee"]):
     def naming(self, person: Any) -> Self:
         """Those rows by which this user is asked."""
         # As numbers, so that the index of groups is used together with that of users.
-        groups = list(person.groups.values_list("pk", flat=True)) if person.pk else []
+        groups = [group.pk for group in person.groups.all()] if person.pk else []
         named = Q(user=person) | Q(group__in=groups)
         return self.filter(named | Q(user=None, group=None) if person.is_staff else named)
 

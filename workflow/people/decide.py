@@ -50,14 +50,18 @@ def approve(
     comment: str = "",
     answers: Mapping[str, Any] | None = None,
     seen: str | None = None,
+    by_link: bool = False,
 ) -> TaskRun:
     """Approve a waiting task. `by` is who decides; `None` is the operator at the command line, whose word is final.
 
     `answers` are those to the task's form, as `answers_from` takes them; `seen` is the token of what was looked at.
+    `by_link` notes that they came by a link of an e-mail, and were not asked to log in.
     Where a quorum is needed, this counts as one of it, and the task waits on until that is reached.
     Raises `AlreadyDecided`, `NotAllowed`, `Stale` or `BadData`.
     """
-    return decide(waiting, approved=True, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen)
+    return decide(
+        waiting, approved=True, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, by_link=by_link
+    )
 
 
 def reject(
@@ -67,9 +71,12 @@ def reject(
     comment: str = "",
     answers: Mapping[str, Any] | None = None,
     seen: str | None = None,
+    by_link: bool = False,
 ) -> TaskRun:
     """Reject a waiting task, as `approve` approves it: at once, whatever the quorum, and with no field that is needed."""
-    return decide(waiting, approved=False, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen)
+    return decide(
+        waiting, approved=False, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, by_link=by_link
+    )
 
 
 def _rights(by: Any) -> Rights | None:
@@ -84,6 +91,7 @@ def decide(
     comment: str,
     answers: Mapping[str, Any],
     seen: str | None = None,
+    by_link: bool = False,
 ) -> TaskRun:
     """Approve or reject, as those say; `rights` are those of who decides."""
     if len(comment) > MAX_COMMENT:
@@ -101,6 +109,7 @@ def decide(
             call=current.task_run.call_number if current.question else 0,
             user=by,
             on_behalf_of_id=on_behalf_of,
+            by_link=by_link,
             approved=approved,
             comment=comment,
             answers=_checked(current, answers, by=by, approved=approved),

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,11 +24,24 @@ class Rights:
     def __init__(self, user: Any) -> None:
         self.user = user
 
+    @classmethod
+    def kept(cls, user: Any) -> Self:
+        """Those that were looked up for this user object before, which lives as long as one request."""
+        found: Self | None = getattr(user, "_workflow_rights", None)
+        if found is None:
+            prefetch_related_objects([user], "groups")
+            found = user._workflow_rights = cls(user)
+        return found
+
     @cached_property
     def absent(self) -> list[Any]:
         """The users for whom this one stands in."""
         keys = stood_in_for(self.user.pk, _away_today)
-        return list(get_user_model()._default_manager.filter(pk__in=keys).order_by("pk")) if keys else []
+        return (
+            list(get_user_model()._default_manager.filter(pk__in=keys).order_by("pk").prefetch_related("groups"))
+            if keys
+            else []
+        )
 
     def to(self, waiting: WaitingForApproval) -> Right:
         """Whether the user may decide this, and in whose right."""
@@ -59,7 +72,7 @@ def _person(user: Any) -> Person:
         is_active=user.is_active,
         is_staff=user.is_staff,
         is_superuser=user.is_superuser,
-        groups=frozenset(user.groups.order_by().values_list("pk", flat=True)),
+        groups=frozenset(group.pk for group in user.groups.all()),
     )
 
 
@@ -123,13 +136,14 @@ _REASONS = {
 }
 
 
-def inbox(user: Any) -> WaitingQuerySet:
+def inbox(user: Any, rights: Rights | None = None) -> WaitingQuerySet:
     """What waits for the user: named, by a group, as staff, or as stand-in; but not what they may not decide.
 
-    What superusers could decide is not all in theirs, but what they are asked.
+    What superusers could decide is not all in theirs, but what they are asked. `rights` are the user's, where they are
+    known already.
     """
     if not user.is_active:
         return WaitingForApproval.objects.none()
-    people = [user, *Rights(user).absent]
+    people = [user, *(rights or Rights(user)).absent]
     barred = Barred.objects.filter(waiting=OuterRef("pk"), user=user)
     return WaitingForApproval.objects.asking(people).open_to(people).filter(~Exists(barred))

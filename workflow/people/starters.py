@@ -19,7 +19,7 @@ def startable(user: Any) -> QuerySet[Process]:
         return Process.objects.none()
     if user.is_superuser:
         return Process.objects.all()
-    own = {user.get_username(), *user.groups.values_list("name", flat=True)}
+    own = {user.get_username(), *(group.name for group in user.groups.all())}
     named = Process.objects.exclude(starters="").values_list("pk", "starters")
     mine = Q(pk__in=[key for key, starters in named if own & set(approvers.names(starters))])
     return Process.objects.filter(mine | Q(starters="") if user.has_perm(START) else mine)

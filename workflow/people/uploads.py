@@ -8,11 +8,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from workflow import clock, conf
-from workflow.deciding import May
 from workflow.definition import Field, Kind
 from workflow.errors import BadData
-from workflow.models import Decision, RunningProcesses, Upload
-from workflow.people.rights import Rights
+from workflow.models import RunningProcesses, Upload
+from workflow.people.visible import may_see, sees_all
 
 LONGEST_NAME = 255
 
@@ -50,22 +49,12 @@ def attach(form: Sequence[Field], answers: Mapping[str, Any], instance: RunningP
 
 
 def may_read(user: Any, upload: Upload) -> bool:
-    """Whether the user may read the file: who sent it, and who may look at any instance; and of those instances whose
-    data refers to it, who started one, has decided or may decide something of it.
-    """
+    """Whether the user may read the file: who sent it, and who may look at an instance whose data refers to it, or at all."""
     if not user.is_active:
         return False
-    if upload.uploaded_by_id == user.pk or user.has_perm("workflow.view_runningprocesses"):
+    if upload.uploaded_by_id == user.pk or sees_all(user):
         return True
-    rights = Rights(user)
-    return any(_takes_part(rights, instance) for instance in _referring(upload))
-
-
-def _takes_part(rights: Rights, instance: RunningProcesses) -> bool:
-    user = rights.user
-    if instance.started_by_id == user.pk or Decision.objects.filter(task_run__instance=instance, user=user).exists():
-        return True
-    return any(isinstance(rights.to(waiting), May) for waiting in instance.waiting.all())
+    return any(may_see(user, instance) for instance in _referring(upload))
 
 
 def _referring(upload: Upload) -> Iterator[RunningProcesses]:

@@ -27,6 +27,8 @@ from workflow.transitions.leases import (
     next_due,
     refresh,
     renew,
+    still_held,
+    take_over,
     with_runs,
 )
 from workflow.transitions.turns import Applied, Asked, RunClosed, Turn, apply, apply_all, checkpoint
@@ -55,6 +57,8 @@ __all__ = [
     "renew",
     "reopen",
     "settle",
+    "still_held",
+    "take_over",
     "wake",
     "with_runs",
 ]

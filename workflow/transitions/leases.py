@@ -82,6 +82,25 @@ def lease_of(instance: RunningProcesses) -> Lease:
     return Lease(instance=instance.pk, owner=instance.owner, fence=instance.fence, events=instance.events)
 
 
+def take_over(claim: Lease, *, by: str, until: datetime) -> RunningProcesses | None:
+    """The instance with its claim, which is `by`'s from now on; `None` where it is no longer that of `claim`.
+
+    It bears to be asked again by the same, where the connection broke before the answer.
+    """
+    taken = RunningProcesses.objects.filter(
+        pk=claim.instance, owner__in=[claim.owner, by], fence=claim.fence, state=InstanceState.RUNNING
+    )
+    if not taken.update(owner=by, due_at=until):
+        return None
+    return taken.filter(owner=by).first()
+
+
+def still_held(owner: str, claims: Collection[tuple[int, int]], *, now: datetime) -> set[tuple[int, int]]:
+    """Of these claims, each an instance and its fence, those that `owner` has still, and whose leases are not over."""
+    held = RunningProcesses.objects.filter(pk__in=[pk for pk, _ in claims], state=InstanceState.RUNNING)
+    return set(held.filter(owner=owner, due_at__gt=now).values_list("pk", "fence")) & set(claims)
+
+
 def renew(leases: Collection[Lease], *, until: datetime) -> int:
     """Put off the deadline of these leases; returns how many are still held."""
     if not leases:

@@ -93,6 +93,7 @@ class Command(WorkflowCommand):
             concurrency=options["concurrency"],
             batch=options["batch"],
             lease=options["lease"],
+            dispatch=conf.get("DISPATCH"),
         )
         _show_log()
         _stop_on_signals(engine)

@@ -1,5 +1,6 @@
 """Show the whole thing: sample processes, people to log in as, web site and engine."""
 
+import os
 import secrets
 from argparse import RawDescriptionHelpFormatter
 from typing import Any
@@ -27,7 +28,8 @@ The web site is at  http://{host}:{port}/
 Log in with the password  {password}  as:
 {people}
 
-What waits for people stands at  http://{host}:{port}/admin/workflow/waitingforapproval/
+Each finds there what waits for them; what they define and operate is at  http://{host}:{port}/admin/
+E-mail that they get is kept in files of the folder demo.mail.
 Below, the engine tells what it does. Ctrl-C stops both. The data stays in {database}.
 """
 
@@ -70,6 +72,7 @@ class Command(BaseCommand):
 
     def _run(self, children: Children, *, port: int, password: str) -> None:
         self.stdout.write("Starting the web site and the engine …")
+        os.environ["SITE_URL"] = f"http://{HOST}:{port}"  # for links in e-mails
         children.start("web site", "runserver", "--noreload", f"{HOST}:{port}", quiet=True)
         children.wait_until_served(HOST, port)
         lines = [f"  {person.name:<8}{person.role}" for person in PEOPLE]

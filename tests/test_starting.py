@@ -1,0 +1,55 @@
+"""Which processes could start, told of many at once."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+
+from tests.build import code, form, manual, process
+from workflow import operations
+from workflow.models import Process, Task
+from workflow.models.definitions import draft, drafts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ready() -> set[str]:
+    return set(operations.ready(list(Process.objects.all())))
+
+
+def test_those_without_mistakes() -> None:
+    Group.objects.create(name="managers")
+    process("Good", {"A": code("1")}, (1, "A"))
+    process("Asks", {"A": manual("managers")}, (1, "A"))
+    process("Asks nobody", {"A": manual("manegers")}, (1, "A"))
+    process("Broken", {"A": code("1 +")}, (1, "A"))
+    Process.objects.create(name="Empty")
+    assert ready() == {"Good", "Asks"}
+    operations.start("Good")
+    assert ready() == {"Good", "Asks"}
+    Task.objects.filter(parent__name="Good").update(code="1 +")
+    assert ready() == {"Asks"}
+
+
+def test_a_frozen_draft_was_found_good_and_is_not_checked_again() -> None:
+    process("Asks", {"A": manual("anna")}, (1, "A"))
+    User.objects.create_user("anna")
+    operations.start("Asks")
+    User.objects.all().delete()
+    assert ready() == {"Asks"}
+
+
+def test_many_drafts_are_read_as_one_is(django_assert_num_queries: Any) -> None:
+    User.objects.create_user("anna")
+    for number in range(5):
+        name = f"P{number}"
+        tasks = {"A": code(str(number)), "B": manual("anna"), "C": {"subprocess": process(f"Inner {name}", {})}}
+        made = process(name, tasks, (2, "A"), (1, "B", {"condition": "True"}), (3, "C"))
+        form(made, None, amount="money", note="text")
+        form(made, "B", why={"kind": "text", "required": True})
+    processes = list(Process.objects.all())
+    with django_assert_num_queries(3):
+        found = drafts(processes)
+    assert found == {one.name: draft(one) for one in processes}
+    with django_assert_num_queries(6):
+        assert set(operations.ready(processes)) == {f"P{number}" for number in range(5)}

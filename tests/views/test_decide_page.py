@@ -1,0 +1,402 @@
+"""The page of a decision: what it shows, whom it refuses, and that nothing is decided twice or unseen."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.views.conftest import People, Visit
+from tests.views.pages import address, fields, messages, press, text
+from workflow import clock, operations
+from workflow.models import Absence, Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def waiting(people: People) -> WaitingForApproval:
+    """A claim of Emil's, which waits for Anna or any manager."""
+    made = process(
+        "Claim",
+        {"Sign": manual("anna, managers", not_starter=True, instructions="Pay **{{ data.amount }}**?")},
+        (10, "Sign"),
+    )
+    form(made, None, amount="money", reason={"kind": "long_text", "label": "Why"})
+    return waits("Claim", {"amount": 180, "reason": "Train\nto Lisbon", "trip": {"to": "Lisbon"}}, people.emil)
+
+
+def test_it_shows_what_there_is_to_know(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+    response = visit(people.anna).get(address(waiting))
+    page = text(response)
+    assert response.status_code == 200
+    assert "Pay 180 ?" in page
+    assert "Amount 180 Why Train to Lisbon Trip To Lisbon" in page
+    assert "For anna, managers" in page
+    assert ", by emil" in page
+    assert "<svg" in response.content.decode()
+    assert "Approve" in page
+    assert Decision.objects.count() == 0, "a GET decides nothing"
+
+
+def test_values_are_text_whatever_is_in_them(people: People, visit: Visit) -> None:
+    process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    waiting = waits("Claim", {"<b>key</b>": "<script>alert(1)</script>", "list": ["<i>", {"<u>": "</dl>"}]})
+    shown = visit(people.anna).get(address(waiting)).content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+    assert not any(tag in shown for tag in ("<script>alert", "<b>key", "<i>", "<u>"))
+
+
+def test_who_approves_is_told_and_it_goes_on(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+    client = visit(people.anna)
+    response = press(client, waiting, comment="have a good trip")
+    assert (response.status_code, response["Location"]) == (302, "/")
+    told = f'You approved <a href="{address(waiting)}">“Sign”</a> of Claim {waiting.rpid_id}.'
+    assert messages(client.get("/")) == [told]
+    decision = Decision.objects.get()
+    assert (decision.user, decision.approved, decision.comment) == (people.anna, True, "have a good trip")
+    run_until_idle()
+    assert RunningProcesses.objects.get().state == "FINISHED"
+
+
+def test_who_rejects_needs_no_field(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    form(made, "Sign", account={"kind": "text", "required": True})
+    waiting = waits("Claim")
+    response = press(visit(people.anna), waiting, "reject", comment="no")
+    assert response.status_code == 302
+    assert TaskRun.objects.get().state == "REJECTED"
+
+
+def test_answers_land_in_the_data(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"), (20, "Sign"))
+    form(made, "Sign", account={"kind": "text", "required": True}, receipt="file")
+    waiting = waits("Claim")
+    receipt = SimpleUploadedFile("receipt.txt", b"180", content_type="text/plain")
+    press(visit(people.anna), waiting, **{"answer-account": "4711", "answer-receipt": receipt})
+    run_until_idle()
+    data = RunningProcesses.objects.get().data
+    upload = Upload.objects.get()
+    assert data == {"account": "4711", "receipt": upload.reference}
+    assert upload.instance_id == waiting.rpid_id
+
+
+def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    form(made, "Sign", account={"kind": "text", "required": True}, price="money")
+    waiting = waits("Claim")
+    response = press(visit(people.anna), waiting, comment="because", **{"answer-price": "cheap"})
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert 'id="id_answer-account_error"' in page
+    assert 'aria-invalid="true"' in page
+    assert 'aria-describedby="id_answer-account_error"' in page
+    assert "Account : This is needed. Price : Give a number, such as 12 or 12.50." in text(response)
+    assert 'value="cheap"' in page
+    assert "because</textarea>" in page
+    assert not Decision.objects.exists()
+
+
+def test_a_comment_that_is_too_long_is_refused(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+    response = press(visit(people.anna), waiting, comment="x" * 2_001)
+    assert response.status_code == 422
+    assert not Decision.objects.exists()
+
+
+class TestRefused:
+    """Whom the page refuses, and how it says so."""
+
+    def test_who_is_not_logged_in_is_asked_to(self, client: Client, waiting: WaitingForApproval) -> None:
+        for response in (client.get(address(waiting)), client.post(address(waiting), {"decision": "approve"})):
+            assert response["Location"] == f"/login/?next={address(waiting)}"
+        assert not Decision.objects.exists()
+
+    def test_whom_it_does_not_concern_learns_nothing(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        client = visit(people.bert)
+        answers = [client.get(address(waiting)), client.post(address(waiting), {"decision": "approve"})]
+        answers += [client.post(address(waiting, verb)) for verb in ("claim", "release", "delegate")]
+        for response in answers:
+            assert response.status_code == 403
+            page = text(response)
+            assert "This does not wait for you, and you have no right to look at it." in page
+            assert "Sign" not in page
+            assert "managers" not in page
+        assert not Decision.objects.exists()
+
+    def test_who_started_it_sees_it_and_may_not_decide_it(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        waiting.rpid.started_by = people.mark
+        waiting.rpid.save(update_fields=["started_by"])
+        operations.resolve_again(waiting)
+        client = visit(people.mark)
+        why = f"mark may not decide 'Sign' of instance {waiting.rpid_id}: nobody decides what they have started themselves."
+        page = client.get(address(waiting))
+        assert page.status_code == 200
+        assert why in text(page)
+        assert "Your decision" not in text(page)
+        sent = client.post(address(waiting), {"decision": "approve", "seen": operations.seen_token(waiting)})
+        assert sent.status_code == 403
+        assert why in text(sent)
+        assert not Decision.objects.exists()
+
+    def test_a_form_without_its_token_is_forged(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        client = visit(people.anna, enforce_csrf_checks=True)
+        given = {"decision": "approve", "seen": operations.seen_token(waiting)}
+        for path in (address(waiting), address(waiting, "claim"), "/inbox/decide/"):
+            response = client.post(path, given)
+            assert response.status_code == 403
+            assert "Nothing was changed." in text(response)
+        assert not Decision.objects.exists()
+        token = fields(client.get(address(waiting)), "csrfmiddlewaretoken")[-1]
+        assert client.post(address(waiting), {**given, "csrfmiddlewaretoken": token}).status_code == 302
+
+    def test_what_somebody_else_holds_is_theirs(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        operations.claim(waiting, people.anna)
+        client = visit(people.mark)
+        assert "anna has claimed it, and can release it." in text(client.get(address(waiting)))
+        sent = client.post(address(waiting), {"decision": "approve", "seen": operations.seen_token(waiting)})
+        assert sent.status_code == 403
+        assert not Decision.objects.exists()
+
+    def test_a_file_of_who_may_not_decide_is_not_kept(self, people: People, visit: Visit) -> None:
+        made = process("Claim", {"Sign": manual("anna", not_starter=True)}, (10, "Sign"))
+        form(made, "Sign", receipt="file")
+        waiting = waits("Claim", user=people.emil)
+        receipt = SimpleUploadedFile("receipt.txt", b"180")
+        given = {"decision": "approve", "answer-receipt": receipt}
+        assert visit(people.emil).post(address(waiting), given).status_code == 403
+        assert not Upload.objects.exists()
+
+    def test_another_word_decides_nothing(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        for decision in ("", "perhaps"):
+            assert press(visit(people.anna), waiting, decision).status_code == 400
+        assert not Decision.objects.exists()
+
+    def test_what_there_is_not(self, people: People, visit: Visit) -> None:
+        client = visit(people.root)
+        for key in ("1", "999999", "9" * 40):
+            assert client.get(f"/waiting/{key}/").status_code == 404
+
+
+class TestTooLate:
+    """One wins; the other is told who, and sees what it is now."""
+
+    def test_who_comes_second_is_told_who_was_quicker(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        (seen,) = fields(visit(people.mark).get(address(waiting)), "seen")
+        operations.reject(waiting, by=people.anna, comment="too dear")
+        second = visit(people.mark).post(address(waiting), {"decision": "approve", "seen": seen})
+        assert second.status_code == 409
+        assert "Anna Huber (anna) rejected it at" in text(second)
+        assert "too dear" in text(second)
+        assert Decision.objects.count() == 1
+
+    def test_a_decided_task_says_so_to_whom_it_asked(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        operations.approve(waiting, by=people.anna)
+        for user in (people.anna, people.mark, people.emil, people.root):
+            response = visit(user).get(address(waiting))
+            assert response.status_code == 200
+            assert ("You approved it at" if user == people.anna else "Anna Huber (anna) approved it at") in text(
+                response
+            )
+            assert "Your decision" not in text(response)
+        assert visit(people.bert).get(address(waiting)).status_code == 403
+
+    def test_what_is_sent_twice_counts_once(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        given = {"decision": "approve", "seen": fields(client.get(address(waiting)), "seen")[0]}
+        assert client.post(address(waiting), given).status_code == 302
+        again = client.post(address(waiting), given)
+        assert again.status_code == 409
+        assert "You approved it at" in text(again)
+        assert Decision.objects.count() == 1
+
+    def test_a_vote_of_several_that_is_sent_twice_counts_once(self, people: People, visit: Visit) -> None:
+        process("Claim", {"Sign": manual("managers", quorum=2)}, (10, "Sign"))
+        waiting = waits("Claim")
+        client = visit(people.mark)
+        assert "2 approvals are missing; one rejection decides." in text(client.get(address(waiting)))
+        given = {"decision": "approve", "seen": fields(client.get(address(waiting)), "seen")[0]}
+        assert client.post(address(waiting), given).status_code == 302
+        again = client.post(address(waiting), given)
+        assert again.status_code == 409
+        assert "mark has decided 'Sign' of instance" in text(again)
+        assert "1 of 2 mark" in text(visit(people.mona).get(address(waiting)))
+        assert Decision.objects.count() == 1
+
+    def test_what_has_changed_since_is_looked_at_again(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        client = visit(people.anna)
+        (seen,) = fields(client.get(address(waiting)), "seen")
+        RunningProcesses.objects.update(data={"amount": 9_000})
+        response = client.post(address(waiting), {"decision": "approve", "seen": seen, "comment": "cheap"})
+        assert response.status_code == 409
+        assert "has changed: amount, reason, trip. Look at it again. Nothing was changed." in text(response)
+        assert "Pay 9000 ?" in text(response)
+        assert "cheap</textarea>" in response.content.decode()
+        assert not Decision.objects.exists()
+        (fresh,) = fields(response, "seen")
+        assert client.post(address(waiting), {"decision": "approve", "seen": fresh}).status_code == 302
+
+    def test_a_page_that_does_not_say_what_it_showed_decides_nothing(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        for seen in ("", "nonsense"):
+            response = visit(people.anna).post(address(waiting), {"decision": "approve", "seen": seen})
+            assert response.status_code == 409
+        assert not Decision.objects.exists()
+
+    def test_a_question_of_code_that_was_not_shown_is_not_decided(self, people: People, visit: Visit) -> None:
+        process("Ask", {"Ask": code('approval("anna", "One?")\napproval("anna", "Two?")')}, (10, "Ask"))
+        first = waits("Ask")
+        client = visit(people.anna)
+        (seen,) = fields(client.get(address(first)), "seen")
+        operations.reject(first)
+        run_until_idle()
+        response = client.post(address(first), {"decision": "approve", "seen": seen})
+        assert response.status_code == 409
+        assert "asks something else now" in text(response)
+        assert "Two?" in text(response)
+        assert WaitingForApproval.objects.get().question == "Two?"
+
+
+class TestHandedOn:
+    """Claimed, released, handed on."""
+
+    def test_claimed_and_released(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        response = client.post(address(waiting, "claim"), {"next": address(waiting)})
+        assert response["Location"] == address(waiting)
+        assert messages(client.get(address(waiting))) == [
+            "You have claimed “Sign”: nobody else decides it until you release it."
+        ]
+        waiting.refresh_from_db()
+        assert waiting.claimed_by == people.anna
+        assert visit(people.mark).post(address(waiting, "claim")).status_code == 403
+        assert client.post(address(waiting, "release"))["Location"] == "/"
+        waiting.refresh_from_db()
+        assert waiting.claimed_by is None
+        assert client.post(address(waiting, "release")).status_code == 409
+
+    def test_it_never_leads_to_another_site(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        for elsewhere in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", ""):
+            assert client.post(address(waiting, "claim"), {"next": elsewhere})["Location"] == "/"
+
+    def test_handed_on_to_a_person(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        response = client.post(
+            address(waiting, "delegate"), {"to": " bert ", "comment": "You know the trip"}, follow=True
+        )
+        assert messages(response) == ["“Sign” is handed on to bert."]
+        page = text(visit(people.bert).get(address(waiting)))
+        assert "Approve" in page
+        assert "Anna Huber handed on 'Sign' to bert" in page
+        assert "You know the trip" in page
+
+    def test_to_nobody(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        response = client.post(address(waiting, "delegate"), {"to": "bart"}, follow=True)
+        assert response.redirect_chain == [(address(waiting), 302)]
+        assert messages(response)[0].startswith("There is no active user 'bart'. Did you mean 'bert'")
+        response = client.post(address(waiting, "delegate"), {"to": "emil"}, follow=True)
+        assert "nobody decides what they have started themselves" in messages(response)[0]
+        waiting.refresh_from_db()
+        assert waiting.claimed_by is None
+
+    def test_a_get_hands_nothing_on(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        for verb in ("claim", "release", "delegate"):
+            assert client.get(address(waiting, verb)).status_code == 405
+
+    def test_people_are_offered_by_the_beginning_of_their_names(self, people: People, visit: Visit) -> None:
+        User.objects.create_user("annabel", is_active=False)
+        client = visit(people.emil)
+        assert (
+            client.get("/people/?q=HUB").content.decode().strip() == '<option value="anna">Anna Huber (anna)</option>'
+        )
+        assert client.get("/people/?q=ann").content.decode().count("<option") == 1
+        assert not client.get("/people/?q=").content.strip()
+        assert client.get("/people/?q=%00").status_code == 200
+
+
+def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+    today = clock.now().date()
+    Absence.objects.create(
+        user=people.anna, stand_in=people.bert, first_day=today - timedelta(days=1), last_day=today + timedelta(days=1)
+    )
+    client = visit(people.bert)
+    assert "You stand in for Anna Huber (anna), who is away." in text(client.get(address(waiting)))
+    press(client, waiting)
+    assert Decision.objects.get().on_behalf_of == people.anna
+
+
+class TestFiles:
+    """Files are sent to who may see the instance, and never shown as a page."""
+
+    @pytest.fixture
+    def upload(self, people: People) -> Upload:
+        made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+        form(made, None, receipt="file")
+        file = SimpleUploadedFile("über <b>.html", b"<script>alert(1)</script>")
+        kept = operations.keep_upload(file, by=people.emil)
+        answers = operations.answers_from(operations.start_form(made), {"receipt": kept}, by=people.emil)
+        waits("Claim", answers, people.emil)
+        return Upload.objects.get()
+
+    def test_it_is_linked_and_sent(self, people: People, visit: Visit, upload: Upload) -> None:
+        client = visit(people.anna)
+        page = client.get(address(WaitingForApproval.objects.get())).content.decode()
+        assert f'href="/files/{upload.pk}/"' in page
+        response: Any = client.get(f"/files/{upload.pk}/")
+        assert b"".join(response.streaming_content) == b"<script>alert(1)</script>"
+        response.close()
+        assert response["Content-Type"] == "application/octet-stream"
+        assert response["Content-Disposition"].startswith("attachment; filename*=utf-8''")
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+    def test_others_are_not_told_whether_there_is_one(self, people: People, visit: Visit, upload: Upload) -> None:
+        for user in (people.bert, people.mark, people.staff):
+            assert visit(user).get(f"/files/{upload.pk}/").status_code == 404
+        assert Client().get(f"/files/{upload.pk}/")["Location"].startswith("/login/")
+
+    def test_one_that_is_lost(self, people: People, visit: Visit, upload: Upload) -> None:
+        upload.file.delete(save=False)
+        assert visit(people.emil).get(f"/files/{upload.pk}/").status_code == 404
+
+
+def test_it_asks_as_much_of_the_database_however_much_there_is(
+    people: People, visit: Visit, django_assert_max_num_queries: Any
+) -> None:
+    tasks = {"Count": code('data["n"] = data.get("n", 0) + 1'), "Sign": manual("managers", quorum=2)}
+    made = process("Loop", tasks, (10, "Sign"), (20, "Count", {"then": 10}))
+    form(made, "Sign", contact="user")
+    large = {f"key_{number}": {"list": list(range(200))} for number in range(100)}
+    waiting = waits("Loop", {**large, "contact": "anna"}, people.emil)
+    client = visit(people.mark)
+    with django_assert_max_num_queries(15):
+        assert client.get(address(waiting)).status_code == 200
+    for _ in range(4):
+        one = WaitingForApproval.objects.get()
+        operations.approve(one, by=people.mona)
+        operations.approve(one, by=people.mark)
+        run_until_idle()
+    operations.approve(WaitingForApproval.objects.get(), by=people.mona)
+    with django_assert_max_num_queries(15):
+        page = client.get(address(WaitingForApproval.objects.get()))
+    assert "more values" in text(page)

@@ -1,0 +1,29 @@
+"""How long something took, as people say it."""
+
+from datetime import timedelta
+
+import pytest
+
+from workflow.templatetags.workflow_time import span
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(milliseconds=-5), "at once"),
+        (timedelta(milliseconds=40), "at once"),
+        (timedelta(milliseconds=60), "0.1 s"),
+        (timedelta(seconds=9.94), "9.9 s"),
+        (timedelta(seconds=12.6), "13 s"),
+        (timedelta(seconds=59.6), "1 min"),
+        (timedelta(minutes=5, seconds=26), "5 min 26 s"),
+        (timedelta(minutes=5), "5 min"),
+        (timedelta(hours=2, minutes=5, seconds=9), "2 h 5 min"),
+        (timedelta(hours=2, seconds=9), "2 h"),
+        (timedelta(days=1, hours=3), "1 day 3 h"),
+        (timedelta(days=40), "40 days"),
+        (None, ""),
+    ],
+)
+def test_the_largest_unit_and_the_next_one(length: timedelta | None, words: str) -> None:
+    assert span(length) == words

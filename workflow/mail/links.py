@@ -1,0 +1,107 @@
+"""Links in e-mails, by which a person comes to decide: signed, for one person and one assignment, and only for a while.
+
+A link says who came by it and to what; whether they may decide is asked when it is opened, and again when they decide.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core import signing
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from workflow import conf
+from workflow.deciding import May
+from workflow.errors import AlreadyDecided, LinkExpired, LinkForged, LinkVoid
+from workflow.models import TaskRun, WaitingForApproval
+from workflow.people.decide import who_was_quicker
+from workflow.people.rights import Rights, reason
+
+SALT = "workflow.decide"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a good link leads to: who decides, and what."""
+
+    user: Any
+    waiting: WaitingForApproval
+
+
+def address_of(page: str, *arguments: Any) -> str:
+    """The address of one of our pages, for e-mails; blank where the setting `SITE_URL` is, or the site has no such page."""
+    site: str = conf.get("SITE_URL")
+    if not site:
+        return ""
+    try:
+        return site.rstrip("/") + reverse(f"workflow:{page}", args=arguments)
+    except NoReverseMatch:
+        return ""
+
+
+def decide_address(user: Any, waiting: WaitingForApproval) -> str:
+    """Where a user confirms what they decide, as `address_of` tells it."""
+    return address_of("decide_by_link", token(user, waiting))
+
+
+def good_until(now: datetime) -> datetime:
+    """When links that are sent now expire."""
+    return now + timedelta(days=conf.get("MAIL_LINK_DAYS"))
+
+
+def token(user: Any, waiting: WaitingForApproval) -> str:
+    """What a link says: for whom it is, and what was assigned to them."""
+    said = [user.pk, waiting.pk, waiting.assignment, waiting.task_run_id, _mailbox(user)]
+    return signing.dumps(said, salt=SALT, compress=True)
+
+
+def opened(token: str) -> Opened:
+    """What a link leads to now. Raises `LinkForged`, `LinkExpired`, `LinkVoid` or `AlreadyDecided`."""
+    user_key, waiting_key, assignment, run_key, mailbox = _read(token)
+    user = get_user_model()._default_manager.filter(pk=user_key).first()
+    if user is None or mailbox != _mailbox(user):
+        raise LinkVoid(
+            _("The link was sent to an address that is its user's no more. Log in to see what waits for you.")
+        )
+    found = WaitingForApproval.objects.select_related("rpid__version", "task_run", "claimed_by")
+    waiting = found.filter(pk=waiting_key).first()
+    if waiting is None:
+        raise AlreadyDecided(_what_became(run_key))
+    right = Rights(user).to(waiting)
+    if not isinstance(right, May):
+        raise LinkVoid(reason(right, user, waiting))
+    if waiting.assignment != assignment:
+        raise LinkVoid(
+            _(
+                "%(task)s of instance %(instance)s was assigned anew since the message was sent, which made its link void."
+            )
+            % {"task": repr(waiting.task_name), "instance": waiting.rpid_id}
+        )
+    return Opened(user=user, waiting=waiting)
+
+
+def _read(token: str) -> tuple[int, int, int, int, str]:
+    try:
+        said = signing.loads(token, salt=SALT, max_age=timedelta(days=conf.get("MAIL_LINK_DAYS")))
+        user, waiting, assignment, run, mailbox = said
+    except signing.SignatureExpired:
+        raise LinkExpired(conf.get("MAIL_LINK_DAYS")) from None
+    except (signing.BadSignature, ValueError):
+        raise LinkForged from None
+    return user, waiting, assignment, run, mailbox
+
+
+def _what_became(run_key: int) -> str:
+    run = TaskRun.objects.select_related("decided_by").filter(pk=run_key).first()
+    if run is None:
+        return _("What the link is about is gone: the instance was deleted. Nothing was changed.")
+    return who_was_quicker(run)
+
+
+def _mailbox(user: Any) -> str:
+    """What of a user's address a link knows: who has got another one gets no links at the old one any more."""
+    email = getattr(user, user.get_email_field_name(), "") or ""
+    return hashlib.sha256(email.lower().encode()).hexdigest()[:10]

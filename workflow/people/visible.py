@@ -1,0 +1,50 @@
+"""Who may look at an instance: who started it, who had a task in it, and staff with the permission (DESIGN.md 6)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from workflow.models import Assignee, Decision, Intervention, RunningProcesses, WaitingForApproval
+from workflow.people.rights import Rights
+
+VIEW = "workflow.view_runningprocesses"
+"""The permission with which members of staff look at every instance."""
+
+
+def visible_to(user: Any, rights: Rights | None = None) -> QuerySet[RunningProcesses]:
+    """The instances that the user may look at. Meant to be narrowed: what it finds has no order that an index gives.
+
+    `rights` are the user's, where they are known already.
+    """
+    if not user.is_active:
+        return RunningProcesses.objects.none()
+    if sees_all(user):
+        return RunningProcesses.objects.all()
+    first, *others = _ways(rights or Rights(user))
+    # Each way is found by an index of its own; put together by OR, the database would try every instance.
+    return RunningProcesses.objects.filter(pk__in=first.union(*others, all=True))
+
+
+def may_see(user: Any, instance: RunningProcesses, rights: Rights | None = None) -> bool:
+    """Whether the user may look at the instance, and at the files that its data refers to."""
+    return visible_to(user, rights).filter(pk=instance.pk).exists()
+
+
+def sees_all(user: Any) -> bool:
+    """Whether the user may look at every instance."""
+    return bool(user.is_active and user.is_staff and user.has_perm(VIEW)) or bool(user.is_active and user.is_superuser)
+
+
+def _ways(rights: Rights) -> Iterator[QuerySet[Any, Any]]:
+    """The keys of the instances that each thing which gives sight of one gives sight of."""
+    user, waiting = rights.user, WaitingForApproval.objects.order_by()
+    yield RunningProcesses.objects.filter(started_by=user).order_by().values_list("pk")
+    yield Assignee.objects.naming(user).order_by().values_list("waiting__rpid")
+    if absent := rights.absent:
+        yield waiting.asking(absent).values_list("rpid")
+    yield waiting.filter(claimed_by=user).values_list("rpid")
+    decided = Decision.objects.filter(Q(user=user) | Q(on_behalf_of=user))
+    yield decided.order_by().values_list("task_run__instance")
+    # Who claimed it, released it or handed it on had the task, although others may decide it now.
+    yield Intervention.objects.filter(by=user).order_by().values_list("instance")

@@ -1,0 +1,82 @@
+"""What templates of pages ask for."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.template.context import Context
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from workflow import clock, operations
+from workflow.models import InstanceState, RunState
+
+register = template.Library()
+
+MOST_COUNTED = 99
+"""Beyond it a number says nothing more to people, and costs the more to count."""
+
+
+@register.simple_tag(takes_context=True)
+def inbox_count(context: Context) -> str:
+    """How much waits for whoever looks at the page: a number, "99+", or blank for none."""
+    user: Any = getattr(context.get("request"), "user", None)
+    if user is None or not user.is_authenticated:
+        return ""
+    count = operations.inbox(user, operations.Rights.kept(user)).order_by()[: MOST_COUNTED + 1].count()
+    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
+
+
+@register.inclusion_tag("workflow/state.html")
+def state_badge(state: str) -> dict[str, Any]:
+    """The state of an instance or of a task run: a sign and a word, so that colour is not needed."""
+    kind = InstanceState if state in InstanceState.values else RunState
+    return {"state": state, "label": kind(state).label}
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """A moment as how long ago it was, or how long it is till then; the exact time is there for who looks closer."""
+    if at is None:
+        return "–"
+    return _time(at, _from_now(at))
+
+
+@register.simple_tag
+def waiting_for(since: datetime) -> SafeString:
+    """How long something has waited."""
+    return _time(since, _("for %(span)s") % {"span": timesince(since, clock.now(), depth=1)})
+
+
+def _time(at: datetime, text: str) -> SafeString:
+    exact = date_format(localtime(at), "DATETIME_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, text)
+
+
+def _from_now(at: datetime) -> str:
+    now = clock.now()
+    if abs(now - at) < timedelta(minutes=1):
+        return _("just now")
+    if at < now:
+        return _("%(span)s ago") % {"span": timesince(at, now, depth=1)}
+    return _("in %(span)s") % {"span": timeuntil(at, now, depth=1)}
+
+
+@register.filter
+def person(user: Any) -> str:
+    """How people call a user: the full name where there is one."""
+    if user is None:
+        return ""
+    name = user.get_full_name() if hasattr(user, "get_full_name") else ""
+    return str(name or user.get_username())
+
+
+@register.filter
+def is_needed(field: BoundField) -> bool:
+    """Whether the form can't be approved without it."""
+    return "aria-required" in field.field.widget.attrs

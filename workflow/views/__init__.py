@@ -1,0 +1,1 @@
+"""The web pages for everybody who takes part: thin, they call operations and show the outcome."""
