@@ -13,9 +13,10 @@ from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A process, and what it is for."""
+    """A process, what it is for, and who starts it from the pages: whoever may start anything, where nobody is named."""
 
     description: str
+    starters: str = ""
     definition: Definition
 
 
@@ -38,7 +39,7 @@ CLAIM_FORM = (
 EXPENSE_CLAIM = Sample(
     description=(
         "An employee claims an expense. Up to 100 it is paid at once; above, a manager and then two of finance approve it. "
-        'What they reject goes back to the claimant. Data: {"amount": 180, "purpose": "Train to Lisbon"}'
+        "What they reject goes back to the claimant."
     ),
     definition=Definition(
         name="Expense claim",
@@ -94,10 +95,8 @@ EXPENSE_CLAIM = Sample(
 )
 
 ONBOARDING = Sample(
-    description=(
-        "A new employee starts. HR, IT and the manager do their part at the same time; then comes the welcome. "
-        'Data: {"name": "Ada Lovelace", "role": "Analyst"}'
-    ),
+    description="A new employee starts. HR, IT and the manager do their part at the same time; then comes the welcome.",
+    starters="hr",
     definition=Definition(
         name="Onboarding",
         tasks=(
@@ -137,14 +136,13 @@ ONBOARDING = Sample(
             Row(sequence=20, task="Open account"),
             Row(sequence=30, task="Welcome"),
         ),
+        fields=(Field(name="name", required=True), Field(name="role", required=True)),
     ),
 )
 
 NIGHTLY_DATA_CHECK = Sample(
-    description=(
-        "Looks through the sales of the day, and reports what is odd. Fetching them fails at first and is tried again. "
-        'Data: {"sales": {"Berlin": 1250, "Oslo": null}}'
-    ),
+    description="Looks through the sales of the day, and reports what is odd. Fetching them fails at first and is tried again.",
+    starters="it",
     definition=Definition(
         name="Nightly data check",
         tasks=(
@@ -190,8 +188,9 @@ NIGHTLY_DATA_CHECK = Sample(
 SHIPPING = Sample(
     description=(
         "Sends the parcel of an order, which starts it. The warehouse has two days to pack it, and is reminded when they "
-        'are over; what it rejects is not sent. Data: {"customer": "Grace", "items": ["desk", "lamp"]}'
+        "are over; what it rejects is not sent."
     ),
+    starters="warehouse",
     definition=Definition(
         name="Shipping",
         tasks=(
@@ -225,9 +224,9 @@ SHIPPING = Sample(
 ORDER = Sample(
     description=(
         "A customer orders. Sales approve what costs more than 500; then the card is charged, and Shipping sends the "
-        "parcel. What is rejected, or can't be charged, is cancelled, and either way the customer is told. "
-        'Data: {"customer": "Grace", "email": "grace@example.com", "card": "4000 0000 0000 0002"}'
+        "parcel. What is rejected, or can't be charged, is cancelled, and either way the customer is told."
     ),
+    starters="sales",
     definition=Definition(
         name="Order",
         tasks=(
@@ -267,7 +266,7 @@ ORDER = Sample(
                 "Tell customer",
                 """
                 message = f"Your order is {data['status']}"
-                if "email" in data:
+                if data.get("email"):
                     send_mail("Your order", message, data["email"])
                 else:
                     tell(data["customer"], message)
@@ -281,6 +280,10 @@ ORDER = Sample(
             Row(sequence=40, task="Ship", then=60, on_reject=50, on_error=50),
             Row(sequence=50, task="Cancel order"),
             Row(sequence=60, task="Tell customer"),
+        ),
+        fields=(
+            Field(name="customer", required=True),
+            Field(name="email", label="E-mail address", help="Where the customer is told what becomes of it."),
         ),
     ),
 )
