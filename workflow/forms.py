@@ -34,7 +34,8 @@ class AnswersForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         known = known or {}
-        super().__init__(*args, initial=_filled_in(asked, known), **kwargs)
+        super().__init__(*args, **kwargs)
+        self.initial = _filled_in(asked, known)
         self._asked, self._by, self._is_partial, self._known = asked, by, is_partial, known
         self.answers = {}
         for field in asked:

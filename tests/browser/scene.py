@@ -59,7 +59,9 @@ def play(workflow: Workflow) -> Scene:
     workflow.advance(hours=3, minutes=20)
     _approve(workflow, with_finance, "mark", "Manager approval", "A good one; others should go, too.")
     workflow.advance(hours=22)
-    _approve(workflow, with_finance, "felix", "Finance approval", "Booked as training.", answers={"cost_centre": "4720"})
+    _approve(
+        workflow, with_finance, "felix", "Finance approval", "Booked as training.", answers={"cost_centre": "4720"}
+    )
     with_manager = _claim(workflow, 180, "Train to Lisbon")
     _approve(workflow, _claim(workflow, 150, "Books on contract law", by="hr"), "mark", "Manager approval")
     workflow.advance(hours=2, minutes=10)

@@ -7,7 +7,6 @@ import pytest
 
 from tests.browser.conftest import PHONE, Visit
 from tests.browser.scene import Scene
-from tests.conftest import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,11 +3,12 @@
 A transition names its task, because the task may stand on the same page and not be saved yet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from django import forms
 from django.forms.models import BaseInlineFormSet
+from django.utils.text import capfirst
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
@@ -151,6 +152,7 @@ class OfTaskForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        _name(self.fields.values())
         if self.instance.task_id:
             self.initial["task_name"] = self.instance.task.name
 
@@ -239,12 +241,20 @@ class OfTaskFormSet(BaseInlineFormSet):
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
+        if (delete := form.fields.get("DELETE")) is not None:
+            _name([delete])
         if hasattr(self, "tasks"):
             form.tasks = self.tasks
 
     def kept(self) -> Iterator[Any]:
         """The forms of the rows that the process will have."""
         return _kept(self)
+
+
+def _name(fields: Iterable[forms.Field]) -> None:
+    """Tell a screen reader what the fields are: the admin's table has a heading for each column, but no labels."""
+    for field in fields:
+        field.widget.attrs["aria-label"] = capfirst(field.label)
 
 
 def join(tasks: TaskFormSet, rows: OfTaskFormSet) -> None:
