@@ -4,6 +4,7 @@ A GET changes nothing. A page that is stale, or sent twice, decides nothing: it 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -125,7 +126,7 @@ class DecideView(PageView):
             is_mine=waiting.claimed_by_id == user.pk,
             is_overdue=waiting.is_overdue(now),
             missing=waiting.quorum - waiting.votes,
-            coming=[(event.at, operations.what_comes(event)) for event in waiting.events],
+            coming=_coming(waiting),
             instructions=operations.instructions_html(waiting),
             facts=facts(instance.data, definition),
             subject=subject(instance),
@@ -137,6 +138,14 @@ class DecideView(PageView):
             votes=_votes(waiting) if waiting.votes else (),
             history=_history(waiting),
         )
+
+
+def _coming(waiting: WaitingForApproval) -> list[tuple[datetime, str]]:
+    """What comes if nobody decides; of several reminders the next."""
+    found: dict[str, datetime] = {}
+    for event in waiting.events:
+        found.setdefault(operations.what_comes(event), event.at)
+    return [(at, what) for what, at in found.items()]
 
 
 def _on_behalf_of(right: Any, user: Any) -> str:
