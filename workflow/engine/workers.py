@@ -3,18 +3,20 @@
 They run the command once more, each as a single engine, rather than being forks: a fork's sandbox would be dead. They stay in
 the process group, so that what is done to the group is done to all of them.
 
-Each has for its standard input the end of a pipe that only its parent holds open, the lifeline. Nothing is ever written to it: it ends when
-the parent wants them to stop, or is no more. That can come beside a signal to the whole group, as Ctrl-C is one, and is
-not taken for the second signal, which would end them at once.
+Each has for its standard input the end of a socket whose other end only its parent holds, the lifeline. It says there, by one byte, that
+it has come up. The lifeline ends when the parent wants them to stop, or is no more. That can come beside a signal to the whole group,
+as Ctrl-C is one, and is not taken for the second signal, which would end them at once.
 """
 
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Thread
 
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 MARK = "WORKFLOW_WORKER"
 """The environment variable by which a process knows that it is one of several, rather than their parent."""
 
+LIFELINE = 0
+"""A worker's end of it: the standard input."""
+
 LONG_ENOUGH = 5.0  # seconds; one that ends earlier is started again after a pause
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds
 
@@ -35,14 +40,16 @@ def is_worker() -> bool:
     return os.environ.pop(MARK, "") != ""
 
 
-def stop_with_parent(stop: Callable[[], None]) -> None:
-    """Have an engine that a parent has started stop when that wants it to, or has died."""
+def obey_parent(stop: Callable[[], None]) -> None:
+    """Tell the parent that this engine has come up; have it stop when that wants it to, or has died."""
+    with suppress(OSError):  # it has died already
+        os.write(LIFELINE, b".")
     Thread(target=_stop_at_end, args=(stop,), name="lifeline", daemon=True).start()
 
 
 def _stop_at_end(stop: Callable[[], None]) -> None:
-    while os.read(0, 1):
-        """Nobody writes."""
+    with suppress(OSError):
+        os.read(LIFELINE, 1)  # nobody writes: this is its end
     stop()
 
 
@@ -65,9 +72,9 @@ class Worker:
     """Of its last life."""
 
     @property
-    def has_failed_at_once(self) -> bool:
-        """Whether its last life was short, and ended badly."""
-        return self.process is None and bool(self.exit_code) and self.pause > 0
+    def has_failed(self) -> bool:
+        """Whether it is dead, and ended badly."""
+        return self.process is None and bool(self.exit_code)
 
 
 @dataclass(kw_only=True)
@@ -83,17 +90,18 @@ class Workers:
 
     def __post_init__(self) -> None:
         self._workers = [Worker(number) for number in range(1, self.count + 1)]
-        self._has_lasted = False
+        self._has_come_up = False
 
     def run(self) -> int:
         """Watch over them until all have ended, or a signal stops them; returns the exit code for it all."""
-        end, lifeline = os.pipe()
-        with os.fdopen(end, "rb", 0) as self._stdin, os.fdopen(lifeline, "wb", 0) as self._lifeline:
+        self._lifeline, self._stdin = socket.socketpair()
+        with self._lifeline, self._stdin:
             return self._watch()
 
     def _watch(self) -> int:
         while True:
             self._bury()
+            self._note_who_is_up()
             if self._is_hopeless():
                 return self._give_up()
             self._start_due()
@@ -101,6 +109,10 @@ class Workers:
                 return 0
             if self.hearing.next(self._next_start()) in STOPS:
                 return self._stop()
+
+    def _note_who_is_up(self) -> None:
+        with suppress(BlockingIOError):
+            self._has_come_up |= bool(self._lifeline.recv(1000, socket.MSG_DONTWAIT))
 
     def _bury(self) -> None:
         for worker in self._workers:
@@ -111,9 +123,7 @@ class Workers:
     def _plan(self, worker: Worker) -> None:
         """When to start one again that has just ended, if at all."""
         now = time.monotonic()
-        lived = now - worker.began_at
-        self._has_lasted |= lived >= LONG_ENOUGH
-        worker.pause = next_pause(lived, worker.pause)
+        worker.pause = next_pause(now - worker.began_at, worker.pause)
         worker.starts_at = now + worker.pause
         if worker in self._left():
             told = "Worker %s ended with exit code %s; it is started again in %.1f seconds."
@@ -125,11 +135,11 @@ class Workers:
 
     def _is_hopeless(self) -> bool:
         """Whether none has ever come up. What keeps them from it will not go away, and has been told by them."""
-        return not self._has_lasted and all(worker.has_failed_at_once for worker in self._workers)
+        return not self._has_come_up and all(worker.has_failed for worker in self._workers)
 
     def _give_up(self) -> int:
         code = max(worker.exit_code or 0 for worker in self._workers)
-        logger.error("All %s workers ended as soon as they had started, with exit code %s.", self.count, code)
+        logger.error("All %s workers ended before they had come up, with exit code %s.", self.count, code)
         return code
 
     def _start_due(self) -> None:
@@ -140,7 +150,7 @@ class Workers:
 
     def _start(self, worker: Worker) -> None:
         environment = {**os.environ, MARK: str(worker.number)}
-        worker.process = subprocess.Popen(self.command, stdin=self._stdin, env=environment)  # noqa: S603 - this program
+        worker.process = subprocess.Popen(self.command, stdin=self._stdin.fileno(), env=environment)  # noqa: S603 - this program
         worker.began_at = time.monotonic()
         told = "Worker %s of %s is process %s."
         logger.info(told, worker.number, self.count, worker.process.pid, extra=fields(worker=worker.number))

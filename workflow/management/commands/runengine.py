@@ -120,7 +120,7 @@ class Command(WorkflowCommand):
         )
         _stop_on_signals(engine)
         if watched:
-            workers.stop_with_parent(engine.stop)
+            workers.obey_parent(engine.stop)
         engine.run(_mode(options))
 
     def _workers(self, options: dict[str, Any]) -> int:
