@@ -39,7 +39,12 @@ WORDS = {
     "restart": gettext_lazy("had what failed begun anew"),
     "skip": gettext_lazy("skipped what failed, %(details)s"),
     "goto": gettext_lazy("sent it to %(details)s"),
+    "remind": gettext_lazy("reminded people of %(details)s"),
+    "escalate": gettext_lazy("escalated %(details)s"),
+    "decide by default": gettext_lazy("decided by default %(details)s"),
 }
+OF_DEADLINES = frozenset({"remind", "escalate", "decide by default"})
+"""What no person does, but the engine when people are late."""
 _HEAVY = ("result", "changes", "log", "snapshot")
 
 
@@ -98,6 +103,11 @@ class NoteEntry:
     by: str | None
     reason: str
     is_signal: bool = False
+
+    @property
+    def is_of_a_deadline(self) -> bool:
+        """Whether the engine did it."""
+        return self.action in OF_DEADLINES
 
     @property
     def words(self) -> str:

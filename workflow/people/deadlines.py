@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from workflow import deadlines, notices, transitions
 from workflow.circle import widen
@@ -42,6 +43,19 @@ def keep_deadlines(lease: Lease, now: datetime) -> list[Intervention]:
         # Whatever else stands there: an engine that was told again and again would never go on.
         TaskRun.objects.filter(instance=lease.instance, state=RunState.WAITING, due_at__lte=now).update(due_at=None)
     return done
+
+
+def what_comes(event: Event) -> str:
+    """What is to happen at a deadline, in words."""
+    match event.kind:
+        case Kind.REMIND:
+            return _("they are reminded")
+        case Kind.ESCALATE:
+            return _("%(who)s are asked as well") % {"who": ", ".join(event.to)}
+        case Kind.DECIDE if event.decision == ByDefault.APPROVE:
+            return _("it is approved by default")
+        case Kind.DECIDE:
+            return _("it is rejected by default")
 
 
 def _put(waiting: WaitingForApproval, run: TaskRun, events: Sequence[Event]) -> None:

@@ -24,10 +24,13 @@ MOST_COUNTED = 99
 
 @register.simple_tag(takes_context=True)
 def inbox_count(context: Context) -> str:
-    """How much waits for whoever looks at the page: a number, "99+", or blank for none."""
+    """How much waits for whoever looks at the page."""
     user: Any = getattr(context.get("request"), "user", None)
-    if user is None or not user.is_authenticated:
-        return ""
+    return counted(user) if user is not None and user.is_authenticated else ""
+
+
+def counted(user: Any) -> str:
+    """How much waits for the user: a number, "99+", or blank for none."""
     count = operations.inbox(user, operations.Rights.kept(user)).order_by()[: MOST_COUNTED + 1].count()
     return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
 
@@ -50,7 +53,9 @@ def moment(at: datetime | None) -> SafeString | str:
 @register.simple_tag
 def waiting_for(since: datetime) -> SafeString:
     """How long something has waited."""
-    return _time(since, _("for %(span)s") % {"span": timesince(since, clock.now(), depth=1)})
+    now = clock.now()
+    is_new = now - since < timedelta(minutes=1)
+    return _time(since, _("just now") if is_new else _("for %(span)s") % {"span": timesince(since, now, depth=1)})
 
 
 def _time(at: datetime, text: str) -> SafeString:
