@@ -27,6 +27,7 @@ class Command(WorkflowCommand):
         "one stops at once, and other engines go on when the leases run out."
     )
     can_run_again = False
+    """Whether a command line has asked for this, rather than a program, of which no copy is wanted for each worker."""
     examples: ClassVar[str] = """\
   manage.py runengine
   manage.py runengine --concurrency 8 --poll-interval 0.2
