@@ -9,12 +9,13 @@ from threading import Thread
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError
 
 from workflow import conf, health, operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
 from workflow.logs import Logfmt
-from workflow.management.base import WorkflowCommand, positive, seconds
+from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds
 from workflow.models import RunningProcesses
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -81,9 +82,8 @@ class Command(WorkflowCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        RunningProcesses.objects.exists()  # a database without our tables is told now, not waited for
-        operations.processes_named(options["processes"])
         if options["check"] is not None:
+            _prepare(options["processes"])
             self._check(options["check"], options["processes"])
             return
         engine = Engine(
@@ -96,13 +96,29 @@ class Command(WorkflowCommand):
             dispatch=conf.get("DISPATCH"),
         )
         _show_log()
+        mode = _mode(options)
+        if mode is Mode.FOREVER:  # it may have been started together with the database, or be cut off at once
+            engine.patience(lambda: _prepare(options["processes"]))
+        else:
+            _prepare(options["processes"])
         _stop_on_signals(engine)
-        engine.run(_mode(options))
+        engine.run(mode)
 
     def _check(self, host: str, processes: Collection[str]) -> None:
         if trouble := health.trouble(host="" if host == "any" else host, processes=processes):
             raise CommandError(trouble)
         self.stdout.write("An engine is alive.")
+
+
+def _prepare(processes: Collection[str]) -> None:
+    """See that there is what the engine needs; a database without our tables is told now, not waited for."""
+    try:
+        RunningProcesses.objects.exists()
+    except DatabaseError as error:
+        if lacks_migrations(error):
+            raise CommandError(about_database(error)) from error
+        raise
+    operations.processes_named(processes)
 
 
 def _mode(options: dict[str, Any]) -> Mode:
