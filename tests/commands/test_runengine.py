@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from django.core.management import CommandError, call_command
 
 from tests.build import code, manual, process
 from tests.commands.outcome import refused
-from tests.conftest import Manage
+from tests.conftest import Manage, Spawn
+from tests.system.conftest import EngineProcess
 from workflow import operations
 from workflow.models import RunningProcesses, TaskRun
 
@@ -76,6 +78,30 @@ def test_a_project_that_wants_less_gets_less(manage: Manage) -> None:
     process("P", {"A": code("1")}, (1, "A"))
     operations.start("P")
     assert manage("runengine", "--once", LOG_LEVEL="WARNING").stderr == ""
+
+
+def test_a_database_that_is_not_there_yet_is_waited_for(manage: Manage, spawn: Spawn, tmp_path: Path) -> None:
+    """An engine may be started together with its database. One that has no tables is told: nobody else would make them."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    engine = EngineProcess(spawn("runengine", DATABASE_URL=f"sqlite:///{here}/site.sqlite3"))
+    engine.told("The database can't be used (unable to open database file); waiting for it.")
+    there.mkdir()
+    assert manage("migrate", DATABASE_URL=f"sqlite:///{there}/site.sqlite3").returncode == 0
+    there.rename(here)
+    engine.told("started.")
+    engine.signal(signal.SIGTERM)
+    assert engine.ended() == 0
+    assert lines(engine.log) == [
+        "ERROR The database can't be used (unable to open database file); waiting for it.",
+        "INFO The database can be used again.",
+        "INFO Engine started.",
+        "INFO Engine stopped; it holds nothing.",
+    ]
+
+
+def test_an_engine_tells_of_a_database_without_our_tables(manage: Manage, tmp_path: Path) -> None:
+    message = refused(manage("runengine", DATABASE_URL=f"sqlite:///{tmp_path}/site.sqlite3"))
+    assert message.startswith("The database is not up to date (")
 
 
 def test_until_idle_ends_at_once_where_there_is_nothing(manage: Manage) -> None:

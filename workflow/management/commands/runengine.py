@@ -9,14 +9,14 @@ from threading import Thread
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import connections
+from django.db import DatabaseError, OperationalError, connections
 
 from workflow import conf, health, operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode, workers
 from workflow.engine.hearing import STOPS, Hearing
 from workflow.logs import Logfmt
-from workflow.management.base import WorkflowCommand, positive, seconds
+from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds
 from workflow.models import RunningProcesses
 
 
@@ -95,9 +95,8 @@ class Command(WorkflowCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        RunningProcesses.objects.exists()  # a database without our tables is told now, not waited for
-        operations.processes_named(options["processes"])
         if options["check"] is not None:
+            _prepare(options["processes"])
             self._check(options["check"], options["processes"])
             return
         _show_log()
@@ -119,10 +118,15 @@ class Command(WorkflowCommand):
             lease=options["lease"],
             dispatch=conf.get("DISPATCH"),
         )
+        mode = _mode(options)
+        if mode is Mode.FOREVER:  # it may have been started together with the database, or be cut off at once
+            engine.patience(lambda: _prepare(options["processes"]))
+        else:
+            _prepare(options["processes"])
         _stop_on_signals(engine)
         if watched:
             workers.obey_parent(engine.stop)
-        engine.run(_mode(options))
+        engine.run(mode)
 
     def _workers(self, options: dict[str, Any]) -> int:
         """How many engines are wanted. Several are this command run again, which takes a command line."""
@@ -143,9 +147,25 @@ class Command(WorkflowCommand):
 
 def _watch(count: int, options: dict[str, Any]) -> None:
     """Be the parent of several engines."""
+    try:
+        _prepare(options["processes"])  # what is wrong is told once, not by each of them
+    except OperationalError:
+        if _mode(options) is not Mode.FOREVER:
+            raise
     connections.close_all()
     if code := workers.Workers(count=count, until_idle=options["until_idle"]).run():
         sys.exit(code)
+
+
+def _prepare(processes: Collection[str]) -> None:
+    """See that there is what the engine needs; a database without our tables is told now, not waited for."""
+    try:
+        RunningProcesses.objects.exists()
+    except DatabaseError as error:
+        if lacks_migrations(error):
+            raise CommandError(about_database(error)) from error
+        raise
+    operations.processes_named(processes)
 
 
 def _mode(options: dict[str, Any]) -> Mode:
