@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from threading import Thread
 from typing import Any, ClassVar
 
@@ -157,7 +157,7 @@ def _watch(count: int, options: dict[str, Any]) -> None:
         sys.exit(code)
 
 
-def _prepare(processes: Collection[str]) -> None:
+def _prepare(processes: Sequence[str]) -> None:
     """See that there is what the engine needs; a database without our tables is told now, not waited for."""
     try:
         RunningProcesses.objects.exists()
