@@ -51,9 +51,9 @@ def check(page: Any, *, around: str = "html") -> None:
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def look_at(page: Any, *paths: str, around: str = "html") -> None:
+def look_at(page: Any, *paths: str, around: str = "html", status: int = 200) -> None:
     for path in paths:
-        page.goto(path)
+        assert page.goto(path).status == status, path
         check(page, around=around)
 
 
@@ -61,6 +61,8 @@ def test_pages_of_who_starts(visit: Visit, scene: Scene) -> None:
     anna = visit("anna")
     started = [scene.page(one) for one in (scene.with_finance, scene.paid)]
     look_at(anna, "/start/", "/mine/", "/mine/?state=FAILED", scene.task(scene.sent_back), *started)
+    order = scene.page(scene.order)
+    look_at(visit("shop"), order, f"{order}children/", f"{order}earlier/?after=9.9")
     anna.goto(f"/start/{scene.paid.process_id}/")
     check(anna)
     anna.get_by_role("button", name="Start", exact=True).click()
@@ -70,7 +72,8 @@ def test_pages_of_who_starts(visit: Visit, scene: Scene) -> None:
 
 def test_pages_of_who_decides(visit: Visit, scene: Scene) -> None:
     fiona = visit("fiona")
-    look_at(fiona, scene.task(scene.paid), "/mail/", "/nowhere/", "/waiting/0/")
+    look_at(fiona, scene.task(scene.paid), "/mail/")
+    look_at(fiona, "/nowhere/", status=404)
     fiona.goto(scene.task(scene.with_finance))
     fiona.get_by_text("Hand it on to somebody").click()
     check(fiona)
@@ -88,9 +91,12 @@ def test_pages_of_who_decides(visit: Visit, scene: Scene) -> None:
 
 
 def test_pages_of_who_has_nothing_and_of_nobody(visit: Visit, scene: Scene) -> None:
-    look_at(visit("wanda"), "/", "/mine/", scene.task(scene.with_finance))
+    look_at(visit("anna"), "/?tab=claimed")
+    look_at(visit("it"), "/mine/")
+    look_at(visit("it"), scene.task(scene.with_finance), status=403)
     nobody = visit()
-    look_at(nobody, "/login/", scene.link, "/decide/forged/")
+    look_at(nobody, "/login/", scene.link)
+    look_at(nobody, "/decide/forged/", status=404)
     nobody.goto("/login/")
     nobody.get_by_role("button", name="Log in").click()
     check(nobody)
