@@ -217,10 +217,13 @@ class TestTooLate:
         assert visit(people.bert).get(address(waiting)).status_code == 403
 
     @pytest.mark.parametrize("method", ["get", "post"])
+    @pytest.mark.parametrize("sees_it_anyway", [False, True])
     def test_a_task_that_is_decided_while_the_page_is_read_says_so_too(
-        self, method: str, people: People, visit: Visit, waiting: WaitingForApproval
+        self, method: str, sees_it_anyway: bool, people: People, visit: Visit, waiting: WaitingForApproval
     ) -> None:
         """Between two queries of one request: it waits in the first, and asks nobody any more in the second."""
+        if sees_it_anyway:
+            RunningProcesses.objects.update(started_by=people.mark)
         is_decided = False
 
         def decide_before_assignees_are_read(execute: Any, sql: str, *rest: Any) -> Any:
