@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from threading import Thread
 from typing import Any, ClassVar
 
@@ -110,7 +110,7 @@ class Command(WorkflowCommand):
         self.stdout.write("An engine is alive.")
 
 
-def _prepare(processes: Collection[str]) -> None:
+def _prepare(processes: Sequence[str]) -> None:
     """See that there is what the engine needs; a database without our tables is told now, not waited for."""
     try:
         RunningProcesses.objects.exists()
