@@ -29,9 +29,10 @@ BROWSER_ARGUMENTS = [
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
-# Benchmarks bring databases of their own, so that one of the two runs of the suite is enough for them.
+# Benchmarks bring databases of their own, and only SQLite locks all of it, so that one of the two runs of the suite is
+# enough for them.
 IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
-collect_ignore = ["test_benchmarks.py"] if IS_SECOND_RUN else []
+collect_ignore = ["test_benchmarks.py", "system/test_locked.py"] if IS_SECOND_RUN else []
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 Spawn = Callable[..., subprocess.Popen[str]]

@@ -19,14 +19,21 @@ _HEAVY = ("snapshot", "log", "changes", "result")
 
 def found_run(user: Any, key: int) -> tuple[TaskRun, WaitingForApproval | None]:
     """The task run, and what waits of it, if it still waits. Raises `Http404`; `NotAllowed` for whom it does not concern."""
+    run, waiting = _found(key)
+    if waiting is not None and not waiting.assignees.all():
+        run, waiting = _found(key)  # it asks nobody: somebody has decided between the queries
+    if not _concerns(user, run, waiting):
+        raise NotAllowed(_("This does not wait for you, and you have no right to look at it."))
+    return run, waiting
+
+
+def _found(key: int) -> tuple[TaskRun, WaitingForApproval | None]:
     run = _run(key)
     if run is None:
         raise Http404
     waiting: WaitingForApproval | None = getattr(run, "waiting", None)
     if waiting is not None:
         waiting.rpid, waiting.task_run = run.instance, run
-    if not _concerns(user, run, waiting):
-        raise NotAllowed(_("This does not wait for you, and you have no right to look at it."))
     return run, waiting
 
 
