@@ -12,9 +12,8 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from workflow import clock, operations
 from workflow.admin import decide, show
@@ -78,13 +77,13 @@ def what_comes(event: Event) -> str:
     """What is to happen at a deadline, in words."""
     match event.kind:
         case Kind.REMIND:
-            return say("they are reminded")
+            return gettext("they are reminded")
         case Kind.ESCALATE:
-            return say("%(who)s are asked as well") % {"who": ", ".join(event.to)}
+            return gettext("%(who)s are asked as well") % {"who": ", ".join(event.to)}
         case Kind.DECIDE if event.decision == ByDefault.APPROVE:
-            return say("it is approved by default")
+            return gettext("it is approved by default")
         case Kind.DECIDE:
-            return say("it is rejected by default")
+            return gettext("it is rejected by default")
 
 
 def _user(key: str | None) -> Any:
@@ -139,7 +138,9 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         """Marked where it is over, by a word as well, so that colour is not needed."""
         if not waiting.is_overdue(clock.now()):
             return show.time(waiting.due_at)
-        return format_html('<strong class="workflow-overdue">{} {}</strong>', show.time(waiting.due_at), say("overdue"))
+        return format_html(
+            '<strong class="workflow-overdue">{} {}</strong>', show.time(waiting.due_at), gettext("overdue")
+        )
 
     @admin.display(description=_("if nobody decides"))
     def to_come(self, waiting: WaitingForApproval) -> SafeString | str:
@@ -151,13 +152,13 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("who may decide"), ordering="approver")
     def who(self, waiting: WaitingForApproval) -> str:
-        return waiting.approver or say("any member of staff")
+        return waiting.approver or gettext("any member of staff")
 
     @admin.display(description=_("approvals"), ordering="votes")
     def approvals(self, waiting: WaitingForApproval) -> str:
         if waiting.quorum == 1:
             return "-"
-        return say("%(votes)d of %(quorum)d") % {"votes": waiting.votes, "quorum": waiting.quorum}
+        return gettext("%(votes)d of %(quorum)d") % {"votes": waiting.votes, "quorum": waiting.quorum}
 
     @admin.display(description=_("instructions"))
     def instructions(self, waiting: WaitingForApproval) -> str:
