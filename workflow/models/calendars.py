@@ -152,11 +152,11 @@ def calendar_named(name: str) -> tuple[Calendar, str]:
     """
     every = BusinessCalendar.objects.all()
     found = every.filter(name=name).first() if name else None
-    problem = f"There is no calendar {name!r} any more. " if name and found is None else ""
+    problem = _("There is no calendar %(name)r any more.") % {"name": name} + " " if name and found is None else ""
     found = found or every.filter(is_default=True).first()
     try:
         if found is not None:
             return found.worktime, problem
     except ValueError as error:
-        problem += f"The calendar {str(found)!r} is not right: {error} "
+        problem += _("The calendar %(name)r is not right: %(error)s") % {"name": str(found), "error": error} + " "
     return Calendar.of_all_time(timezone.get_default_timezone()), problem
