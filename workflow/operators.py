@@ -11,10 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from workflow import clock, transitions, values
+from workflow import clock, moments, transitions, values
 from workflow.code.ledger import written
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
@@ -201,7 +200,7 @@ def _details(action: Action, to: int | None, result: Any) -> str:
 
 def _told(calls: Sequence[ActionCall]) -> list[str]:
     return [
-        f"{written(call.name, call.arguments)} -> {_outcome(call)} ({timezone.localtime(call.ended_at):%Y-%m-%d %H:%M:%S})"
+        f"{written(call.name, call.arguments)} -> {_outcome(call)} ({moments.to_the_second(call.ended_at)})"
         for call in calls
         if call.ended_at
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from workflow import deadlines, notices, transitions
 from workflow.circle import widen
@@ -66,13 +67,13 @@ def _escalate(waiting: WaitingForApproval, event: Event, now: datetime) -> Inter
     WaitingForApproval.objects.filter(pk=waiting.pk).update(claimed_by=None, claimed_at=None)
     notices.queue(NoticeKind.ESCALATED, [waiting], now=now)
     asked = [name for name in event.to if name not in found.unknown]
-    return _note("escalate", waiting, event, now, f" to {', '.join(asked) or 'nobody'}")
+    return _note("escalate", waiting, event, now, " " + _("to %(to)s") % {"to": ", ".join(asked) or _("nobody")})
 
 
 def _decide(waiting: WaitingForApproval, event: Event, now: datetime) -> Intervention:
     notices.queue(NoticeKind.DECIDED, [waiting], now=now)
     told = _note("decide by default", waiting, event, now, f": {event.decision}")
-    comment = f"Nobody had decided in time. {event.why}"
+    comment = _("Nobody had decided in time.") + f" {event.why}"
     decide_by_default(waiting, approved=event.decision == ByDefault.APPROVE, comment=comment, now=now)
     return told
 

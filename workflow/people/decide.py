@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from workflow import clock, conf, flow, history, notices, transitions
+from workflow import clock, conf, flow, history, moments, notices, transitions
 from workflow.deciding import Bar, May, Reason, Verdict, Vote, verdict
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed
 from workflow.models import (
@@ -37,7 +36,7 @@ def who_was_quicker(run: TaskRun) -> str:
     if asked_by_code or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return _("%(what)s waits no more: the instance has moved on. Nothing was changed.") % {"what": what}
     did = _("approved") if run.state == RunState.FINISHED else _("rejected")
-    when = f"{timezone.localtime(run.ended_at):%Y-%m-%d %H:%M}"
+    when = moments.to_the_minute(run.ended_at)
     if run.decided_by is None and run.decisions.filter(by_default=True, attempt=run.attempt).exists():
         return _(
             "Nobody had decided %(what)s in time, so it was %(did)s by default at %(when)s. Nothing was changed."
