@@ -30,10 +30,25 @@ hypothesis_settings.register_profile("project", deadline=None, suppress_health_c
 hypothesis_settings.load_profile("project")
 
 # Benchmarks bring databases of their own, so that one of the two runs of the suite is enough for them.
-collect_ignore = ["test_benchmarks.py"] if os.environ.get("TEST_DATABASE") == "postgres" else []
+IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
+collect_ignore = ["test_benchmarks.py"] if IS_SECOND_RUN else []
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 Spawn = Callable[..., subprocess.Popen[str]]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The second run of the suite is for what another database may change: neither pure code nor pages in a browser."""
+    if IS_SECOND_RUN:
+        left = [item for item in items if not _depends_on_the_database(item)]
+        items[:] = [item for item in items if _depends_on_the_database(item)]
+        config.hook.pytest_deselected(items=left)
+
+
+def _depends_on_the_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    uses_it = item.get_closest_marker("django_db") is not None or "db" in fixtures or "transactional_db" in fixtures
+    return uses_it and "browser" not in fixtures
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

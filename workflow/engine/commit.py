@@ -1,7 +1,9 @@
 """Group commit: what many instances have come to is written together, as soon as the last group is written."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
+from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -62,16 +64,24 @@ class _Wanted(NamedTuple):
     is_urgent: bool
 
 
+class _Word(Enum):
+    """What the thread that commits is told between the turns."""
+
+    END = "end"
+    LOOK = "look"  # whether any more are to be expected
+
+
 class GroupCommit:
     """Writes the turns that threads ask for at about the same time, in one transaction and one thread.
 
-    `are_more_coming` tells whether any thread computes, whose turn is then worth waiting for.
+    `are_more_coming` tells whether any thread computes, whose turn is then worth waiting for; `look` is to be called when
+    none does any more.
     """
 
     def __init__(self, patience: Patience, are_more_coming: Callable[[], bool]) -> None:
         self._patience = patience
         self._are_more_coming = are_more_coming
-        self._asked: SimpleQueue[_Wanted | None] = SimpleQueue()
+        self._asked: SimpleQueue[_Wanted | _Word] = SimpleQueue()
         self._thread = Thread(target=self._work, name="commit")
 
     def __enter__(self) -> Self:
@@ -81,7 +91,7 @@ class GroupCommit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._asked.put(None)
+        self._asked.put(_Word.END)
         self._thread.join()
 
     def write(self, lease: Lease, turn: Turn) -> Applied:
@@ -91,43 +101,46 @@ class GroupCommit:
         """Have a turn written, without waiting for it."""
         return self._ask(lease, turn, is_urgent=False)
 
+    def look(self) -> None:
+        """No more turns are to be expected for now."""
+        self._asked.put(_Word.LOOK)
+
     def _ask(self, lease: Lease, turn: Turn, *, is_urgent: bool) -> Future[Applied]:
         wanted = _Wanted(lease, turn, Future(), is_urgent)
         self._asked.put(wanted)
         return wanted.applied
 
     def _work(self) -> None:
-        group, is_over = self._next()
-        while group or not is_over:
-            self._commit(group)
+        is_over = False
+        while not is_over:
             group, is_over = self._next()
+            if group:
+                self._commit(group)
         connection.close()
 
     def _next(self) -> tuple[list[_Wanted], bool]:
-        """All that is asked for by now, and at least one; and whether that was the last."""
+        """All that is asked for by now; and whether that was the last."""
         group: list[_Wanted] = []
-        one = self._asked.get()
-        until = monotonic() + LONGEST_REST
-        while one is not None:
-            group.append(one)
-            if len(group) == LARGEST:
-                return group, False
-            if one.is_urgent:
-                until = min(until, monotonic() + LONGEST_WAIT)
-            try:
-                one = self._another(until)
-            except Empty:
+        until = math.inf
+        while (one := self._another(until)) is not _Word.END:
+            if isinstance(one, _Wanted):
+                group.append(one)
+                until = min(until, monotonic() + (LONGEST_WAIT if one.is_urgent else LONGEST_REST))
+            is_enough = one is None or len(group) == LARGEST
+            if group and is_enough:
                 return group, False
         return group, True
 
-    def _another(self, until: float) -> _Wanted | None:
-        """What else is asked for by then, if anything is to be expected. Raises `Empty`."""
-        while self._are_more_coming() and (left := until - monotonic()) > 0:
-            try:
-                return self._asked.get(timeout=min(left, LONGEST_WAIT / 2))
-            except Empty:
-                continue
-        return self._asked.get_nowait()
+    def _another(self, until: float) -> _Wanted | _Word | None:
+        """What is asked for or said next; nothing where a group is begun, and no more is to be expected by then."""
+        if until == math.inf:
+            return self._asked.get()
+        try:
+            if self._are_more_coming() and (left := until - monotonic()) > 0:
+                return self._asked.get(timeout=left)
+            return self._asked.get_nowait()
+        except Empty:
+            return None
 
     def _commit(self, group: list[_Wanted]) -> None:
         try:

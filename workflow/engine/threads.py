@@ -65,14 +65,14 @@ class Threads:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            commit = stack.enter_context(GroupCommit(self._patience, self._are_more_coming))
+            self._commit = stack.enter_context(GroupCommit(self._patience, self._are_more_coming))
             self._main = stack.enter_context(Crew(self._size, "drive"))
             side = stack.enter_context(Crew(self._size, "code"))
             stack.enter_context(self._slots)
             self._driver = Driver(
                 runner=self._runner,
                 clock=self._clock,
-                commit=commit,
+                commit=self._commit,
                 later=self._drive_later,
                 main=self._main,
                 side=side,
@@ -101,9 +101,11 @@ class Threads:
         self._call_driver()
 
     def _call_driver(self) -> None:
-        """Have a thread drive what is claimed, if one more may compute."""
+        """Have a thread drive what is claimed, if one more may compute; and have what is done written, if none does."""
         if self._to_drive and self._slots.has_room:
             self._main.submit(self._drive_in_turn)
+        elif not self._are_more_coming():
+            self._commit.look()
 
     def _drive_in_turn(self) -> None:
         """Drive what is claimed, one after the other, as long as this thread may compute."""
@@ -114,6 +116,7 @@ class Threads:
                         self._to_drive.popleft()(runner)
                 finally:
                     self._slots.leave()
+        self._call_driver()
 
     def _are_more_coming(self) -> bool:
         return self._slots.is_any_engaged or bool(self._to_drive)
