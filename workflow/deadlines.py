@@ -147,7 +147,7 @@ def faults(task: TaskDefinition) -> Iterator[Fault]:
     if task.by_default and task.by_default not in list(ByDefault):
         message = _("%(by_default)r can't be decided. Choose %(listed)s, or clear it.") % {
             "by_default": task.by_default,
-            "listed": f" {_('or')} ".join(ByDefault),
+            "listed": (" " + _("or") + " ").join(ByDefault),
         }
         yield Fault(field="by_default", message=message)
     needed = [field.name for field in task.fields if field.required]
@@ -194,4 +194,4 @@ def _spans(task: TaskDefinition) -> Iterator[Fault]:
     try:
         worktime.spans(task.remind)
     except ValueError as error:
-        yield Fault(field="remind", message=f"{_('Remind')}: {error}")
+        yield Fault(field="remind", message=_("Remind") + f": {error}")

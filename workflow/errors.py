@@ -109,7 +109,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
-        return " " + _("Did you mean %(listed)s?") % {"listed": f" {_('or')} ".join(map(repr, near))}
+        return " " + _("Did you mean %(listed)s?") % {"listed": (" " + _("or") + " ").join(map(repr, near))}
     if not names:
         return " " + _("None is defined yet.")
     listed = ", ".join(map(repr, names[:20])) + (" …" if len(names) > 20 else "")

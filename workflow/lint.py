@@ -518,4 +518,4 @@ def _steps(numbers: Iterable[int], last: str = "") -> str:
     *others, final = map(str, sorted(numbers))
     if not others:
         return _("step %(number)s") % {"number": final}
-    return _("steps %(numbers)s") % {"numbers": f"{', '.join(others)} {last or _('and')} {final}"}
+    return _("steps %(numbers)s") % {"numbers": ", ".join(others) + " " + (last or _("and")) + f" {final}"}

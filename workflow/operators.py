@@ -153,7 +153,7 @@ def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:
         able = sorted(FROM.get(action, {before for before, after in MOVES.items() if target in after}))
         raise NotPermitted(
             _("Instance %(pk)s is %(state)s; %(action)s takes one that is %(listed)s.")
-            % {"pk": instance.pk, "state": instance.state, "action": action, "listed": f" {_('or')} ".join(able)}
+            % {"pk": instance.pk, "state": instance.state, "action": action, "listed": (" " + _("or") + " ").join(able)}
         )
     steps = instance.version.frozen.sequences
     if action == Action.GOTO and to not in steps:

@@ -286,7 +286,7 @@ def _words(span: Span, calendar: Calendar) -> str:
         )
     if time:
         parts.append((_("%(hours)s of working time") if calendar.name else "%(hours)s") % {"hours": _hours(time)})
-    return f" {_('and')} ".join(parts)
+    return (" " + _("and") + " ").join(parts)
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -112,8 +112,9 @@ def card(definition: Definition, index: int, *, width: float, mark: Mark | None,
 
 
 def _condition(row: Row, width: float) -> tuple[str, ...]:
-    lines = wrap(row.condition, font=MONO, width=width - MONO.width(f"{_('if')} "), lines=CONDITION_LINES)
-    return tuple(line if number else f"{_('if')} {line}" for number, line in enumerate(lines))
+    word = _("if") + " "
+    lines = wrap(row.condition, font=MONO, width=width - MONO.width(word), lines=CONDITION_LINES)
+    return tuple(line if number else word + line for number, line in enumerate(lines))
 
 
 def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None) -> Iterator[Note]:
@@ -143,5 +144,6 @@ def _ports(definition: Definition, row: Row, *, width: float) -> Iterator[Port]:
 
 
 def _port(way: Way, jump: Jump | None, width: float) -> Port:
-    words = f"{_(way.value)} → {_('end') if jump is None else jump.target}"
+    target = _("end") if jump is None else jump.target
+    words = f"{_(way.value)} → {target}"
     return Port(way=way, jump=jump, text=shorten(words, font=SMALL, width=width))

@@ -95,7 +95,7 @@ def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
         _assign_anew(current)
         insert([(current, asked)])
         notices.queue(NoticeKind.WAITS, [current], now=clock.now())
-        _note("resolve again", current, by, f": {asked.text or _('any member of staff')}")
+        _note("resolve again", current, by, ": " + (asked.text or _("any member of staff")))
 
 
 def _resolved(waiting: WaitingForApproval) -> Circle:
