@@ -45,6 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--database",
         action="append",
+        type=_database,
         metavar="URL",
         help="'sqlite', or the URL of a PostgreSQL server on which databases may be created; may be given again "
         "(default: sqlite, and the PostgreSQL of DATABASE_URL if that is set)",
@@ -65,6 +66,12 @@ def _options() -> argparse.Namespace:
 def _name(text: str) -> str:
     if text not in NAMES:
         raise argparse.ArgumentTypeError(f"there is no benchmark {text!r}; there are {', '.join(NAMES)}")
+    return text
+
+
+def _database(text: str) -> str:
+    if text != databases.SQLITE and not text.startswith(("postgres://", "postgresql://")):
+        raise argparse.ArgumentTypeError(f"it is 'sqlite' or a URL such as postgres://user@host:5432/, not {text!r}")
     return text
 
 

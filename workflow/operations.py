@@ -35,6 +35,7 @@ from workflow.models import (
 from workflow.models.definitions import start_form
 from workflow.models.states import ENDED
 from workflow.people.answers import answers_from
+from workflow.people.deadlines import what_comes
 from workflow.people.decide import approve, decide, reject, who_was_quicker
 from workflow.people.hand import claim, delegate, release, resolve_again
 from workflow.people.instructions import instructions_html
@@ -78,6 +79,7 @@ __all__ = [
     "started_as",
     "user_named",
     "visible_to",
+    "what_comes",
     "who_was_quicker",
     "why_not",
 ]

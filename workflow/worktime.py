@@ -149,9 +149,9 @@ class Calendar:
         """Which day it is by the clocks of the zone."""
         return moment.astimezone(self.zone).date()
 
-    def same_time(self, moment: datetime, day: date) -> datetime:
-        """That day at the same time as `moment`, by the clocks of the zone."""
-        return datetime.combine(day, moment.astimezone(self.zone).time(), tzinfo=self.zone).astimezone(UTC)
+    def shifted(self, moment: datetime, days: timedelta) -> datetime:
+        """So many days later at the same time, by the clocks of the zone."""
+        return (moment.astimezone(self.zone) + days).astimezone(UTC)
 
 
 # Counting
@@ -184,35 +184,35 @@ Portions = list[tuple[date, timedelta | None]]
 
 
 def _days(calendar: Calendar, moment: datetime, count: int, step: int) -> tuple[datetime, Portions]:
-    start = _working(calendar, moment, step)
-    days = (day for day in _calendar_days(calendar, start, step) if calendar.shifts(day))
+    first, start = _working(calendar, moment, step)
+    days = (day for day in _calendar_days(first, step) if calendar.shifts(day))
     counted = list(islice(days, 1, count + 1))  # the first is the day that it starts at
     if len(counted) < count:
         raise _none(calendar, moment)
-    return _within(calendar, calendar.same_time(start, counted[-1]), counted[-1]), [(day, None) for day in counted]
+    last = counted[-1]
+    return _within(calendar.shifts(last), calendar.shifted(start, last - first)), [(day, None) for day in counted]
 
 
-def _working(calendar: Calendar, moment: datetime, step: int) -> datetime:
-    """The moment, if people work then; else when they next do, or last did."""
-    if any(since <= moment <= until for since, until in calendar.shifts(calendar.day_of(moment))):
-        return moment
-    for since, until in _pieces(calendar, moment, step):
-        return since if step > 0 else until
+def _working(calendar: Calendar, moment: datetime, step: int) -> tuple[date, datetime]:
+    """The moment, if people work then; else when they next do, or last did; and the day of whose shifts that is."""
+    day = calendar.day_of(moment)
+    if any(since <= moment <= until for since, until in calendar.shifts(day)):
+        return day, moment
+    for worked, since, until in _pieces(calendar, moment, step):
+        return worked, since if step > 0 else until
     raise _none(calendar, moment)
 
 
-def _within(calendar: Calendar, moment: datetime, day: date) -> datetime:
+def _within(shifts: Sequence[tuple[datetime, datetime]], moment: datetime) -> datetime:
     """The moment, if people work then; else when they last did that day, or when they begin."""
-    shifts = calendar.shifts(day)
     ends = [min(moment, until) for since, until in shifts if since <= moment]
     return max(ends, default=shifts[0][0])
 
 
 def _time(calendar: Calendar, moment: datetime, time: timedelta, step: int) -> tuple[datetime, Portions]:
     portions: dict[date, timedelta] = {}
-    for since, until in _pieces(calendar, moment, step):
+    for day, since, until in _pieces(calendar, moment, step):
         taken = min(time, until - since)
-        day = calendar.day_of(since)
         portions[day] = portions.get(day, NOTHING) + taken
         time -= taken
         if not time:
@@ -220,17 +220,16 @@ def _time(calendar: Calendar, moment: datetime, time: timedelta, step: int) -> t
     raise _none(calendar, moment)
 
 
-def _pieces(calendar: Calendar, moment: datetime, step: int) -> Iterator[tuple[datetime, datetime]]:
-    """The working time from a moment on, or, where `step` is -1, back from it."""
-    for day in _calendar_days(calendar, moment, step):
+def _pieces(calendar: Calendar, moment: datetime, step: int) -> Iterator[tuple[date, datetime, datetime]]:
+    """The working time from a moment on, or, where `step` is -1, back from it; with the days of whose shifts it is."""
+    for day in _calendar_days(calendar.day_of(moment), step):
         for since, until in calendar.shifts(day)[::step]:
-            since, until = (max(since, moment), until) if step > 0 else (since, min(until, moment))  # noqa: PLW2901
-            if since < until:
-                yield since, until
+            begin, end = (max(since, moment), until) if step > 0 else (since, min(until, moment))
+            if begin < end:
+                yield day, begin, end
 
 
-def _calendar_days(calendar: Calendar, moment: datetime, step: int) -> Iterator[date]:
-    first = calendar.day_of(moment)
+def _calendar_days(first: date, step: int) -> Iterator[date]:
     return (first + timedelta(days=step * number) for number in range(FARTHEST))
 
 

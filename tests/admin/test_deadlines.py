@@ -66,6 +66,12 @@ class TestCalendars:
             "Public holidays need the package “holidays” (pip install holidays). Or write them as other days off."
         ]
 
+    def test_one_that_somebody_has_spoilt_can_be_looked_at_and_mended(self, boss: Client) -> None:
+        spoilt = BusinessCalendar.objects.create(name="Office", hours="never")
+        page = text(boss.get(f"{CALENDARS}{spoilt.pk}/change/"))
+        assert page.count("'never' is neither days nor hours") == 2
+        assert boss.post(f"{CALENDARS}{spoilt.pk}/change/", filled()).status_code == 302
+
     def test_one_is_the_default(self, boss: Client) -> None:
         BusinessCalendar.objects.create(name="Other", is_default=True)
         errors = boss.post(f"{CALENDARS}add/", filled(is_default="on")).context["adminform"].form.errors

@@ -88,6 +88,7 @@ class TestConfirming:
         waits("Sign")
         response = decide(link_of(people.anna), comment="none", **{"answer-sum": "12.50"})
         assert response.status_code == 422
+        assert "Nothing was decided yet" in text(response)
         assert not Decision.objects.exists()
         assert decide(link_of(people.anna), **{"answer-comment": "4711", "answer-sum": "12.50"}).status_code == 200
         run()
@@ -114,6 +115,12 @@ class TestConfirming:
         settings.WORKFLOW = {**settings.WORKFLOW, "MAIL_LINK_LOGIN": True}
         assert Client().get(link_of(people.anna)).status_code == 302
         assert decide(link_of(people.anna), client=logged_in(people.anna)).status_code == 200
+
+    def test_it_takes_few_queries(self, people: People, django_assert_max_num_queries: Any) -> None:
+        sign()
+        waits("Sign", {f"key{number}": number for number in range(200)})
+        with django_assert_max_num_queries(15):
+            Client().get(link_of(people.anna))
 
     def test_it_is_kept_by_nobody_and_told_to_no_other_site(self, people: People) -> None:
         sign()

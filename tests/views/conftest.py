@@ -21,7 +21,7 @@ class People(NamedTuple):
 
 
 @pytest.fixture
-def people(transactional_db: None) -> People:
+def people(db: None) -> People:
     anna = User.objects.create_user("anna", first_name="Anna", last_name="Huber")
     named = {name: User.objects.create_user(name) for name in ("bert", "mark", "mona", "emil")}
     Group.objects.create(name="managers").user_set.add(named["mark"], named["mona"])

@@ -10,14 +10,15 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.utils.formats import date_format
 
-from tests.build import manual, process, waits
+from tests.build import manual, process
 from tests.views.conftest import People, Visit
+from tests.views.drive import waits
 from tests.views.pages import address, text
 from workflow import errors
 from workflow.models import WaitingForApproval
 from workflow.views.base import status_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
 

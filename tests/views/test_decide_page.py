@@ -8,13 +8,14 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.build import code, form, manual, process
 from tests.views.conftest import People, Visit
+from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, press, text
 from workflow import clock, operations
 from workflow.models import Absence, Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -371,6 +372,7 @@ class TestFiles:
         assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
 
     def test_others_are_not_told_whether_there_is_one(self, people: People, visit: Visit, upload: Upload) -> None:
+        assert visit(people.root).get(f"/files/{'9' * 40}/").status_code == 404
         for user in (people.bert, people.mark, people.staff):
             assert visit(user).get(f"/files/{upload.pk}/").status_code == 404
         assert Client().get(f"/files/{upload.pk}/")["Location"].startswith("/login/")

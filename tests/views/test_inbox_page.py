@@ -8,15 +8,16 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.build import code, form, manual, process
 from tests.views.conftest import People, Visit
+from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, select, text
 from workflow import clock, operations
 from workflow.models import Absence, Decision, RunningProcesses, TaskRun, WaitingForApproval
 from workflow.views import shown
 from workflow.views.filters import Place
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
 
@@ -161,7 +162,9 @@ class TestNews:
         assert client.get(renewed.context["news"], headers=HTMX).status_code == 204
 
     def test_the_count(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
-        assert text(visit(people.mark).get("/inbox/count/", headers=HTMX)) == "3 waiting"
+        client = visit(people.mark)
+        assert text(client.get("/inbox/count/?known=2", headers=HTMX)) == "3 waiting"
+        assert client.get("/inbox/count/?known=3", headers=HTMX).status_code == 204
         assert not text(visit(people.emil).get("/inbox/count/", headers=HTMX))
 
     def test_beyond_99_it_does_not_count(self, people: People, visit: Visit) -> None:

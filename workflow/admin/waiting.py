@@ -20,8 +20,6 @@ from workflow.admin import decide, show
 from workflow.admin.chosen import LARGEST
 from workflow.admin.decide import APPROVE, REJECT, Decision
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
-from workflow.deadlines import Event, Kind
-from workflow.definition import ByDefault
 from workflow.errors import WorkflowError
 from workflow.models import WaitingForApproval
 
@@ -71,19 +69,6 @@ class ForWhomFilter(admin.SimpleListFilter):
         if user == request.user:
             return queryset.filter(pk__in=operations.inbox(user).order_by().values("pk"))
         return queryset.asking([user])
-
-
-def what_comes(event: Event) -> str:
-    """What is to happen at a deadline, in words."""
-    match event.kind:
-        case Kind.REMIND:
-            return gettext("they are reminded")
-        case Kind.ESCALATE:
-            return gettext("%(who)s are asked as well") % {"who": ", ".join(event.to)}
-        case Kind.DECIDE if event.decision == ByDefault.APPROVE:
-            return gettext("it is approved by default")
-        case Kind.DECIDE:
-            return gettext("it is rejected by default")
 
 
 def _user(key: str | None) -> Any:
@@ -144,7 +129,7 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("if nobody decides"))
     def to_come(self, waiting: WaitingForApproval) -> SafeString | str:
-        return show.lines(f"{show.time(event.at)} {what_comes(event)}" for event in waiting.events)
+        return show.lines(f"{show.time(event.at)} {operations.what_comes(event)}" for event in waiting.events)
 
     @admin.display(description=_("instance"), ordering="rpid")
     def instance_link(self, waiting: WaitingForApproval) -> SafeString:

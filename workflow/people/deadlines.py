@@ -45,6 +45,19 @@ def keep_deadlines(lease: Lease, now: datetime) -> list[Intervention]:
     return done
 
 
+def what_comes(event: Event) -> str:
+    """What is to happen at a deadline, in words."""
+    match event.kind:
+        case Kind.REMIND:
+            return _("they are reminded")
+        case Kind.ESCALATE:
+            return _("%(who)s are asked as well") % {"who": ", ".join(event.to)}
+        case Kind.DECIDE if event.decision == ByDefault.APPROVE:
+            return _("it is approved by default")
+        case Kind.DECIDE:
+            return _("it is rejected by default")
+
+
 def _put(waiting: WaitingForApproval, run: TaskRun, events: Sequence[Event]) -> None:
     waiting.events = list(events)
     run.due_at = events[0].at if events else None

@@ -35,10 +35,13 @@ UNITS = {
 
 @register.simple_tag(takes_context=True)
 def inbox_count(context: Context) -> str:
-    """How much waits for whoever looks at the page: a number, "99+", or blank for none."""
+    """How much waits for whoever looks at the page."""
     user: Any = getattr(context.get("request"), "user", None)
-    if user is None or not user.is_authenticated:
-        return ""
+    return counted(user) if user is not None and user.is_authenticated else ""
+
+
+def counted(user: Any) -> str:
+    """How much waits for the user: a number, "99+", or blank for none."""
     count = operations.inbox(user, operations.Rights.kept(user)).order_by()[: MOST_COUNTED + 1].count()
     return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, View
 
@@ -54,9 +55,11 @@ class PageView(LoginRequiredMixin, ContextMixin, View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """What an operation refuses becomes a page that tells it, never an error of the server."""
         try:
-            return super().dispatch(request, *args, **kwargs)
+            response = super().dispatch(request, *args, **kwargs)
         except WorkflowError as error:
-            return self.refuse(str(error), status=status_of(error))
+            response = self.refuse(str(error), status=status_of(error))
+        patch_cache_control(response, private=True, no_cache=True)  # what one person sees is nobody else's
+        return response
 
     def handle_no_permission(self) -> Any:
         """A part of a page that asks for news after its session has ended gets none, instead of the page to log in."""

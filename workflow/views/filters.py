@@ -89,12 +89,13 @@ class Filters:
         return bool(self.text or self.process or self.age)
 
     def query(self, **changes: Any) -> str:
-        """The query of the address that has these filters with some changes, which begins with `?`."""
+        """The query of the address that has these filters with some changes: with its `?`, or blank."""
         given = {name: value for name, value in asdict(replace(self, after=None)).items() if value}
         given |= {name: str(value) for name, value in changes.items()}
         if self.after is not None and not changes:
             given["after"] = str(self.after)
-        return "?" + urlencode({name: value for name, value in given.items() if value})
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"?{query}" if query else ""
 
     def of(self, waiting: WaitingQuerySet, *, user: Any, absent: list[Any], now: datetime) -> WaitingQuerySet:
         """What is left of an inbox, in its order."""

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from workflow import clock, operations
+from workflow.templatetags.workflow import counted
 from workflow.views.base import PageView
 from workflow.views.filters import AGES, TABS, Filters
 from workflow.views.rows import digest, rows
@@ -45,7 +46,7 @@ class InboxView(PageView):
             "filters": filters,
             "here": here,
             "digest": known,
-            "news": f"{here}{'&' if here[-1] != '?' else ''}known={known}",
+            "news": f"{here}{'&' if '?' in here else '?'}known={known}",
             "next_page": f"{address}{filters.query(after=page[-1].place)}" if more else "",
             "first_page": f"{address}{filters.query(after='')}" if filters.after else "",
         }
@@ -64,5 +65,7 @@ def _choices(filters: Filters, inbox: Any) -> dict[str, Any]:
 class CountView(PageView):
     """The number beside the inbox in the navigation, which pages ask for again from time to time."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if request.GET.get("known") == counted(request.user):
+            return HttpResponse(status=204)  # so that nobody is told the same again
         return self.page("count.html")

@@ -39,8 +39,8 @@ class InstanceView(PageView):
     def get(self, request: HttpRequest, key: int) -> HttpResponse:
         seen = _Seen(user=request.user, instance=found(request.user, key))
         context = {**seen.parts(), **seen.around(), "title": str(seen.instance)}
-        context["seen"] = ".".join(_digests(_rendered(request, context)).values())
-        return self.page("instance.html", **context)
+        parts = _rendered(request, context)
+        return self.page("instance.html", **context, parts=parts, seen=".".join(_digests(parts).values()))
 
 
 class NewsView(PageView):

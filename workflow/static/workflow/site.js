@@ -30,6 +30,13 @@
         });
     });
 
+    // Enter on a checkbox would press the first button of its form, whatever that does.
+    document.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" && event.target.matches("input[type=checkbox]")) {
+            event.preventDefault();
+        }
+    });
+
     // An open menu closes by Escape, and by a click elsewhere.
     const menus = () => document.querySelectorAll("details.menu[open]");
     document.addEventListener("keydown", (event) => {
