@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from django.db.models import Case, CharField, F, Max, Q, TextField, Value, When, Window
 from django.db.models.functions import Cast, Length, RowNumber
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from workflow.code.ledger import written
 from workflow.models import ActionCall, Decision, RunningProcesses, RunState, TaskRun
@@ -39,7 +39,17 @@ WORDS = {
     "restart": gettext_lazy("had what failed begun anew"),
     "skip": gettext_lazy("skipped what failed, %(details)s"),
     "goto": gettext_lazy("sent it to %(details)s"),
+    "remind": gettext_lazy("remind %(details)s"),
+    "escalate": gettext_lazy("escalate %(details)s"),
+    "decide by default": gettext_lazy("decide by default %(details)s"),
 }
+# As the admin names them, which lists them.
+ACTIONS = (
+    *(gettext_noop("claim"), gettext_noop("release"), gettext_noop("delegate"), gettext_noop("resolve again")),
+    *(gettext_noop("cancel"), gettext_noop("pause"), gettext_noop("resume"), gettext_noop("retry")),
+    *(gettext_noop("restart"), gettext_noop("skip"), gettext_noop("goto")),
+    *(gettext_noop("remind"), gettext_noop("escalate"), gettext_noop("decide by default")),
+)
 _HEAVY = ("result", "changes", "log", "snapshot")
 
 
