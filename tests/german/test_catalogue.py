@@ -43,7 +43,7 @@ def test_nothing_that_the_source_says_is_missing_in_them(tmp_path: Path) -> None
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
     shutil.copy(ROOT / "manage.py", tmp_path)
     command = [sys.executable, "manage.py", "makemessages", "-l", "de", "--no-location", "--no-wrap"]
-    run(*command, cwd=tmp_path, env={**os.environ, "ENV_FILE": ""})
+    run(*command, cwd=tmp_path, env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"})
     for catalogue in CATALOGUES:
         found = tmp_path / catalogue.relative_to(ROOT)
         assert run("msgattrib", "--untranslated", found) == ""

@@ -131,4 +131,4 @@ def ends_when_rejected(definition: Definition, row: Row) -> bool:
 
 
 def _quoted(name: str) -> str:
-    return f"“{clean(name)}”"
+    return _("“%(name)s”") % {"name": clean(name)}

@@ -94,7 +94,11 @@ class DecideView(PageView):
 
     def _done(self, waiting: WaitingForApproval, run: TaskRun, verb: str) -> HttpResponse:
         done = gettext("You approved {} of {}.") if verb == "approve" else gettext("You rejected {} of {}.")
-        link = format_html('<a href="{}">“{}”</a>', reverse("workflow:decide", args=[run.pk]), waiting.task_name)
+        link = format_html(
+            '<a href="{}">{}</a>',
+            reverse("workflow:decide", args=[run.pk]),
+            gettext("“%(name)s”") % {"name": waiting.task_name},
+        )
         messages.success(self.request, format_html(done, link, f"{waiting.process_name} {waiting.rpid_id}"))
         return redirect("workflow:inbox")
 
