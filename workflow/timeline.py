@@ -39,15 +39,18 @@ WORDS = {
     "restart": gettext_lazy("had what failed begun anew"),
     "skip": gettext_lazy("skipped what failed, %(details)s"),
     "goto": gettext_lazy("sent it to %(details)s"),
-    "remind": gettext_lazy("remind %(details)s"),
-    "escalate": gettext_lazy("escalate %(details)s"),
-    "decide by default": gettext_lazy("decide by default %(details)s"),
+    "remind": gettext_lazy("reminded people of %(details)s"),
+    "escalate": gettext_lazy("escalated %(details)s"),
+    "decide by default": gettext_lazy("decided by default %(details)s"),
 }
-# As the admin names them, which lists them.
+OF_DEADLINES = frozenset({"remind", "escalate", "decide by default"})
+"""What no person does, but the engine when people are late."""
+# As the admin lists them, and what a deadline decides.
 ACTIONS = (
     *(gettext_noop("claim"), gettext_noop("release"), gettext_noop("delegate"), gettext_noop("resolve again")),
     *(gettext_noop("cancel"), gettext_noop("pause"), gettext_noop("resume"), gettext_noop("retry")),
     *(gettext_noop("restart"), gettext_noop("skip"), gettext_noop("goto")),
+    *(gettext_noop("approve"), gettext_noop("reject")),
     *(gettext_noop("remind"), gettext_noop("escalate"), gettext_noop("decide by default")),
 )
 _HEAVY = ("result", "changes", "log", "snapshot")
@@ -108,6 +111,11 @@ class NoteEntry:
     by: str | None
     reason: str
     is_signal: bool = False
+
+    @property
+    def is_of_a_deadline(self) -> bool:
+        """Whether the engine did it."""
+        return self.action in OF_DEADLINES
 
     @property
     def words(self) -> str:

@@ -14,6 +14,7 @@ from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, press, text
 from workflow import clock, operations
 from workflow.models import Absence, Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
+from workflow.testing import Workflow
 
 pytestmark = pytest.mark.django_db
 
@@ -344,6 +345,23 @@ def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: W
     assert "You stand in for Anna Huber (anna), who is away." in text(client.get(address(waiting)))
     press(client, waiting)
     assert Decision.objects.get().on_behalf_of == people.anna
+
+
+def test_when_it_is_due_what_comes_then_and_what_was_decided_by_default(people: People, visit: Visit) -> None:
+    task = manual("mark", due="2h", remind="0h", by_default="reject", by_default_after="1h")
+    process("Claim", {"Sign": task}, (10, "Sign"))
+    client = visit(people.mark)
+    with Workflow() as workflow:
+        workflow.start("Claim")
+        workflow.run()
+        waiting = WaitingForApproval.objects.get()
+        page = text(client.get(address(waiting)))
+        assert "Due in 2 hours" in page
+        assert "Then in 2 hours : they are reminded in 3 hours : it is rejected by default" in page
+        workflow.advance(hours=2, minutes=5)
+        assert "overdue" in text(client.get(address(waiting)))
+        workflow.advance(hours=1)
+    assert "Nobody in time: by default rejected" in text(client.get(address(waiting)))
 
 
 class TestFiles:

@@ -56,7 +56,7 @@ def test_it_has_what_waits_for_the_user_and_nothing_else(
     page = visit(people.mark).get("/")
     assert numbers(page) == [one.rpid_id for one in claims]
     assert "Amount 180 Reason Train to Lisbon" in text(page)
-    assert f"Claim {claims[0].rpid_id} · started by Anna Huber" in text(page)
+    assert f"Claim {claims[0].rpid_id} · from Anna Huber" in text(page)
     assert "Inbox 3 waiting" in text(page)
     for user in (people.anna, people.bert, people.root):
         assert "Nothing waits for you." in text(visit(user).get("/"))

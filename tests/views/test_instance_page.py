@@ -14,6 +14,7 @@ from tests.test_timeline import long_history
 from tests.views.who import client_of, somebody
 from workflow import operations, operators
 from workflow.models import RunningProcesses, TaskRun, WaitingForApproval
+from workflow.testing import Workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -246,3 +247,17 @@ def test_operators_words_follow_what_was_done(anna: User, mark: User) -> None:
     assert "Sign claimed by root" in text, "it can be decided while the instance is paused"
     assert "root paused it a question" in text
     assert "mark handed on 'Sign' to root on holiday" in text.replace("&#x27;", "'")
+
+
+def test_what_the_engine_did_because_people_were_late_is_told(anna: User, mark: User) -> None:
+    fields = {"due": "1h", "remind": "0", "escalate_to": "anna", "escalate_after": "1h"}
+    tasks = {"Sign": manual("mark", **fields, by_default="reject", by_default_after="2h")}
+    process("Late", tasks, (1, "Sign"))
+    with Workflow() as workflow:
+        instance = workflow.start("Late", user=anna)
+        workflow.advance(hours=3)
+    text = text_of(client_of(anna), instance).replace("&#x27;", "'")
+    assert "The engine reminded people of 'Sign' At " in text
+    assert "The engine escalated 'Sign' to anna 1h from" in text
+    assert "The engine decided by default 'Sign': reject 2h from" in text
+    assert "Nobody in time: by default" in text

@@ -85,7 +85,7 @@ def _escalate(waiting: WaitingForApproval, event: Event, now: datetime) -> Inter
 
 def _decide(waiting: WaitingForApproval, event: Event, now: datetime) -> Intervention:
     notices.queue(NoticeKind.DECIDED, [waiting], now=now)
-    told = _note("decide by default", waiting, event, now, f": {event.decision}")
+    told = _note("decide by default", waiting, event, now, ": " + _(event.decision))
     comment = _("Nobody had decided in time.") + f" {event.why}"
     decide_by_default(waiting, approved=event.decision == ByDefault.APPROVE, comment=comment, now=now)
     return told

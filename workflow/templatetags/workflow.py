@@ -64,7 +64,10 @@ def moment(at: datetime | None) -> SafeString | str:
 @register.simple_tag
 def waiting_for(since: datetime) -> SafeString:
     """How long something has waited."""
-    return _time(since, _("for %(span)s") % {"span": timesince(since, clock.now(), time_strings=UNITS, depth=1)})
+    now = clock.now()
+    is_new = now - since < timedelta(minutes=1)
+    span = timesince(since, now, time_strings=UNITS, depth=1)
+    return _time(since, _("just now") if is_new else _("for %(span)s") % {"span": span})
 
 
 def _time(at: datetime, text: str) -> SafeString:

@@ -73,7 +73,7 @@ def _row(waiting: WaitingForApproval, instance: RunningProcesses, *, user: Any, 
         instance=instance,
         summary=summary(instance.brief, instance.version.frozen),  # type: ignore[attr-defined]  # annotated
         subject=subject_label(instance),
-        is_overdue=waiting.due_at is not None and waiting.due_at <= now,
+        is_overdue=waiting.is_overdue(now),
         is_mine=waiting.claimed_by_id == user.pk,
         key=sign(waiting, user),
         has_form=any(field.required for field in waiting.fields),
