@@ -27,6 +27,12 @@ def compiled(path: Path) -> dict[object, str]:
         return gettext.GNUTranslations(file)._catalog
 
 
+def unsaid(catalogue: Path) -> list[str]:
+    """What has no translation, or one that somebody has to look at."""
+    found = [run("msgattrib", "--no-wrap", option, catalogue) for option in ("--untranslated", "--only-fuzzy")]
+    return [line for line in "".join(found).splitlines() if line.startswith('msgid "') and line != 'msgid ""']
+
+
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parts[-5])
 class TestCatalogue:
     def test_is_compiled_as_it_is_written(self, catalogue: Path, tmp_path: Path) -> None:
@@ -34,8 +40,7 @@ class TestCatalogue:
         assert compiled(catalogue.with_suffix(".mo")) == compiled(tmp_path / "django.mo")
 
     def test_says_everything(self, catalogue: Path) -> None:
-        assert run("msgattrib", "--untranslated", catalogue) == ""
-        assert run("msgattrib", "--only-fuzzy", catalogue) == ""
+        assert unsaid(catalogue) == []
 
 
 def test_nothing_that_the_source_says_is_missing_in_them(tmp_path: Path) -> None:
@@ -46,6 +51,5 @@ def test_nothing_that_the_source_says_is_missing_in_them(tmp_path: Path) -> None
     run(*command, cwd=tmp_path, env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"})
     for catalogue in CATALOGUES:
         found = tmp_path / catalogue.relative_to(ROOT)
-        assert run("msgattrib", "--untranslated", found) == ""
-        assert run("msgattrib", "--only-fuzzy", found) == ""
+        assert unsaid(found) == []
         assert run("msgattrib", "--only-obsolete", found) == ""

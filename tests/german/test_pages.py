@@ -89,7 +89,7 @@ class TestPages:
         assert "Posteingang" in page
         assert "1.234,50" in page
         assert "1. März 2026" in page
-        assert "seit 0 Minuten" in page
+        assert "gerade eben" in page
 
     def test_decide_and_what_came_of_it(self, anna: User, claim: Process) -> None:
         waiting = waits("Reise", {"betrag": Decimal("1234.50")})
