@@ -69,13 +69,18 @@ def schedule(
 
     `escalate_to` are the names that the task's own `escalate_to` gives.
     """
-    due = _counted(calendar, since, worktime.span(task.due))
+    due = counted_due(task, since, calendar)
     found = sorted(_events(task, due.at, calendar, escalate_to), key=lambda event: (event.at, ORDER.index(event.kind)))
     ends = [number for number, event in enumerate(found, 1) if event.kind is Kind.DECIDE]
     events = [event for event in found[: min(ends, default=None)] if event.at > since]
     return Schedule(
         due_at=due.at, why=due.why, events=tuple(event for event in events if until is None or event.at < until)
     )
+
+
+def counted_due(task: TaskDefinition, since: datetime, calendar: Calendar) -> worktime.Counted:
+    """When such a task is due, and how that is counted."""
+    return _counted(calendar, since, worktime.span(task.due))
 
 
 def _events(task: TaskDefinition, due: datetime, calendar: Calendar, escalate_to: Sequence[str]) -> Iterator[Event]:

@@ -10,23 +10,31 @@ from dataclasses import dataclass
 
 @dataclass
 class Translations:
-    """What translates a text, and one that depends on a number."""
+    """What translates a text, one that depends on a number, and one that means different things at different places."""
 
     one: Callable[[str], str] = str
     plural: Callable[[str, str, int], str] = lambda singular, plural, number: singular if number == 1 else plural
+    in_context: Callable[[str, str], str] = lambda _context, text: text
 
 
 _spoken = Translations()
 
 
-def translate_by(one: Callable[[str], str], plural: Callable[[str, str, int], str]) -> None:
+def translate_by(
+    one: Callable[[str], str], plural: Callable[[str, str, int], str], in_context: Callable[[str, str], str]
+) -> None:
     """From now on, take the translations that these give."""
-    _spoken.one, _spoken.plural = one, plural
+    _spoken.one, _spoken.plural, _spoken.in_context = one, plural, in_context
 
 
 def gettext(text: str) -> str:
     """The text in the language of whoever reads it."""
     return _spoken.one(text)
+
+
+def pgettext(context: str, text: str) -> str:
+    """The text as it is meant in that context, in the language of whoever reads it."""
+    return _spoken.in_context(context, text)
 
 
 def gettext_noop(text: str) -> str:

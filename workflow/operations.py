@@ -35,7 +35,7 @@ from workflow.models import (
 from workflow.models.definitions import start_form
 from workflow.models.states import ENDED
 from workflow.people.answers import answers_from
-from workflow.people.deadlines import what_comes
+from workflow.people.deadlines import what_comes, why_due
 from workflow.people.decide import approve, decide, reject, who_was_quicker
 from workflow.people.hand import claim, delegate, release, resolve_again
 from workflow.people.instructions import instructions_html
@@ -80,6 +80,7 @@ __all__ = [
     "user_named",
     "visible_to",
     "what_comes",
+    "why_due",
     "who_was_quicker",
     "why_not",
 ]

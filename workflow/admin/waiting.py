@@ -102,17 +102,27 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
             None,
             {"fields": ("question", "instructions", "instance_link", "who", "approvals", "claimed_by", "queued_at")},
         ),
-        (_("Deadlines"), {"fields": ("due", "due_why", "to_come")}),
+        (_("Deadlines"), {"fields": ("due", "why_due", "to_come")}),
         (_("What it is about"), {"fields": ("data_shown", "results_shown")}),
     )
     readonly_fields = (
-        *("instructions", "instance_link", "who", "approvals", "due", "to_come", "data_shown", "results_shown"),
+        *(
+            "instructions",
+            "instance_link",
+            "who",
+            "approvals",
+            "due",
+            "why_due",
+            "to_come",
+            "data_shown",
+            "results_shown",
+        ),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without deadlines, where there are none."""
         has_deadlines = obj is not None and obj.due_at is not None
-        return [fieldset for fieldset in self.fieldsets if has_deadlines or "due_why" not in fieldset[1]["fields"]]
+        return [fieldset for fieldset in self.fieldsets if has_deadlines or "why_due" not in fieldset[1]["fields"]]
 
     @admin.display(description=_("waiting since"), ordering="queued_at")
     def queued(self, waiting: WaitingForApproval) -> str:
@@ -126,6 +136,10 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         return format_html(
             '<strong class="workflow-overdue">{} {}</strong>', show.time(waiting.due_at), gettext("overdue")
         )
+
+    @admin.display(description=_("how that was counted"))
+    def why_due(self, waiting: WaitingForApproval) -> str:
+        return operations.why_due(waiting)
 
     @admin.display(description=_("if nobody decides"))
     def to_come(self, waiting: WaitingForApproval) -> SafeString | str:

@@ -110,7 +110,8 @@ class _Picture:
 
     def _draw_badge(self, parent: Element, step: Step) -> None:
         """The step's number, on top of it; it covers none of its text."""
-        words = f"{step.sequence} · now" if step.sequence == self.current else str(step.sequence)
+        is_here = step.sequence == self.current
+        words = _("%(step)s · now") % {"step": step.sequence} if is_here else str(step.sequence)
         width = SMALL.width(words) + 14
         area = Rectangle(x=step.area.x + 14, y=step.area.y + OVERLAP - BADGE, width=width, height=BADGE)
         badge = shapes.group(parent, "badge")

@@ -125,6 +125,7 @@ class DecideView(PageView):
             is_mine=waiting.claimed_by_id == user.pk,
             is_overdue=waiting.is_overdue(now),
             missing=waiting.quorum - waiting.votes,
+            why_due=operations.why_due(waiting),
             coming=[(event.at, operations.what_comes(event)) for event in waiting.events],
             instructions=operations.instructions_html(waiting),
             facts=facts(instance.data, definition),
