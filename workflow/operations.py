@@ -80,8 +80,8 @@ __all__ = [
     "user_named",
     "visible_to",
     "what_comes",
-    "why_due",
     "who_was_quicker",
+    "why_due",
     "why_not",
 ]
 
