@@ -57,7 +57,7 @@ class NumberText(forms.CharField):
     """A number as people write it in their language, 1.234,50 or 1,234.50, made into the plain 1234.50."""
 
     def to_python(self, value: Any) -> str:
-        text = super().to_python(value)
+        text = super().to_python(value) or ""
         point, separator = map(get_format, ("DECIMAL_SEPARATOR", "THOUSAND_SEPARATOR"))
         whole, found, decimals = text.partition(point)
         if re.fullmatch(rf"[-+]?\d{{1,3}}({re.escape(separator)}\d{{3}})+", whole):

@@ -103,7 +103,6 @@ class TestPages:
             "Worum es geht",
             "Fällig",
             "in 1 Tag",
-            "Danach",
             "2 Tage ab ",
             "Es gibt keinen Kalender",
         ):
@@ -240,7 +239,7 @@ class TestLanguage:
         response = client.post(
             "/language/", {"language": "de"}, headers={"referer": "http://testserver/mine/"}, follow=True
         )
-        assert response.redirect_chain == [("/mine/", 302)]
+        assert response.redirect_chain == [("http://testserver/mine/", 302)]
         assert "Meine" in words(response)
 
     def test_is_one_that_there_is(self, anna: User) -> None:

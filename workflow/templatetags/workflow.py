@@ -22,7 +22,7 @@ register = template.Library()
 MOST_COUNTED = 99
 """Beyond it a number says nothing more to people, and costs the more to count."""
 
-UNITS = {
+UNITS: Any = {
     "year": npgettext_lazy("after for, in and before ago", "%(num)d year", "%(num)d years", "num"),
     "month": npgettext_lazy("after for, in and before ago", "%(num)d month", "%(num)d months", "num"),
     "week": npgettext_lazy("after for, in and before ago", "%(num)d week", "%(num)d weeks", "num"),
