@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from benchmarks.bench import Bench, seconds_for, wait_until
 from benchmarks.worker import Worker
-from workflow import operations
-from workflow.models import Process, RunningProcesses, RunState, Task, TaskRun, TaskTransitions
+from workflow import conf, operations
+from workflow.models import Engine, Process, RunningProcesses, RunState, Task, TaskRun, TaskTransitions
 from workflow.models.states import InstanceState
 
 COUNT = 'data["n"] = data.get("n", 0) + 1'
@@ -66,6 +66,14 @@ def warm_up(workers: Sequence[Worker], name: str) -> None:
         wait_until(lambda last=last: all_ended(last), [worker])
         for other in workers:
             other.go_on()
+
+
+def warm_up_together(worker: Worker, name: str, *, engines: int) -> None:
+    """The same for one that runs several engines: more than one of them may hold, once all are there."""
+    wait_until(lambda: Engine.objects.count() == engines, [worker])
+    last = newest()
+    operations.start_many([name], count=2 * engines * conf.get("BATCH"))
+    wait_until(lambda: all_ended(last), [worker])
 
 
 def rates(workers: Sequence[Worker], names: Sequence[str], *, count: int) -> Rates:

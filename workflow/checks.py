@@ -181,6 +181,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "POLL_INTERVAL": _SECONDS,
     "CONCURRENCY": _COUNT,
     "BATCH": _COUNT,
+    "WORKERS": _COUNT,
     "LEASE": _SECONDS,
     "DISPATCH": (lambda value: value in DRIVERS, " or ".join(map(repr, DRIVERS))),
     "TASK_BACKEND": _NAME,

@@ -29,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     "CONCURRENCY": 4,
     # Instances that an engine holds at the same time.
     "BATCH": 100,
+    # Engines that one `runengine` runs, each a process of its own.
+    "WORKERS": 1,
     # Seconds after which a silent engine is taken for dead, and others go on with its work.
     "LEASE": 60.0,
     # Who drives what engines claim: "engine" (its own threads), or "tasks" (workers, by Django's Tasks framework).

@@ -1,4 +1,4 @@
-"""Steps a second: instances of five trivial code steps, by one engine and by two."""
+"""Steps a second: instances of five trivial code steps, by one engine, by one command of two workers, and by two engines."""
 
 from contextlib import ExitStack
 
@@ -8,19 +8,32 @@ from benchmarks.measures import RAW, Measure
 from benchmarks.worker import engine
 
 PROCESS = "Five steps"
-ONE, TWO = "steps, 1 engine", "steps, 2 engines"
+ONE, WORKERS, TWO = "steps, 1 engine", "steps, 1 engine of 2 workers", "steps, 2 engines"
+OTHERS = ("DBOS, steps", "Absurd, steps")
 
 
 def measure(at: Bench) -> list[Measure]:
-    """Both, one after the other, in one database."""
+    """All of them, one after the other, in one database."""
     ours.define_counting(PROCESS, steps=5)
-    against = (RAW, "DBOS, steps", "Absurd, steps")
-    return [_measure(at, ONE, 1, against), _measure(at, TWO, 2, (RAW, ONE))]
+    return [
+        _measured(at, ONE, _by_engines(at, 1), (RAW, *OTHERS)),
+        _measured(at, WORKERS, _by_workers(at, 2), (RAW, *OTHERS, ONE)),
+        _measured(at, TWO, _by_engines(at, 2), (RAW, ONE)),
+    ]
 
 
-def _measure(at: Bench, name: str, engines: int, against: tuple[str, ...]) -> Measure:
+def _by_engines(at: Bench, count: int) -> float:
     with ExitStack() as stack:
-        workers = [stack.enter_context(engine(url=at.url, folder=at.folder)) for _ in range(engines)]
-        rates = ours.step_rates(at, workers, PROCESS)
+        workers = [stack.enter_context(engine(url=at.url, folder=at.folder)) for _ in range(count)]
+        return ours.step_rates(at, workers, PROCESS).steps
+
+
+def _by_workers(at: Bench, count: int) -> float:
+    with engine("--workers", str(count), url=at.url, folder=at.folder) as command:
+        ours.warm_up_together(command, PROCESS, engines=count)
+        return ours.rates([command], [PROCESS], count=at.size.instances).steps
+
+
+def _measured(at: Bench, name: str, steps: float, against: tuple[str, ...]) -> Measure:
     note = f"{at.size.instances:,} instances of 5 code steps"
-    return Measure(benchmark="steps", name=name, value=rates.steps, unit="steps/s", against=against, note=note)
+    return Measure(benchmark="steps", name=name, value=steps, unit="steps/s", against=against, note=note)

@@ -2,14 +2,17 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 
 from tests.build import code, manual, process
 from tests.commands.outcome import refused
-from tests.conftest import Manage
+from tests.conftest import Manage, Spawn
+from tests.system.conftest import EngineProcess
 from workflow import operations
 from workflow.models import RunningProcesses, TaskRun
 
@@ -77,6 +80,30 @@ def test_a_project_that_wants_less_gets_less(manage: Manage) -> None:
     assert manage("runengine", "--once", LOG_LEVEL="WARNING").stderr == ""
 
 
+def test_a_database_that_is_not_there_yet_is_waited_for(manage: Manage, spawn: Spawn, tmp_path: Path) -> None:
+    """An engine may be started together with its database. One that has no tables is told: nobody else would make them."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    engine = EngineProcess(spawn("runengine", DATABASE_URL=f"sqlite:///{here}/site.sqlite3"))
+    engine.told("The database can't be used (unable to open database file); waiting for it.")
+    there.mkdir()
+    assert manage("migrate", DATABASE_URL=f"sqlite:///{there}/site.sqlite3").returncode == 0
+    there.rename(here)
+    engine.told("started.")
+    engine.signal(signal.SIGTERM)
+    assert engine.ended() == 0
+    assert lines(engine.log) == [
+        "ERROR The database can't be used (unable to open database file); waiting for it.",
+        "INFO The database can be used again.",
+        "INFO Engine started.",
+        "INFO Engine stopped; it holds nothing.",
+    ]
+
+
+def test_an_engine_tells_of_a_database_without_our_tables(manage: Manage, tmp_path: Path) -> None:
+    message = refused(manage("runengine", DATABASE_URL=f"sqlite:///{tmp_path}/site.sqlite3"))
+    assert message.startswith("The database is not up to date (")
+
+
 def test_until_idle_ends_at_once_where_there_is_nothing(manage: Manage) -> None:
     done = manage("runengine", "--until-idle", "--poll-interval", "30", timeout=20)
     assert (done.returncode, lines(done.stderr)) == (
@@ -109,6 +136,34 @@ def test_once_makes_one_pass(manage: Manage) -> None:
     assert sorted(RunningProcesses.objects.values_list("state", flat=True)) == ["FINISHED", "FINISHED", "READY"]
 
 
+def test_several_workers_end_when_all_is_idle(manage: Manage) -> None:
+    process("P", {"A": code("1"), "B": code("2")}, (1, "A"), (2, "B"))
+    operations.start_many(["P"], count=30)
+    done = manage("runengine", "--until-idle", "--batch", "5", WORKFLOW='{"WORKERS": 2}')
+    assert (done.returncode, done.stdout) == (0, "")
+    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FINISHED"}
+    told = lines(done.stderr)
+    assert [re.sub(r"\d+\.$", "…", line) for line in told[:2]] == [
+        "INFO Worker 1 of 2 is process …",
+        "INFO Worker 2 of 2 is process …",
+    ]
+    assert told.count("INFO Engine started.") == told.count("INFO Engine stopped; it holds nothing.") == 2
+
+
+def test_once_is_one_engine_whatever_the_setting(manage: Manage) -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    operations.start("P")
+    done = manage("runengine", "--once", WORKFLOW='{"WORKERS": 2}')
+    assert (done.returncode, lines(done.stderr).count("INFO Engine started.")) == (0, 1)
+    assert "Worker" not in done.stderr
+
+
+def test_from_code_it_is_one_engine() -> None:
+    with pytest.raises(CommandError) as refusal:
+        call_command("runengine", workers=2)
+    assert str(refusal.value) == "Several workers are run by the command line, not by call_command."
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -118,6 +173,11 @@ def test_once_makes_one_pass(manage: Manage) -> None:
         (["--lease", "soon"], "argument --lease: 'soon' is not a number of seconds above 0"),
         (["--concurrency", "0"], "argument --concurrency: '0' is not a whole number from 1 to 1,000,000"),
         (["--batch", "1.5"], "argument --batch: '1.5' is not a whole number from 1 to 1,000,000"),
+        (["--workers", "0"], "argument --workers: '0' is not a whole number from 1 to 1,000,000"),
+        (
+            ["--workers", "2", "--once"],
+            "--once is one pass of one engine: leave --workers away, or take --until-idle.",
+        ),
         (["--once", "--until-idle"], "argument --until-idle: not allowed with argument --once"),
         (["Order"], "unrecognized arguments: Order"),
     ],

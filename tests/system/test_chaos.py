@@ -1,7 +1,8 @@
 """Chaos: engines that are killed, frozen and cut off at random, and a database that is taken away, while all kinds of processes run.
 
-It must end as if nothing had happened. CHAOS_SECONDS is how long to disturb (default: 8), CHAOS_SEED what to draw.
-With TEST_POSTGRES=wheel, the server is the tests' own, and crashes as well.
+It must end as if nothing had happened. CHAOS_SECONDS is how long to disturb (default: 8; at 60, some 500 instances and more),
+CHAOS_SEED replays a schedule: what is done, when, and to which engine. With TEST_POSTGRES=wheel, the server is the tests'
+own, and crashes twice.
 """
 
 import os
@@ -10,9 +11,10 @@ import signal
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -31,6 +33,11 @@ SECONDS = float(os.environ.get("CHAOS_SECONDS", "8"))
 PATIENCE = 240  # seconds for the rest to end: a busy machine is slow, not wrong
 LEASE = 2  # seconds
 AT_ONCE = 120  # instances: so many are always under way
+EACH_SECOND = 500 / 60  # instances that are started at least
+CRASHES = 2
+BUSY = 1.0  # seconds that an engine waits for SQLite's lock
+POSTGRES = connection.vendor == "postgresql"
+OWN_SERVER = POSTGRES and os.environ.get("TEST_POSTGRES") == "wheel"
 
 Start = Callable[..., EngineProcess]
 
@@ -78,11 +85,28 @@ def start_all(names: list[str], count: int = 1) -> list[RunningProcesses]:
     return started
 
 
+class Disturbance(NamedTuple):
+    """What is to happen, after how many seconds, to which part of those that there are, and how hard: each from 0 to 1."""
+
+    kind: str
+    after: float
+    which: float
+    how: float
+
+
+def schedule(seed: int, kinds: list[str]) -> Iterator[Disturbance]:
+    """The same for the same seed, however long each of them takes."""
+    chance = random.Random(seed)
+    while True:
+        yield Disturbance(chance.choice(kinds), chance.uniform(0.05, 0.5), chance.random(), chance.random())
+
+
 class Chaos:
     """Engines, and what happens to them."""
 
-    def __init__(self, start_engine: Start, chance: random.Random) -> None:
-        self.start, self.chance = start_engine, chance
+    def __init__(self, start_engine: Start, seed: int) -> None:
+        self.start = start_engine
+        self.schedule = schedule(seed, ["kill", "kill", "freeze", "cut_off" if POSTGRES else "lock"])
         self.engines: list[EngineProcess] = []
         self.did: Counter[str] = Counter()
 
@@ -91,36 +115,38 @@ class Chaos:
             self._another()
 
     def disturb(self) -> None:
-        kinds = [self.kill, self.kill, self.freeze, self.cut_off if connection.vendor == "postgresql" else self.lock]
-        if connection.vendor == "postgresql" and os.environ.get("TEST_POSTGRES") == "wheel":
-            kinds.append(self.crash)
-        disturbance = self.chance.choice(kinds)
-        self.did[disturbance.__name__] += 1
-        disturbance()
+        """What comes next."""
+        one = next(self.schedule)
+        time.sleep(one.after)
+        self.do(one)
 
-    def kill(self) -> None:
-        engine = self.engines.pop(self.chance.randrange(len(self.engines)))
+    def do(self, one: Disturbance) -> None:
+        getattr(self, one.kind)(one)
+        self.did[one.kind] += 1
+
+    def kill(self, one: Disturbance) -> None:
+        engine = self.engines.pop(int(one.which * len(self.engines)))
         engine.process.kill()
         engine.ended()
         self._another()
 
-    def freeze(self) -> None:
+    def freeze(self, one: Disturbance) -> None:
         """Have an engine stand still beyond its lease. It may hold locks: then all wait for it, and must bear that too."""
-        engine = self.chance.choice(self.engines)
+        engine = self.engines[int(one.which * len(self.engines))]
         engine.signal(signal.SIGSTOP)
-        time.sleep(LEASE + self.chance.uniform(0.2, 1))
+        time.sleep(LEASE + 0.2 + one.how)
         engine.signal(signal.SIGCONT)
 
-    def cut_off(self) -> None:
+    def cut_off(self, one: Disturbance) -> None:
         """Break the connections of all engines, or of some."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND pid <> pg_backend_pid() AND random() < %s",
-                [self.chance.choice([0.2, 1])],
+                [0.2 if one.how < 0.5 else 1],
             )
 
-    def crash(self) -> None:
+    def crash(self, one: Disturbance) -> None:
         """Kill a server process of PostgreSQL, which then ends all others, recovers and begins anew: only of our own."""
         with connection.cursor() as cursor:
             cursor.execute(
@@ -130,15 +156,15 @@ class Chaos:
         if not pids:
             return
         before = began_at()
-        os.kill(self.chance.choice(pids), signal.SIGKILL)
+        os.kill(pids[int(one.which * len(pids))], signal.SIGKILL)
         eventually(lambda: began_at() not in {None, before})  # until then it may cut us off as well
 
-    def lock(self) -> None:
+    def lock(self, one: Disturbance) -> None:
         """Keep everybody from writing, for longer than they wait."""
         other = sqlite3.connect(connection.settings_dict["NAME"], timeout=60, isolation_level=None)
         try:
             other.execute("BEGIN IMMEDIATE")
-            time.sleep(BUSY + self.chance.uniform(0.2, 1))
+            time.sleep(BUSY + 0.2 + one.how)
             other.execute("ROLLBACK")
         finally:
             other.close()
@@ -170,16 +196,21 @@ def began_at() -> Any:
         return None
 
 
-BUSY = 1.0  # seconds that an engine waits for SQLite's lock
-
-
 @pytest.fixture
 def chaos(start_engine: Start, environment: dict[str, str]) -> Chaos:
-    if connection.vendor == "sqlite":
+    if not POSTGRES:
         environment["DATABASE_URL"] += f"?timeout={BUSY:g}"
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(2**32))
     print(f"CHAOS_SEED={seed}")  # pytest shows it where the test fails
-    return Chaos(start_engine, random.Random(seed))
+    return Chaos(start_engine, seed)
+
+
+def test_a_seed_replays_the_schedule() -> None:
+    kinds = ["kill", "freeze"]
+    first, second, other = (schedule(seed, kinds) for seed in (7, 7, 8))
+    drawn = [next(first) for _ in range(50)]
+    assert drawn == [next(second) for _ in range(50)]
+    assert drawn != [next(other) for _ in range(50)]
 
 
 @pytest.mark.timeout(SECONDS + 2 * PATIENCE)
@@ -191,13 +222,15 @@ def test_all_ends_as_if_nothing_had_happened(chaos: Chaos, effects: Path) -> Non
     effects.write_text("")
     LogEntry.objects.all().delete()
 
-    chaos.begin(engines=4 if connection.vendor == "postgresql" else 2)
+    chaos.begin(engines=4 if POSTGRES else 2)
     instances: list[RunningProcesses] = []
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        if RunningProcesses.objects.filter(ended_at=None).count() < AT_ONCE:
+    begun = time.monotonic()
+    while (gone := time.monotonic() - begun) < SECONDS:
+        is_behind = len(instances) < EACH_SECOND * gone
+        if is_behind or RunningProcesses.objects.filter(ended_at=None).count() < AT_ONCE:
             instances += start_all(names, count=20)
-        time.sleep(chaos.chance.uniform(0.05, 0.5))
+        if OWN_SERVER and gone > SECONDS * (chaos.did["crash"] + 1) / (CRASHES + 1):
+            chaos.do(Disturbance("crash", after=0, which=0.5, how=0))
         chaos.disturb()
     all_end(chaos)
     chaos.end()
@@ -216,7 +249,20 @@ def assert_all_ended(instances: list[RunningProcesses], models: dict[str, Runnin
     assert set(RunningProcesses.objects.values_list("owner", "due_at")) == {("", None)}
     assert set(TaskRun.objects.values_list("state", flat=True)) <= {RunState.FINISHED, RunState.SKIPPED}
     assert not ActionCall.objects.filter(ended_at=None).exists()
+    assert_no_gap()
     assert_children(len([one for one in instances if one.process_name == "Parents"]))
+
+
+def assert_no_gap() -> None:
+    """Visits of steps count from 1 on in each instance, and calls in each task run, of which each attempt of one is a row."""
+    visits = TaskRun.objects.order_by("instance", "visit", "row").values_list("instance", "visit", "row")
+    for (one, before, row), (other, after, next_row) in pairwise([(0, 0, 0), *visits]):
+        follows = after == before + 1 or (after == before and next_row > row)
+        assert follows if one == other else after == 1, f"instance {other}: visit {after}, row {next_row}"
+    calls = ActionCall.objects.order_by("run", "number").values_list("run", "number")
+    for (one, before), (other, after) in pairwise([(0, 0), *calls]):
+        follows = after in {before, before + 1}  # the database sees to it that no attempt of a call is there twice
+        assert follows if one == other else after == 1, f"task run {other}: call {after}"
 
 
 def undisturbed(names: list[str]) -> dict[str, RunningProcesses]:

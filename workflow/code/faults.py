@@ -27,8 +27,12 @@ def was_stopped(error: MontyError) -> bool:
 
 
 def may_be_anothers_doing(error: MontyError) -> bool:
-    """Whether code may have failed by what earlier code took of what its session may take: memory, calls, names."""
+    """Whether code may have failed by what earlier code took of what its session may take: memory, calls, names; or by
+    a worker that died of it, or while nobody looked.
+    """
     match error:
+        case MontyCrashedError():
+            return not error.timed_out
         case MontySyntaxError():
             return True
         case MontyRuntimeError():

@@ -125,6 +125,10 @@ class SandboxRunner:
         """See `Runner.check`."""
         return typecheck.check(self._pool, code, expression=expression, stubs=stubs)
 
+    def callable_names(self) -> Collection[str]:
+        """The names of what code may call here."""
+        return self._names()
+
     def close(self) -> None:
         """See `Runner.close`."""
         for worker in self._busy.copy():
@@ -218,7 +222,10 @@ class SandboxRunner:
 
 
 class _Kept:
-    """A session that is used for one piece of code after the other, as long as none can see what another has left."""
+    """A session that is used for one piece of code after the other, as long as none can see what another has left.
+
+    Code that makes calls begins a new one: its snapshots would keep what others have left.
+    """
 
     def __init__(self, runner: SandboxRunner, stack: ExitStack) -> None:
         self._runner = runner
@@ -237,7 +244,9 @@ class _Kept:
     def session(self, job: Job, text: Text, inputs: Mapping[str, Any], *, anew: bool) -> Iterator[MontySession]:
         """The session that is kept, or a new one, to be kept in its stead."""
         limits = (job.time_limit, job.memory_limit, job.seed if text.is_alone else "")
-        is_safe = not (anew or text.is_alone or (self._left - inputs.keys()) & text.uses)
+        # A snapshot holds all that a session has in memory: neither what is another's, nor what has grown, is to be in it.
+        may_be_saved = not text.uses.isdisjoint(self._runner.callable_names())
+        is_safe = not (anew or text.is_alone or may_be_saved or (self._left - inputs.keys()) & text.uses)
         if not is_safe or self._limits != limits or self._uses >= _MOST_USES:
             self._stack.close()
             self._session = self._stack.enter_context(self._runner.session(job))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 _NOTHING = "None"  # the sandbox binds no inputs to blank code
-_FAR_REACHING = frozenset({"exec", "eval", "globals", "locals", "vars"})
+_FAR_REACHING = frozenset({"dir", "eval", "exec", "globals", "locals", "vars"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,14 +43,15 @@ class WorkflowCommand(BaseCommand):
         except WorkflowError as error:
             raise CommandError(str(error)) from error
         except (OperationalError, ProgrammingError) as error:
-            raise CommandError(_about_database(error)) from error
+            raise CommandError(about_database(error)) from error
         except UnicodeEncodeError as error:
             raise CommandError(f"{error.object!r} is not text in UTF-8.") from error
 
 
-def _about_database(error: Exception) -> str:
+def about_database(error: Exception) -> str:
+    """What is to be told of a database that refuses."""
     text = str(error).strip()
-    if _lacks_migrations(error, text):
+    if lacks_migrations(error):
         return f"The database is not up to date ({text.splitlines()[0]}). Run manage.py migrate first."
     return f"The database can't be used: {text}"
 
@@ -63,10 +64,11 @@ def json_argument(text: str) -> Any:
         raise ArgumentTypeError(str(problem)) from problem
 
 
-def _lacks_migrations(error: Exception, text: str) -> bool:
+def lacks_migrations(error: Exception) -> bool:
+    """Whether tables or columns are missing that our code expects."""
     # PostgreSQL writes its errors in the language of the server; only their codes are the same everywhere.
     state = getattr(error.__cause__, "sqlstate", None)
-    return state in {UNDEFINED_TABLE, UNDEFINED_COLUMN} or text.startswith(("no such table", "no such column"))
+    return state in {UNDEFINED_TABLE, UNDEFINED_COLUMN} or str(error).startswith(("no such table", "no such column"))
 
 
 def positive(text: str) -> int:

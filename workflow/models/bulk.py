@@ -71,6 +71,9 @@ def fresh(model: type[_Row], **values: Any) -> _Row:
     """
     one = model.__new__(model)
     one.__dict__.update(_blank(model), **values)
+    for name, make in _made(model):
+        if name not in values:
+            one.__dict__[name] = make()
     one._state = ModelState()
     return one
 
@@ -189,6 +192,13 @@ def _columns(model: type[Model], names: tuple[str, ...]) -> tuple[str, ...]:
 def _blank(model: type[Model]) -> dict[str, Any]:
     """What the attributes of a new object are where nothing else is said."""
     return {field.attname: field.get_default() for field in model._meta.local_concrete_fields}
+
+
+@cache
+def _made(model: type[Model]) -> list[tuple[str, Callable[[], Any]]]:
+    """Attributes whose default is made for each object: two that share a dict would change one another's."""
+    fields = model._meta.local_concrete_fields
+    return [(field.attname, field.get_default) for field in fields if callable(field.default)]
 
 
 @cache

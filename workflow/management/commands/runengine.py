@@ -2,22 +2,22 @@
 
 import logging
 import os
-import signal
 import socket
+import sys
 from collections.abc import Collection
 from threading import Thread
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError, OperationalError, connections
 
 from workflow import conf, health, operations
 from workflow.code.runner import get_runner
-from workflow.engine import Engine, Mode
+from workflow.engine import Engine, Mode, workers
+from workflow.engine.hearing import STOPS, Hearing
 from workflow.logs import Logfmt
-from workflow.management.base import WorkflowCommand, positive, seconds
+from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds
 from workflow.models import RunningProcesses
-
-STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Command(WorkflowCommand):
@@ -26,14 +26,28 @@ class Command(WorkflowCommand):
         "engines may run over one database. SIGTERM or Ctrl-C lets running code end and hands back the rest; a second "
         "one stops at once, and other engines go on when the leases run out."
     )
+    can_run_again = False
+    """Whether a command line has asked for this, rather than a program, of which no copy is wanted for each worker."""
     examples: ClassVar[str] = """\
   manage.py runengine
   manage.py runengine --concurrency 8 --poll-interval 0.2
+  manage.py runengine --workers 4         # on a machine of four cores
   manage.py runengine --until-idle        # in a script: run what can run now, then end
   manage.py runengine --check             # in a supervisor: is one alive on this host?
 """
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        self.can_run_again = True
+        super().run_from_argv(argv)
+
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--workers",
+            type=positive,
+            metavar="N",
+            help="how many engines to run, each a process of its own that is started again when it dies "
+            f"(default: {conf.get('WORKERS')})",
+        )
         parser.add_argument(
             "--poll-interval",
             type=seconds,
@@ -81,11 +95,20 @@ class Command(WorkflowCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        RunningProcesses.objects.exists()  # a database without our tables is told now, not waited for
-        operations.processes_named(options["processes"])
         if options["check"] is not None:
+            _prepare(options["processes"])
             self._check(options["check"], options["processes"])
             return
+        _show_log()
+        if workers.is_worker():
+            self._run(options, watched=True)
+        elif (count := self._workers(options)) > 1:
+            _watch(count, options)
+        else:
+            self._run(options)
+
+    def _run(self, options: dict[str, Any], *, watched: bool = False) -> None:
+        """Be one engine."""
         engine = Engine(
             processes=options["processes"],
             runner=get_runner(),
@@ -95,14 +118,54 @@ class Command(WorkflowCommand):
             lease=options["lease"],
             dispatch=conf.get("DISPATCH"),
         )
-        _show_log()
+        mode = _mode(options)
+        if mode is Mode.FOREVER:  # it may have been started together with the database, or be cut off at once
+            engine.patience(lambda: _prepare(options["processes"]))
+        else:
+            _prepare(options["processes"])
         _stop_on_signals(engine)
-        engine.run(_mode(options))
+        if watched:
+            workers.obey_parent(engine.stop)
+        engine.run(mode)
+
+    def _workers(self, options: dict[str, Any]) -> int:
+        """How many engines are wanted. Several are this command run again, which takes a command line."""
+        wanted = options["workers"]
+        if wanted is None:
+            return conf.get("WORKERS") if self.can_run_again and not options["once"] else 1
+        if wanted > 1 and options["once"]:
+            raise CommandError("--once is one pass of one engine: leave --workers away, or take --until-idle.")
+        if wanted > 1 and not self.can_run_again:
+            raise CommandError("Several workers are run by the command line, not by call_command.")
+        return int(wanted)
 
     def _check(self, host: str, processes: Collection[str]) -> None:
         if trouble := health.trouble(host="" if host == "any" else host, processes=processes):
             raise CommandError(trouble)
         self.stdout.write("An engine is alive.")
+
+
+def _watch(count: int, options: dict[str, Any]) -> None:
+    """Be the parent of several engines."""
+    try:
+        _prepare(options["processes"])  # what is wrong is told once, not by each of them
+    except OperationalError:
+        if _mode(options) is not Mode.FOREVER:
+            raise
+    connections.close_all()
+    if code := workers.Workers(count=count, until_idle=options["until_idle"]).run():
+        sys.exit(code)
+
+
+def _prepare(processes: Collection[str]) -> None:
+    """See that there is what the engine needs; a database without our tables is told now, not waited for."""
+    try:
+        RunningProcesses.objects.exists()
+    except DatabaseError as error:
+        if lacks_migrations(error):
+            raise CommandError(about_database(error)) from error
+        raise
+    operations.processes_named(processes)
 
 
 def _mode(options: dict[str, Any]) -> Mode:
@@ -123,27 +186,11 @@ def _show_log() -> None:
 
 
 def _stop_on_signals(engine: Engine) -> None:
-    """Have SIGTERM and SIGINT stop the engine: the first cleanly, the second at once.
-
-    A thread hears of them. A handler would run in the middle of the engine's own waiting, and might wait there for a
-    lock that the engine, which it interrupts, holds itself.
-    """
-    heard, told = socket.socketpair()
-    told.settimeout(0)
-    signal.set_wakeup_fd(told.fileno())
-    for number in STOPS:
-        signal.signal(number, lambda *_: None)
-    # The sockets live as long as this thread.
-    Thread(target=_obey, args=(heard, told, engine), name="signals", daemon=True).start()
+    """Have SIGTERM and SIGINT stop the engine: the first cleanly, the second at once."""
+    Thread(target=_obey, args=(Hearing(*STOPS), engine), name="signals", daemon=True).start()
 
 
-def _obey(heard: socket.socket, told: socket.socket, engine: Engine) -> None:
-    _next_stop(heard)
+def _obey(hearing: Hearing, engine: Engine) -> None:
+    hearing.next()
     engine.stop()
-    os._exit(128 + _next_stop(heard))  # threads that run an action can't be stopped otherwise
-
-
-def _next_stop(heard: socket.socket) -> int:
-    while (number := heard.recv(1)[0]) not in STOPS:
-        """Some library listens to a signal of its own."""
-    return number
+    os._exit(128 + (hearing.next() or 0))  # threads that run an action can't be stopped otherwise

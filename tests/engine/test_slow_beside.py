@@ -1,0 +1,209 @@
+"""What is slow holds back nothing else: neither code that computes, nor an action that waits, nor an instance that never rests."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Barrier, Event, Thread
+
+import pytest
+from django.db import connection
+
+from tests.build import code, engine, process
+from tests.system.conftest import eventually
+from workflow import operations
+from workflow.engine import Engine
+from workflow.engine.slots import Slots
+from workflow.models import RunningProcesses
+
+LONG = 3  # seconds
+QUICK = 10
+
+SLOW = {
+    "that computes": (3, f"note('begun')\nwhile True:\n    pass\n# at most {LONG} s"),
+    "that waits in an action": (20, f"note('begun')\npause({LONG})"),
+    "that waits in actions again and again": (20, f"note('begun')\nfor _ in range({20 * LONG}):\n    pause(0.05)"),
+    "of all kinds": (3, f"note('begun')\nif run.id % 2:\n    pause({LONG})\nwhile run.id % 2 == 0:\n    pass"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", SLOW)
+def test_others_go_on_beside_code(kind: str, effects: Path) -> None:
+    count, text = SLOW[kind]
+    process("Slow", {"A": code(text, time_limit=LONG)}, (1, "A"))
+    process("Quick", {"A": code("data['n'] = 1"), "B": code("key()")}, (1, "A"), (2, "B"))
+    operations.start_many(["Slow"], count=count)
+    with working(engine(concurrency=4, batch=100)):
+        eventually(lambda: effects.read_text().count("begun") == count)
+        for _ in range(QUICK):
+            instance = operations.start("Quick")
+            eventually(lambda key=instance.pk: has_ended(key))  # type: ignore[misc]
+        assert RunningProcesses.objects.filter(process_name="Slow", ended_at=None).count() == count
+    assert not RunningProcesses.objects.filter(state="RUNNING").exists(), "it has stopped cleanly"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_others_go_on_beside_instances_that_never_rest() -> None:
+    tasks = {"A": code("data['n'] = data.get('n', 0) + 1"), "B": code("1")}
+    process("Slow", tasks, (1, "A", {"condition": "data.get('n', 0) >= 0", "then": 1}), (2, "B"))
+    process("Quick", {"A": code("1")}, (1, "A"))
+    operations.start_many(["Slow"], count=3)
+    with working(engine(concurrency=4, batch=100)):
+        eventually(lambda: RunningProcesses.objects.filter(process_name="Slow", visit__gt=5).count() == 3)
+        for _ in range(QUICK):
+            instance = operations.start("Quick")
+            eventually(lambda key=instance.pk: has_ended(key))  # type: ignore[misc]
+        assert RunningProcesses.objects.filter(process_name="Slow", state="RUNNING").count() == 3
+    assert set(RunningProcesses.objects.filter(process_name="Slow").values_list("state", flat=True)) == {"READY"}
+
+
+def has_ended(key: int) -> bool:
+    return RunningProcesses.objects.filter(pk=key, ended_at__isnull=False).exists()
+
+
+@contextmanager
+def working(running: Engine) -> Iterator[None]:
+    """An engine in a thread of its own until the block ends."""
+
+    def run() -> None:
+        try:
+            running.run()
+        finally:
+            connection.close()
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        running.stop()
+        thread.join(60)
+        assert not thread.is_alive(), "it does not stop"
+
+
+class TestSlots:
+    """Which threads may compute, by themselves."""
+
+    def test_one_at_a_time_while_they_are_quick(self) -> None:
+        with Slots(4, patience=1) as slots, slots.working():
+            assert not slots.has_room
+            assert not slots.try_take()
+
+    def test_another_one_beside_each_that_takes_long(self) -> None:
+        over, begun = Event(), []
+        with Slots(3, patience=0.01) as slots:
+
+            def work() -> None:
+                with slots.working():
+                    begun.append(time.monotonic())
+                    over.wait(20)
+
+            threads = started(work, count=5)
+            eventually(lambda: len(begun) == 3)
+            time.sleep(0.1)
+            assert len(begun) == 3, "no more than there are slots"
+            over.set()
+            joined(threads)
+        assert len(begun) == 5
+
+    def test_one_that_gets_on_step_by_step_is_quick(self) -> None:
+        over = Event()
+        with Slots(4, patience=0.2) as slots, slots.working():
+            other = started(lambda: over.set() if slots.try_take() else None)
+            for _ in range(10):
+                time.sleep(0.01)
+                slots.moved()
+            joined(other)
+        assert not over.is_set()
+
+    def test_those_that_come_back_are_let_in_before_those_that_come_new(self) -> None:
+        """Or a stream of new instances would keep those from going on whose action has returned."""
+        order: list[str] = []
+        with Slots(1, patience=1) as slots:
+            is_away, may_return, is_over = Event(), Event(), Event()
+
+            def returner() -> None:
+                with slots.working():
+                    with slots.away():
+                        is_away.set()
+                        may_return.wait(20)
+                    order.append("back")
+
+            def holder() -> None:
+                with slots.working():
+                    may_return.set()
+                    is_over.wait(20)
+
+            threads = started(returner)
+            is_away.wait(20)
+            threads += started(holder)
+            eventually(lambda: len(slots._line) == 1)
+            is_over.set()
+            while not order:
+                if slots.try_take():
+                    order.append("new")
+                    slots.leave()
+            joined(threads)
+        assert order == ["back"]
+
+    @pytest.mark.parametrize("count", [1, 2, 4])
+    def test_none_waits_for_ever_whatever_they_do(self, count: int) -> None:
+        """Many threads that compute for long or short, go away and come back: each ends, and no more compute than may."""
+        computing, most = 0, 0
+        ready = Barrier(24)
+
+        with Slots(count, patience=0.001) as slots:
+
+            def work(number: int) -> None:
+                nonlocal computing, most
+                ready.wait(20)
+                for turn in range(20):
+                    with slots.working():
+                        computing += 1
+                        most = max(most, len(slots._since))
+                        time.sleep(0.003 if (number + turn) % 5 == 0 else 0)
+                        slots.moved()
+                        with slots.away():
+                            time.sleep(0.001 * (number % 3))
+                        computing -= 1
+
+            threads = [Thread(target=work, args=(number,)) for number in range(24)]
+            for thread in threads:
+                thread.start()
+            joined(threads)
+            assert not slots.is_any_engaged
+        assert computing == 0
+        assert most <= count
+
+    def test_it_ends_while_some_still_wait(self) -> None:
+        """The watch may be gone before the last has had its turn."""
+        done: list[int] = []
+        over = Event()
+        with Slots(2, patience=0.001) as slots:
+
+            def work() -> None:
+                with slots.working():
+                    over.wait(20)
+                    done.append(1)
+
+            threads = started(work, count=6)
+            eventually(lambda: len(slots._since) == 2)
+        over.set()
+        joined(threads)
+        assert len(done) == 6
+
+
+def started(work: object, *, count: int = 1) -> list[Thread]:
+    threads = [Thread(target=work) for _ in range(count)]  # type: ignore[arg-type]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def joined(threads: list[Thread]) -> None:
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
