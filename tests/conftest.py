@@ -64,6 +64,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.fixture(autouse=True)
+def _no_language_is_left() -> Iterator[None]:
+    """A test's client leaves its language behind, as it does in a thread of a web server."""
+    yield
+    from django.utils import translation
+
+    translation.deactivate()
+
+
 @pytest.fixture
 def database_url(transactional_db: None) -> str:
     """The address of this test's database, for a child's `DATABASE_URL`. Its rows are committed, so children see them."""

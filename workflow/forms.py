@@ -1,9 +1,11 @@
 """The form of a task, or of a process's start, as a Django form: for the admin and for pages alike."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.utils.formats import get_format
 from django.utils.translation import gettext_lazy as _
 
 from workflow import operations
@@ -51,6 +53,18 @@ class AnswersForm(forms.Form):
             raise BadData(str(error), {field.name: str(error)}) from error
 
 
+class NumberText(forms.CharField):
+    """A number as people write it in their language, 1.234,50 or 1,234.50, made into the plain 1234.50."""
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        point, separator = map(get_format, ("DECIMAL_SEPARATOR", "THOUSAND_SEPARATOR"))
+        whole, found, decimals = text.partition(point)
+        if re.fullmatch(rf"[-+]?\d{{1,3}}({re.escape(separator)}\d{{3}})+", whole):
+            whole = whole.replace(separator, "")
+        return f"{whole}.{decimals}" if found else whole
+
+
 def _form_field(field: Field) -> forms.Field:
     common: dict[str, Any] = {
         "label": field.title,
@@ -68,7 +82,7 @@ def _plain(field: Field, common: Mapping[str, Any]) -> forms.Field:
         case Kind.LONG_TEXT:
             return forms.CharField(widget=forms.Textarea(attrs={"rows": 4, "cols": 60}), **common)
         case Kind.NUMBER | Kind.MONEY:
-            return forms.CharField(widget=forms.TextInput(attrs={"inputmode": "decimal", "size": 12}), **common)
+            return NumberText(widget=forms.TextInput(attrs={"inputmode": "decimal", "size": 12}), **common)
         case Kind.DATE:
             return forms.CharField(widget=forms.TextInput(attrs={"type": "date"}), **common)
         case Kind.CHOICE:

@@ -4,10 +4,9 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.http import Http404
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from workflow import approvers, operations
+from workflow import approvers, moments, operations
 from workflow.deciding import May
 from workflow.errors import NotAllowed
 from workflow.models import Decision, RunState, TaskRun, WaitingForApproval
@@ -79,7 +78,7 @@ def told(run: TaskRun, user: Any) -> dict[str, Any]:
 def _outcome(run: TaskRun, user: Any) -> str:
     if run.decided_by is None or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return _("It waits no more: it was decided, or the instance has moved on.")
-    at = f"{localtime(run.ended_at):%Y-%m-%d %H:%M}"
+    at = moments.to_the_minute(run.ended_at)
     if run.decided_by_id == user.pk:
         text = _("You approved it at %(at)s.") if run.state == RunState.FINISHED else _("You rejected it at %(at)s.")
     elif run.state == RunState.FINISHED:
