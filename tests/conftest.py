@@ -29,10 +29,10 @@ BROWSER_ARGUMENTS = [
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
-# Benchmarks bring databases of their own, and only SQLite locks all of it, so that one of the two runs of the suite is
-# enough for them.
+# Benchmarks bring databases of their own, a browser does not see which one there is, and only SQLite locks all of it: one of
+# the suite's two runs is enough for them.
 IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
-collect_ignore = ["test_benchmarks.py", "system/test_locked.py"] if IS_SECOND_RUN else []
+collect_ignore = ["browser", "test_benchmarks.py", "system/test_locked.py"] if IS_SECOND_RUN else []
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 Spawn = Callable[..., subprocess.Popen[str]]
@@ -170,12 +170,32 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page of a browser session of its own; a script error on it fails the test."""
-    context = browser.new_context()
-    opened = context.new_page()
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page of a browser session of its own, with options of that. What goes wrong on it fails the test: an error in
+    a script, and whatever the Content-Security-Policy has kept from it.
+    """
+    contexts: list[Any] = []
     errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    context.close()
-    assert not errors, f"Errors in scripts of the page: {errors}"
+
+    def listen(message: Any) -> None:
+        # What the server answers is the test's to look at; the browser tells of each refusal besides.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            errors.append(message.text)
+
+    def open_one(**options: Any) -> Any:
+        contexts.append(browser.new_context(**options))
+        opened = contexts[-1].new_page()
+        opened.on("pageerror", lambda error: errors.append(str(error)))
+        opened.on("console", listen)
+        return opened
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not errors, f"Errors of the page: {errors}"
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Any]) -> Any:
+    """A page of a browser session of its own."""
+    return open_page()

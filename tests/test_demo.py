@@ -89,10 +89,10 @@ class Demo:
     def log_in(self, name: str, password: str) -> str:
         """The page that a person sees after logging in."""
         browser = build_opener(HTTPCookieProcessor(CookieJar()))
-        page = browser.open(f"{self.address}/admin/login/?next=/admin/", timeout=20).read().decode()
+        page = browser.open(f"{self.address}/login/", timeout=20).read().decode()
         (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
-        form = {"username": name, "password": password, "csrfmiddlewaretoken": token, "next": "/admin/"}
-        answer: bytes = browser.open(f"{self.address}/admin/login/", urlencode(form).encode(), timeout=20).read()
+        form = {"username": name, "password": password, "csrfmiddlewaretoken": token, "next": ""}
+        answer: bytes = browser.open(f"{self.address}/login/", urlencode(form).encode(), timeout=20).read()
         return answer.decode()
 
     def is_gone(self) -> bool:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -18,23 +20,34 @@ YES_OR_NO = [("", "–"), ("yes", _("Yes")), ("no", _("No"))]
 class AnswersForm(forms.Form):
     """Asks for the fields. What is right is decided by `answers_from`, which gives the `answers` of a valid form.
 
-    `by` is who answers; where it `is_partial`, nothing is needed. A file is kept once all else is right.
+    `by` is who answers; where it `is_partial`, nothing is needed. `known` is the data so far: what it has of the fields
+    stands in them already. A file is kept once all else is right.
     """
 
     answers: Mapping[str, Any]
 
-    def __init__(self, asked: Sequence[Field], *args: Any, by: Any, is_partial: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        asked: Sequence[Field],
+        *args: Any,
+        by: Any,
+        is_partial: bool = False,
+        known: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        known = known or {}
         super().__init__(*args, **kwargs)
-        self._asked, self._by, self._is_partial = asked, by, is_partial
+        self.initial = _filled_in(asked, known)
+        self._asked, self._by, self._is_partial, self._known = asked, by, is_partial, known
         self.answers = {}
         for field in asked:
-            self.fields[field.name] = _form_field(field)
+            self.fields[field.name] = _form_field(field, known.get(field.name))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         raw = {field.name: cleaned.get(field.name) for field in self._asked if field.name in cleaned}
         plain = [field for field in self._asked if field.kind is not Kind.FILE]
-        files = [field for field in self._asked if field.kind is Kind.FILE]
+        files = [field for field in self._asked if field.kind is Kind.FILE and not self._stays(field, raw)]
         try:
             self.answers = operations.answers_from(plain, raw, by=self._by, partial=self._is_partial)
             kept = {field.name: self._kept(field, raw.get(field.name)) for field in files}
@@ -45,6 +58,10 @@ class AnswersForm(forms.Form):
             for name, message in error.by_field.items():
                 self.add_error(name, message)
         return cleaned
+
+    def _stays(self, field: Field, raw: Mapping[str, Any]) -> bool:
+        """Whether there is a file already, and no other was sent in its place."""
+        return not field.required and not raw.get(field.name) and bool(self._known.get(field.name))
 
     def _kept(self, field: Field, file: Any) -> Any:
         try:
@@ -65,16 +82,38 @@ class NumberText(forms.CharField):
         return f"{whole}.{decimals}" if found else whole
 
 
-def _form_field(field: Field) -> forms.Field:
+def _filled_in(asked: Sequence[Field], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in the fields: a file can't, and other values as they are typed."""
+    plain = [field for field in asked if isinstance(known.get(field.name), str | int | float | Decimal | date)]
+    return {field.name: _typed(field, known[field.name]) for field in plain}
+
+
+def _typed(field: Field, value: Any) -> str:
+    if field.kind is Kind.YES_NO:
+        return "yes" if value else "no"
+    if field.kind in {Kind.NUMBER, Kind.MONEY}:
+        return str(value).replace(".", get_format("DECIMAL_SEPARATOR"))
+    return str(value)
+
+
+def _form_field(field: Field, known: Any) -> forms.Field:
     common: dict[str, Any] = {
         "label": field.title,
-        "help_text": field.help,
+        "help_text": _help(field, known),
         "required": False,  # `answers_from` asks for what is needed; the mark is for the reader
     }
     found = _plain(field, common)
     if field.required:
         found.widget.attrs["aria-required"] = "true"
     return found
+
+
+def _help(field: Field, known: Any) -> str:
+    match known:
+        case {"name": str(name)} if field.kind is Kind.FILE and not field.required:
+            stays = _("Leave it blank to keep %(name)s.") % {"name": name}
+            return f"{field.help} {stays}".strip()
+    return field.help
 
 
 def _plain(field: Field, common: Mapping[str, Any]) -> forms.Field:

@@ -8,41 +8,45 @@ from django.contrib.auth.models import Group, Permission
 DOMAIN = "demo.example"
 """Tells the people of the demo from everybody else, by their mail address."""
 
-# What a person needs in the admin to look at what runs, to start more, and to decide what waits for them.
-MODELS = (
-    "process",
-    "task",
-    "tasktransitions",
-    "formfield",
-    "processversion",
-    "runningprocesses",
-    "taskrun",
-    "actioncall",
-    "waitingforapproval",
-)
-PERMISSIONS = (*(f"view_{model}" for model in MODELS), "add_runningprocesses")
+START = "add_runningprocesses"
+"""The permission to start what does not say who may start it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """A log-in, and what it is good for."""
 
-    name: str
+    login: str
+    first_name: str
+    last_name: str
     role: str
     groups: tuple[str, ...] = ()
     superuser: bool = False
 
 
 PEOPLE = (
-    Person(name="admin", role="may do everything: define processes, write code, decide for anybody", superuser=True),
-    Person(name="anna", role="claims expenses"),
-    Person(name="mark", role="approves as a manager", groups=("managers",)),
-    Person(name="fiona", role="approves for finance", groups=("finance",)),
-    Person(name="felix", role="approves for finance too", groups=("finance",)),
-    Person(name="hr", role="signs contracts", groups=("hr",)),
-    Person(name="it", role="sets up laptops", groups=("it",)),
-    Person(name="shop", role="approves orders", groups=("sales",)),
-    Person(name="wanda", role="packs parcels in the warehouse", groups=("warehouse",)),
+    Person(
+        login="admin",
+        first_name="Ada",
+        last_name="Admin",
+        role="may do everything: define processes, write code, decide for anybody",
+        superuser=True,
+    ),
+    Person(login="anna", first_name="Anna", last_name="Huber", role="claims expenses"),
+    Person(login="mark", first_name="Mark", last_name="Weber", role="approves as a manager", groups=("managers",)),
+    Person(login="fiona", first_name="Fiona", last_name="Lang", role="approves for finance", groups=("finance",)),
+    Person(login="felix", first_name="Felix", last_name="Roth", role="approves for finance too", groups=("finance",)),
+    Person(login="frida", first_name="Frida", last_name="Berg", role="and so does she", groups=("finance",)),
+    Person(login="hr", first_name="Hanna", last_name="Reich", role="signs contracts", groups=("hr",)),
+    Person(login="it", first_name="Ivo", last_name="Thal", role="sets up laptops", groups=("it",)),
+    Person(login="shop", first_name="Sonja", last_name="Hoppe", role="approves orders", groups=("sales",)),
+    Person(
+        login="wanda",
+        first_name="Wanda",
+        last_name="Haus",
+        role="packs parcels in the warehouse",
+        groups=("warehouse",),
+    ),
 )
 
 
@@ -57,18 +61,21 @@ def are_others_here() -> bool:
 
 
 def create() -> None:
-    """Creates all of them, without passwords, in groups that exist."""
+    """Creates all of them, without passwords, in groups that exist. Who decides, or starts something, needs no more
+    rights than those to start: the pages show them what concerns them.
+    """
+    start = Permission.objects.get(content_type__app_label="workflow", codename=START)
     for person in PEOPLE:
         user = get_user_model().objects.create(
-            username=person.name,
-            email=f"{person.name}@{DOMAIN}",
-            is_staff=True,
+            username=person.login,
+            first_name=person.first_name,
+            last_name=person.last_name,
+            email=f"{person.login}@{DOMAIN}",
+            is_staff=person.superuser,
             is_superuser=person.superuser,
         )
         user.groups.set(Group.objects.filter(name__in=person.groups))
-        user.user_permissions.set(
-            Permission.objects.filter(content_type__app_label="workflow", codename__in=PERMISSIONS)
-        )
+        user.user_permissions.add(start)
 
 
 def set_password(password: str) -> None:

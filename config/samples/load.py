@@ -33,7 +33,7 @@ def _write(sample: Sample) -> bool:
     )
     if not created and not process.description.startswith(MARK):
         return False
-    process.description = MARK + sample.description
+    process.description, process.starters = MARK + sample.description, sample.starters
     process.save()
     tasks = _write_tasks(process, sample.definition)
     _write_forms(process, sample.definition, tasks)

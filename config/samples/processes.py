@@ -13,9 +13,10 @@ from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A process, and what it is for."""
+    """A process, what it is for, and who starts it from the pages: whoever may start anything, where nobody is named."""
 
     description: str
+    starters: str = ""
     definition: Definition
 
 
@@ -29,11 +30,16 @@ def _manual(name: str, approver: str, *, timeout: timedelta | None = None, **fie
 
 
 CLAIM = "**{{ data.claimant }}** claims **{{ data.amount }}** for {{ data.purpose }}."
+CLAIM_FORM = (
+    Field(name="amount", kind=Kind.NUMBER, required=True, help="Above 100, a manager and finance approve it."),
+    Field(name="purpose", label="For what", required=True),
+    Field(name="receipt", kind=Kind.FILE, help="A picture or a scan of it."),
+)
 
 EXPENSE_CLAIM = Sample(
     description=(
-        "An employee claims an expense. Up to 100 it is paid at once; above, a manager and then finance approve it. "
-        'What they reject goes back to the claimant. Data: {"amount": 180, "purpose": "Train to Lisbon"}'
+        "An employee claims an expense. Up to 100 it is paid at once; above, a manager and then two of finance approve it. "
+        "What they reject goes back to the claimant."
     ),
     definition=Definition(
         name="Expense claim",
@@ -49,10 +55,13 @@ EXPENSE_CLAIM = Sample(
                 f"{data['claimant']} claims {data['amount']} for {data['purpose']}"
                 """,
             ),
-            _manual("Manager approval", "managers", instructions=CLAIM, due="2d", remind="0, 1d"),
+            _manual("Manager approval", "managers", not_starter=True, instructions=CLAIM, due="2d", remind="0, 1d"),
             _manual(
                 "Finance approval",
                 "finance",
+                quorum=2,
+                not_starter=True,
+                not_same_as="Manager approval",
                 instructions=CLAIM + "\n\nThe manager has approved it. Is the receipt right?",
                 fields=(Field(name="cost_centre", help="Where it is booked, such as 4711."),),
                 due="3d",
@@ -69,6 +78,7 @@ EXPENSE_CLAIM = Sample(
                 "Correct claim",
                 '=data["claimant"]',
                 instructions=CLAIM + "\n\nIt was rejected. Approve to claim it once more, reject to give it up.",
+                fields=CLAIM_FORM,
             ),
             _code("Tell claimant", """tell(data["claimant"], f"{data['amount']} is paid: {data['transfer']}")"""),
         ),
@@ -80,18 +90,13 @@ EXPENSE_CLAIM = Sample(
             Row(sequence=50, task="Correct claim", then=10),
             Row(sequence=60, task="Tell claimant"),
         ),
-        fields=(
-            Field(name="amount", kind=Kind.NUMBER, required=True, help="Above 100, a manager and finance approve it."),
-            Field(name="purpose", label="For what", required=True),
-        ),
+        fields=CLAIM_FORM,
     ),
 )
 
 ONBOARDING = Sample(
-    description=(
-        "A new employee starts. HR, IT and the manager do their part at the same time; then comes the welcome. "
-        'Data: {"name": "Ada Lovelace", "role": "Analyst"}'
-    ),
+    description="A new employee starts. HR, IT and the manager do their part at the same time; then comes the welcome.",
+    starters="hr",
     definition=Definition(
         name="Onboarding",
         tasks=(
@@ -131,14 +136,13 @@ ONBOARDING = Sample(
             Row(sequence=20, task="Open account"),
             Row(sequence=30, task="Welcome"),
         ),
+        fields=(Field(name="name", required=True), Field(name="role", required=True)),
     ),
 )
 
 NIGHTLY_DATA_CHECK = Sample(
-    description=(
-        "Looks through the sales of the day, and reports what is odd. Fetching them fails at first and is tried again. "
-        'Data: {"sales": {"Berlin": 1250, "Oslo": null}}'
-    ),
+    description="Looks through the sales of the day, and reports what is odd. Fetching them fails at first and is tried again.",
+    starters="it",
     definition=Definition(
         name="Nightly data check",
         tasks=(
@@ -184,8 +188,9 @@ NIGHTLY_DATA_CHECK = Sample(
 SHIPPING = Sample(
     description=(
         "Sends the parcel of an order, which starts it. The warehouse has two days to pack it, and is reminded when they "
-        'are over; what it rejects is not sent. Data: {"customer": "Grace", "items": ["desk", "lamp"]}'
+        "are over; what it rejects is not sent."
     ),
+    starters="warehouse",
     definition=Definition(
         name="Shipping",
         tasks=(
@@ -219,9 +224,9 @@ SHIPPING = Sample(
 ORDER = Sample(
     description=(
         "A customer orders. Sales approve what costs more than 500; then the card is charged, and Shipping sends the "
-        "parcel. What is rejected, or can't be charged, is cancelled, and either way the customer is told. "
-        'Data: {"customer": "Grace", "email": "grace@example.com", "card": "4000 0000 0000 0002"}'
+        "parcel. What is rejected, or can't be charged, is cancelled, and either way the customer is told."
     ),
+    starters="sales",
     definition=Definition(
         name="Order",
         tasks=(
@@ -261,7 +266,7 @@ ORDER = Sample(
                 "Tell customer",
                 """
                 message = f"Your order is {data['status']}"
-                if "email" in data:
+                if data.get("email"):
                     send_mail("Your order", message, data["email"])
                 else:
                     tell(data["customer"], message)
@@ -275,6 +280,10 @@ ORDER = Sample(
             Row(sequence=40, task="Ship", then=60, on_reject=50, on_error=50),
             Row(sequence=50, task="Cancel order"),
             Row(sequence=60, task="Tell customer"),
+        ),
+        fields=(
+            Field(name="customer", required=True),
+            Field(name="email", label="E-mail address", help="Where the customer is told what becomes of it."),
         ),
     ),
 )

@@ -238,6 +238,14 @@ class TestForms:
         run_until_idle()
         assert RunningProcesses.objects.get().data["seen"] == {"price": 2, "note": "mine"}
 
+    def test_of_several_who_leaves_a_field_blank_takes_nothing_away(self, people: People) -> None:
+        form(sign(quorum=2), "Sign", price="number", note="text")
+        waiting = waits("Sign")
+        operations.approve(waiting, by=people.anna, answers={"price": 1, "note": "mine"})
+        operations.approve(waiting, by=people.carl, answers={"price": "", "note": ""})
+        run_until_idle()
+        assert RunningProcesses.objects.get().data["seen"] == {"price": 1, "note": "mine"}
+
     def test_code_asks_with_a_form_and_gets_the_answers(self, people: People) -> None:
         fields = [{"name": "price", "kind": "money", "required": True}, {"name": "ok", "kind": "yes_no"}]
         text = f"answer = approval('anna', 'How much?', fields={fields!r})\ndata['answer'] = answer"

@@ -15,6 +15,7 @@ from workflow import operations
 from workflow.code.check import check_code
 from workflow.definition import TaskDefinition
 from workflow.engine import Mode
+from workflow.errors import NotAllowed
 from workflow.lint import lint
 from workflow.models import InstanceState, Process, ProcessVersion, RunningProcesses, Task, TaskTransitions
 from workflow.models.definitions import draft
@@ -38,9 +39,16 @@ def started(name: str, data: dict[str, Any] | None = None, *, user: Any = None) 
     return instance
 
 
-def decided(instance: RunningProcesses, task: str, *, approved: bool = True, comment: str = "") -> None:
-    """Somebody decides, and the engine goes on."""
-    operations.decide_all(instance.process_name, task, approved=approved, instance=instance.pk, comment=comment)
+def decided(instance: RunningProcesses, task: str, *, approved: bool = True, **given: Any) -> None:
+    """An operator decides, whose word is final, and the engine goes on."""
+    operations.decide_all(instance.process_name, task, approved=approved, instance=instance.pk, **given)
+    run_until_idle()
+    instance.refresh_from_db()
+
+
+def approve(instance: RunningProcesses, user: Any, **given: Any) -> None:
+    """Somebody approves the task that waits, and the engine goes on."""
+    operations.approve(instance.waiting.get(), by=user, **given)
     run_until_idle()
     instance.refresh_from_db()
 
@@ -164,12 +172,34 @@ class TestExpenseClaim:
             decided(instance, "Manager approval")
         decided(instance, by, approved=False)
         assert waiting(instance) == {("Correct claim", "anna")}
-        decided(instance, "Correct claim")
+        decided(instance, "Correct claim", answers={"amount": 180, "purpose": "Train to Lisbon"})
         decided(instance, "Manager approval")
         decided(instance, "Finance approval")
         assert instance.state == InstanceState.FINISHED
         assert [task for task, _ in walk(instance)].count("Check claim") == 2
         assert instance.data["claimant"] == "anna"
+
+    def test_two_of_finance_approve_it_and_not_who_did_as_a_manager(self, django_user_model: Any) -> None:
+        finance = Group.objects.get(name="finance")
+        mark, fiona, felix = (django_user_model.objects.create_user(name) for name in ("mark", "fiona", "felix"))
+        finance.user_set.add(mark, fiona, felix)
+        mark.groups.add(Group.objects.get(name="managers"))
+        instance = started("Expense claim")
+        approve(instance, mark)
+        with pytest.raises(NotAllowed):
+            approve(instance, mark)
+        approve(instance, fiona)
+        assert waiting(instance) == {("Finance approval", "finance")}
+        approve(instance, felix)
+        assert instance.state == InstanceState.FINISHED
+
+    def test_a_claimant_corrects_it(self, django_user_model: Any) -> None:
+        anna = django_user_model.objects.create_user("anna")
+        instance = started("Expense claim", {"amount": 1800, "purpose": "Train"}, user=anna)
+        decided(instance, "Manager approval", approved=False, comment="A train for 1,800?")
+        approve(instance, anna, answers={"amount": 80, "purpose": "Train"})
+        assert instance.state == InstanceState.FINISHED
+        assert instance.data["amount"] == 80
 
     def test_started_by_nobody_managers_correct_it(self) -> None:
         instance = started("Expense claim")

@@ -1,6 +1,7 @@
 """The page of a decision: what it shows, whom it refuses, and that nothing is decided twice or unseen."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -85,6 +86,34 @@ def test_answers_land_in_the_data(people: People, visit: Visit) -> None:
     upload = Upload.objects.get()
     assert data == {"account": "4711", "receipt": upload.reference}
     assert upload.instance_id == waiting.rpid_id
+
+
+def test_what_is_known_already_stands_in_the_form_and_a_file_stays(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    form(
+        made, "Sign", price={"kind": "money", "required": True}, when="date", paid="yes_no", trip="text", receipt="file"
+    )
+    file = SimpleUploadedFile("train.pdf", b"180")
+    kept = operations.keep_upload(file, by=people.emil).reference
+    data = {
+        "price": Decimal("12.50"),
+        "when": date(2026, 3, 1),
+        "paid": True,
+        "trip": {"to": "Lisbon"},
+        "receipt": kept,
+    }
+    waiting = waits("Claim", data)
+    client = visit(people.anna)
+    shown = client.get(address(waiting))
+    assert fields(shown, "answer-price") == ["12.50"]
+    assert fields(shown, "answer-when") == ["2026-03-01"]
+    assert fields(shown, "answer-trip") == [""], "what is no text stands in no field"
+    assert '<option value="yes" selected>' in shown.content.decode()
+    assert "Leave it blank to keep train.pdf." in text(shown)
+    press(client, waiting, **{"answer-price": "13", "answer-when": "", "answer-paid": "no", "answer-trip": "Rome"})
+    run_until_idle()
+    changed = RunningProcesses.objects.get()
+    assert changed.data == {"price": Decimal(13), "when": None, "paid": False, "trip": "Rome", "receipt": kept}
 
 
 def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(people: People, visit: Visit) -> None:

@@ -77,7 +77,11 @@ def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decis
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
     form = DecisionForm(*sent)
     asked = AnswersForm(
-        alone.fields if alone else (), *sent, by=request.user, is_partial=not decision.approved, prefix="answer"
+        *(alone.fields if alone else (), *sent),
+        by=request.user,
+        is_partial=not decision.approved,
+        known=alone.rpid.data if alone else {},
+        prefix="answer",
     )
     if form.is_valid() and asked.is_valid():
         _decide(request, runs, decision, form.cleaned_data["comment"], asked.answers)

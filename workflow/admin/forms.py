@@ -3,12 +3,13 @@
 A transition names its task, because the task may stand on the same page and not be saved yet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from django import forms
 from django.forms.models import BaseInlineFormSet
-from django.utils.translation import gettext
+from django.utils.text import capfirst
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from workflow import approvers
@@ -151,6 +152,7 @@ class OfTaskForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        _name(self.fields.values())
         if self.instance.task_id:
             self.initial["task_name"] = self.instance.task.name
 
@@ -175,11 +177,11 @@ class OfTaskForm(forms.ModelForm):
 
     def _why_unknown(self, name: str) -> str:
         if self.tasks.is_leaving(name):
-            return gettext("The task %(name)r is to be deleted. Delete this row too, or give it another task.") % {
+            return say("The task %(name)r is to be deleted. Delete this row too, or give it another task.") % {
                 "name": name
             }
         known = suggestion(name, self.tasks.names())
-        return gettext("This process has no task %(name)r.%(known)s") % {"name": name, "known": known}
+        return say("This process has no task %(name)r.%(known)s") % {"name": name, "known": known}
 
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         self.instance.task = self.instance.task  # it has its number only since it was saved, right before
@@ -239,12 +241,20 @@ class OfTaskFormSet(BaseInlineFormSet):
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
+        if (delete := form.fields.get("DELETE")) is not None:
+            _name([delete])
         if hasattr(self, "tasks"):
             form.tasks = self.tasks
 
     def kept(self) -> Iterator[Any]:
         """The forms of the rows that the process will have."""
         return _kept(self)
+
+
+def _name(fields: Iterable[forms.Field]) -> None:
+    """Tell a screen reader what the fields are: the admin's table has a heading for each column, but no labels."""
+    for field in fields:
+        field.widget.attrs["aria-label"] = capfirst(field.label)
 
 
 def join(tasks: TaskFormSet, rows: OfTaskFormSet) -> None:

@@ -69,7 +69,7 @@ def _draw_name(parent: Element, box: Box) -> None:
     shapes.icon(parent, box.card.kind.value, x=box.area.x + PADDING, y=top)
     for number, line in enumerate(box.card.name):
         middle = top + (number + 0.5) * NAME_LINE
-        shapes.text(parent, line, (box.area.x + PADDING + ICON + ICON_GAP, middle), font=NAME)
+        shapes.text(parent, line, (box.area.x + PADDING + ICON + ICON_GAP, middle), font=NAME, name="name")
 
 
 def _draw_warning(parent: Element, box: Box) -> None:

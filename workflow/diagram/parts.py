@@ -99,10 +99,15 @@ def leading_on(definition: Definition) -> frozenset[int]:
 
 
 def deciders(task: TaskDefinition) -> str:
-    """Who decides a manual task, in words."""
+    """Who decides a manual task, in words: "anna, managers", or "2 of finance"."""
+    who = _approvers(task) or _("any member of staff")
+    return _("%(quorum)s of %(who)s") % {"quorum": task.quorum, "who": who} if task.quorum > 1 else who
+
+
+def _approvers(task: TaskDefinition) -> str:
     if approvers.is_expression(task.approver):
         return approvers.expression(task.approver)
-    return ", ".join(approvers.names(task.approver)) or _("any member of staff")
+    return ", ".join(approvers.names(task.approver))
 
 
 def time_out(task: TaskDefinition | None) -> str:

@@ -1,6 +1,6 @@
 """Decisions: one vote at a time, under the lock of its instance, until they amount to something."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -207,7 +207,7 @@ def _count(vote: Decision, waiting: WaitingForApproval) -> None:
 def _write(vote: Decision, waiting: WaitingForApproval, found: Verdict) -> bool:
     """Whether it still waited: as a manual task, or as code that stands at `approval()`."""
     votes = _votes(vote) if waiting.quorum > 1 else [vote]
-    answers = {name: value for one in votes for name, value in one.answers.items()}
+    answers = _together(votes)
     result: dict[str, Any] = {"approved": found is Verdict.APPROVED, **_told(vote)}
     if waiting.question:
         return transitions.answer_call(waiting.task_run, {**result, "data": answers}, now=vote.at)
@@ -221,6 +221,18 @@ def _write(vote: Decision, waiting: WaitingForApproval, found: Verdict) -> bool:
         by=vote.user,
         now=vote.at,
     )
+
+
+def _together(votes: Sequence[Decision]) -> dict[str, Any]:
+    """What several have answered to one form: what one leaves blank stays as another before said."""
+    found: dict[str, Any] = {}
+    for vote in votes:
+        found |= {
+            name: value
+            for name, value in vote.answers.items()
+            if (value is not None and value != "") or name not in found
+        }
+    return found
 
 
 def _votes(last: Decision) -> list[Decision]:

@@ -4,6 +4,7 @@ A GET changes nothing. A page that is stale, or sent twice, decides nothing: it 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -44,7 +45,7 @@ class DecideView(PageView):
         run, waiting = found_run(request.user, key)
         if waiting is None:
             return self._gone(run)
-        asked = AnswersForm(waiting.fields, by=request.user, prefix="answer")
+        asked = AnswersForm(waiting.fields, by=request.user, known=waiting.rpid.data, prefix="answer")
         return self._page(waiting, CommentForm(), asked)
 
     def post(self, request: HttpRequest, key: int) -> HttpResponse:
@@ -57,7 +58,11 @@ class DecideView(PageView):
         self._refuse(waiting)  # before a file is kept that comes with the form
         comment = CommentForm(request.POST)
         asked = AnswersForm(
-            waiting.fields, request.POST, request.FILES, by=request.user, is_partial=verb == "reject", prefix="answer"
+            *(waiting.fields, request.POST, request.FILES),
+            by=request.user,
+            is_partial=verb == "reject",
+            known=waiting.rpid.data,
+            prefix="answer",
         )
         if not (comment.is_valid() & asked.is_valid()):
             return self._page(waiting, comment, asked, status=422)
@@ -126,7 +131,7 @@ class DecideView(PageView):
             is_overdue=waiting.is_overdue(now),
             missing=waiting.quorum - waiting.votes,
             why_due=operations.why_due(waiting),
-            coming=[(event.at, operations.what_comes(event)) for event in waiting.events],
+            coming=_coming(waiting),
             instructions=operations.instructions_html(waiting),
             facts=facts(instance.data, definition),
             subject=subject(instance),
@@ -138,6 +143,14 @@ class DecideView(PageView):
             votes=_votes(waiting) if waiting.votes else (),
             history=_history(waiting),
         )
+
+
+def _coming(waiting: WaitingForApproval) -> list[tuple[datetime, str]]:
+    """What comes if nobody decides; of several reminders the next."""
+    found: dict[str, datetime] = {}
+    for event in waiting.events:
+        found.setdefault(operations.what_comes(event), event.at)
+    return [(at, what) for what, at in found.items()]
 
 
 def _on_behalf_of(right: Any, user: Any) -> str:

@@ -59,15 +59,14 @@ class DecideByLinkView(PageView):
         return View.dispatch(self, request)  # past what asks everybody to log in
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = AnswersForm(self.opened.waiting.fields, by=self.opened.user, prefix=PREFIX)
-        return self._confirm(request, form)
+        return self._confirm(request, self._asked())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         approved = request.POST.get("decision") == "approve"
         if not approved and request.POST.get("decision") != "reject":
             raise BadData(_("Say whether you approve or reject it. Nothing was changed."))
         waiting, user = self.opened.waiting, self.opened.user
-        form = AnswersForm(waiting.fields, request.POST, request.FILES, by=user, is_partial=not approved, prefix=PREFIX)
+        form = self._asked(request.POST, request.FILES, is_partial=not approved)
         if not form.is_valid():
             return self._confirm(request, form, status=422)
         decide = operations.approve if approved else operations.reject
@@ -85,6 +84,13 @@ class DecideByLinkView(PageView):
             return self._confirm(request, form, status=status_of(error))
         title = _("Approved") if approved else _("Rejected")
         return self.page("decided_by_link.html", title=title, waiting=waiting, approved=approved)
+
+    def _asked(self, *sent: Any, is_partial: bool = False) -> AnswersForm:
+        waiting = self.opened.waiting
+        known = waiting.rpid.data
+        return AnswersForm(
+            waiting.fields, *sent, by=self.opened.user, is_partial=is_partial, known=known, prefix=PREFIX
+        )
 
     def _confirm(self, request: HttpRequest, form: AnswersForm, *, status: int = 200) -> HttpResponse:
         waiting = self.opened.waiting

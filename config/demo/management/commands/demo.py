@@ -28,7 +28,8 @@ The web site is at  http://{host}:{port}/
 Log in with the password  {password}  as:
 {people}
 
-Each finds there what waits for them; what they define and operate is at  http://{host}:{port}/admin/
+Each finds there what waits for them, what they may start, and what they have started. Where admin defines processes and
+looks after what runs is at  http://{host}:{port}/admin/
 E-mail that they get is kept in files of the folder demo.mail.
 Below, the engine tells what it does. Ctrl-C stops both. The data stays in {database}.
 """
@@ -75,7 +76,7 @@ class Command(BaseCommand):
         os.environ["SITE_URL"] = f"http://{HOST}:{port}"  # for links in e-mails
         children.start("web site", "runserver", "--noreload", f"{HOST}:{port}", quiet=True)
         children.wait_until_served(HOST, port)
-        lines = [f"  {person.name:<8}{person.role}" for person in PEOPLE]
+        lines = [f"  {person.login:<8}{person.role}" for person in PEOPLE]
         self.stdout.write(
             WELCOME.format(host=HOST, port=port, password=password, people="\n".join(lines), database=_database())
         )
