@@ -103,7 +103,13 @@ LOGOUT_REDIRECT_URL = "login"
 
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+# What a reader's browser asks for, or what they chose; else, and for what is written down by engines, LANGUAGE_CODE.
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGE_COOKIE_AGE = 31_536_000  # seconds: a year
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
+LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 
 # Static files are served by the site itself, straight from the apps: there is no collectstatic to forget.
 STATIC_URL = "static/"

@@ -29,10 +29,10 @@ BROWSER_ARGUMENTS = [
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
-# Benchmarks bring databases of their own, and a browser does not see which one there is: one of the suite's two runs is
-# enough for them.
+# Benchmarks bring databases of their own, a browser does not see which one there is, and only SQLite locks all of it: one of
+# the suite's two runs is enough for them.
 IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
-collect_ignore = ["browser", "test_benchmarks.py"] if IS_SECOND_RUN else []
+collect_ignore = ["browser", "test_benchmarks.py", "system/test_locked.py"] if IS_SECOND_RUN else []
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 Spawn = Callable[..., subprocess.Popen[str]]
@@ -62,6 +62,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped") and not exitstatus:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _no_language_is_left() -> Iterator[None]:
+    """A test's client leaves its language behind, as it does in a thread of a web server."""
+    yield
+    from django.utils import translation
+
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ Pure: whether a name is a user's or a group's is asked elsewhere.
 from collections.abc import Iterable
 from typing import Any
 
+from workflow.language import gettext as _
+
 MAX_NAMES = 500
 """Names that code may give at once: databases limit how many one question can ask for."""
 
@@ -37,22 +39,30 @@ def names_from_value(value: Any) -> tuple[str, ...]:
         case list() | tuple():
             found = _each_once(part for item in value for part in _text(item).split(","))
         case _:
-            raise ValueError(f"The approver must be a name, or a list of names; the expression gave {_kind(value)}.")
+            raise ValueError(
+                _("The approver must be a name, or a list of names; the expression gave %(kind)s.")
+                % {"kind": _kind(value)}
+            )
     if not found:
-        raise ValueError("The approver names nobody; it must give the name of a user or a group.")
+        raise ValueError(_("The approver names nobody; it must give the name of a user or a group."))
     if len(found) > MAX_NAMES:
-        raise ValueError(f"Up to {MAX_NAMES} users and groups can be asked, not {len(found):,}; make them a group.")
+        raise ValueError(
+            _("Up to %(most)s users and groups can be asked, not %(count)s; make them a group.")
+            % {"most": MAX_NAMES, "count": f"{len(found):,}"}
+        )
     return found
 
 
 def _text(item: Any) -> str:
     if not isinstance(item, str):
-        raise ValueError(f"Each approver must be a name; the expression gave a list that holds {_kind(item)}.")  # noqa: TRY004 - callers catch one type
+        raise ValueError(  # noqa: TRY004 - callers catch one type
+            _("Each approver must be a name; the expression gave a list that holds %(kind)s.") % {"kind": _kind(item)}
+        )
     return item
 
 
 def _kind(value: Any) -> str:
-    return "None" if value is None else f"a value of type {type(value).__name__}"
+    return "None" if value is None else _("a value of type %(kind)s") % {"kind": type(value).__name__}
 
 
 def _each_once(parts: Iterable[str]) -> tuple[str, ...]:

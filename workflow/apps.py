@@ -2,7 +2,10 @@
 
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
+
+from workflow import language
 
 
 class WorkflowConfig(AppConfig):
@@ -13,4 +16,5 @@ class WorkflowConfig(AppConfig):
     def ready(self) -> None:
         from workflow import checks  # noqa: F401 - importing registers them
 
+        language.translate_by(gettext, ngettext, pgettext)
         autodiscover_modules("actions")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from workflow import approvers
 from workflow.code.job import Errored, Outcome
 from workflow.deciding import Bar, Circle, Reason
@@ -29,10 +31,10 @@ def circle_of(task: TaskDefinition, instance: RunningProcesses, evaluate: Callab
         barred[instance.started_by_id] = Bar.STARTER
     if task.same_as:
         same = dict.fromkeys(deciders(instance.pk, task.same_as), Reason.SAME)
-        asked = Circle(text=f"whoever decided {task.same_as!r}", users=same)
+        asked = Circle(text=_("whoever decided %(same_as)r") % {"same_as": task.same_as}, users=same)
     else:
         asked = _named(_names("approver", task.approver, evaluate))
-    escalate_to = _names("one to escalate to", task.escalate_to, evaluate) if task.escalate_to else ()
+    escalate_to = _names(_("one to escalate to"), task.escalate_to, evaluate) if task.escalate_to else ()
     return _counted(replace(asked, barred=barred, escalate_to=escalate_to), task.quorum)
 
 
@@ -78,18 +80,25 @@ def _names(what: str, text: str, evaluate: Callable[[str], Outcome]) -> tuple[st
     outcome = evaluate(approvers.expression(text))
     if isinstance(outcome, Errored):
         error = outcome.error
-        raise NotDecidable(f"The {what} could not be evaluated: {error.message}", error.to_json())
+        raise NotDecidable(
+            _("The %(what)s could not be evaluated: %(message)s") % {"what": what, "message": error.message},
+            error.to_json(),
+        )
     try:
         return approvers.names_from_value(outcome.result)
     except ValueError as error:
-        raise NotDecidable(f"The {what} {text} is not right: {error}") from error
+        raise NotDecidable(
+            _("The %(what)s %(text)s is not right: %(error)s") % {"what": what, "text": text, "error": error}
+        ) from error
 
 
 def _named(names: Sequence[str]) -> Circle:
     found = find(names)
     if found.unknown:
         unknown = ", ".join(map(repr, found.unknown))
-        raise NotDecidable(f"The approver is {unknown}, but no active user or group has that name.")
+        raise NotDecidable(
+            _("The approver is %(unknown)s, but no active user or group has that name.") % {"unknown": unknown}
+        )
     return _circle(names, found)
 
 

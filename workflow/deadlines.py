@@ -11,6 +11,8 @@ from typing import Any, Literal, Self
 
 from workflow import worktime
 from workflow.definition import ByDefault, TaskDefinition
+from workflow.language import gettext as _
+from workflow.language import gettext_noop
 from workflow.worktime import Calendar, NoWorkingTime, Span
 
 
@@ -67,13 +69,18 @@ def schedule(
 
     `escalate_to` are the names that the task's own `escalate_to` gives.
     """
-    due = _counted(calendar, since, worktime.span(task.due))
+    due = counted_due(task, since, calendar)
     found = sorted(_events(task, due.at, calendar, escalate_to), key=lambda event: (event.at, ORDER.index(event.kind)))
     ends = [number for number, event in enumerate(found, 1) if event.kind is Kind.DECIDE]
     events = [event for event in found[: min(ends, default=None)] if event.at > since]
     return Schedule(
         due_at=due.at, why=due.why, events=tuple(event for event in events if until is None or event.at < until)
     )
+
+
+def counted_due(task: TaskDefinition, since: datetime, calendar: Calendar) -> worktime.Counted:
+    """When such a task is due, and how that is counted."""
+    return _counted(calendar, since, worktime.span(task.due))
 
 
 def _events(task: TaskDefinition, due: datetime, calendar: Calendar, escalate_to: Sequence[str]) -> Iterator[Event]:
@@ -99,7 +106,9 @@ def _counted(calendar: Calendar, moment: datetime, span: Span) -> worktime.Count
         return worktime.add(calendar, moment, span)
     except NoWorkingTime as error:
         counted = worktime.add(Calendar.of_all_time(calendar.zone), moment, span)
-        return worktime.Counted(at=counted.at, why=f"{error} So all time counts: {counted.why}")
+        return worktime.Counted(
+            at=counted.at, why=_("%(error)s So all time counts: %(why)s") % {"error": error, "why": counted.why}
+        )
 
 
 def take_due(events: Sequence[Event], now: datetime) -> tuple[list[Event], list[Event]]:
@@ -135,35 +144,42 @@ def faults(task: TaskDefinition) -> Iterator[Fault]:
         return
     yield from _spans(task)
     if task.escalate_after.strip() and not task.escalate_to.strip():
-        message = "It is said when it is escalated, but not to whom. Name users or groups, or clear this."
+        message = _("It is said when it is escalated, but not to whom. Name users or groups, or clear this.")
         yield Fault(field="escalate_after", message=message)
     if task.by_default_after.strip() and not task.by_default:
-        message = "It is said when it is decided by default, but not what. Choose that, or clear this."
+        message = _("It is said when it is decided by default, but not what. Choose that, or clear this.")
         yield Fault(field="by_default_after", message=message)
     if task.by_default and task.by_default not in list(ByDefault):
-        message = f"{task.by_default!r} can't be decided. Choose {' or '.join(ByDefault)}, or clear it."
+        message = _("%(by_default)r can't be decided. Choose %(listed)s, or clear it.") % {
+            "by_default": task.by_default,
+            "listed": (" " + _("or") + " ").join(ByDefault),
+        }
         yield Fault(field="by_default", message=message)
     needed = [field.name for field in task.fields if field.required]
     if task.by_default == ByDefault.APPROVE and needed:
-        message = (
-            f"Approved by default, it leaves {', '.join(map(repr, needed))} out of the data, which its form needs."
-        )
+        message = _("Approved by default, it leaves %(listed)s out of the data, which its form needs.") % {
+            "listed": ", ".join(map(repr, needed))
+        }
         yield Fault(field="by_default", level="warning", message=message)
 
 
 def _without_due(task: TaskDefinition) -> Iterator[Fault]:
     for field in ("remind", "escalate_to", "escalate_after", "by_default", "by_default_after"):
         if getattr(task, field).strip():
-            message = (
+            message = _(
                 "This counts from when the task is due, and it never is. Say after which time, such as 2d, or clear it."
             )
             yield Fault(field=field, message=message)
     if task.calendar:
-        message = "The task is never due, so no calendar counts for it. Say after which time it is due, or clear it."
+        message = _("The task is never due, so no calendar counts for it. Say after which time it is due, or clear it.")
         yield Fault(field="calendar", level="warning", message=message)
 
 
-SPANS = {"due": "Due after", "escalate_after": "Escalate after", "by_default_after": "Decide after"}
+SPANS = {
+    "due": gettext_noop("Due after"),
+    "escalate_after": gettext_noop("Escalate after"),
+    "by_default_after": gettext_noop("Decide after"),
+}
 
 
 def _spans(task: TaskDefinition) -> Iterator[Fault]:
@@ -171,12 +187,16 @@ def _spans(task: TaskDefinition) -> Iterator[Fault]:
         try:
             given = _after(getattr(task, field))
         except ValueError as error:
-            yield Fault(field=field, message=f"{name}: {error}")
+            yield Fault(field=field, message=f"{_(name)}: {error}")
         else:
             if given.is_before or (field == "due" and given == Span()):
-                least = "more than 0" if field == "due" else "0 or more"
-                yield Fault(field=field, message=f"{name}: {given} is too early. Give {least}.")
+                least = _("more than 0") if field == "due" else _("0 or more")
+                yield Fault(
+                    field=field,
+                    message=_("%(name)s: %(given)s is too early. Give %(least)s.")
+                    % {"name": _(name), "given": given, "least": least},
+                )
     try:
         worktime.spans(task.remind)
     except ValueError as error:
-        yield Fault(field="remind", message=f"Remind: {error}")
+        yield Fault(field="remind", message=_("Remind") + f": {error}")

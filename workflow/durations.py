@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
+from workflow.language import gettext as _
+
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 """What a span is written in, from the longest down."""
 
@@ -24,18 +26,22 @@ def parse(text: str) -> timedelta:
     try:
         return sum((times(number, unit) for number, unit in parts(text)), start=timedelta())
     except OverflowError:
-        raise ValueError(f"{text.strip()} is too long: at most {timedelta.max.days}d.") from None
+        raise ValueError(
+            _("%(text)s is too long: at most %(days)sd.") % {"text": text.strip(), "days": timedelta.max.days}
+        ) from None
 
 
 def parts(text: str) -> Iterator[tuple[Decimal, timedelta]]:
     """The numbers of a span that is written, each with its unit. Raises `ValueError` as `parse` does."""
     rest = text.strip().lower()
     if not rest:
-        raise ValueError("A time span is missing: write one such as 3d, 1d 12h or 90m.")
+        raise ValueError(_("A time span is missing: write one such as 3d, 1d 12h or 90m."))
     while rest:
         part = _PART.match(rest)
         if part is None:
-            raise ValueError(f"{text.strip()!r} is no time span: write one such as 3d, 1d 12h or 90m.")
+            raise ValueError(
+                _("%(text)r is no time span: write one such as 3d, 1d 12h or 90m.") % {"text": text.strip()}
+            )
         yield Decimal(part["number"]), _unit(part["number"], part["unit"])
         rest = rest[part.end() :].lstrip(" ,")
 
@@ -47,9 +53,12 @@ def times(number: Decimal, unit: timedelta) -> timedelta:
 
 def _unit(number: str, unit: str) -> timedelta:
     if not unit:
-        raise ValueError(f"{number} of what? Write {number}d for days, {number}h, {number}m (minutes) or {number}s.")
+        raise ValueError(
+            _("%(number)s of what? Write %(number)sd for days, %(number)sh, %(number)sm (minutes) or %(number)ss.")
+            % {"number": number}
+        )
     if unit not in _WORDS:
-        raise ValueError(f"{unit!r} is no unit of time: take w, d, h, m (minutes) or s.")
+        raise ValueError(_("%(unit)r is no unit of time: take w, d, h, m (minutes) or s.") % {"unit": unit})
     return _WORDS[unit]
 
 

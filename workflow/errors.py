@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
+from workflow.language import gettext as _
+
 
 class WorkflowError(Exception):
     """The base of all errors that a caller may show to a person. Nothing was changed."""
@@ -12,14 +14,17 @@ class NoSuchProcess(WorkflowError):
     """No process has that name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"There is no process {name!r}.{suggestion(name, known)}")
+        super().__init__(_("There is no process %(name)r.") % {"name": name} + suggestion(name, known))
 
 
 class NoSuchInstance(WorkflowError):
     """No instance has that id, or it has ended."""
 
     def __init__(self, instance: int) -> None:
-        super().__init__(f"There is no instance {instance} that could go on: none has that id, or it has ended.")
+        super().__init__(
+            _("There is no instance %(instance)s that could go on: none has that id, or it has ended.")
+            % {"instance": instance}
+        )
 
 
 class NotStartable(WorkflowError):
@@ -28,7 +33,10 @@ class NotStartable(WorkflowError):
     def __init__(self, name: str, mistakes: Sequence[str]) -> None:
         self.mistakes = tuple(mistakes)
         lines = "".join(f"\n  - {mistake}" for mistake in mistakes)
-        super().__init__(f"The process {name!r} can't be started before its mistakes are mended:{lines}")
+        super().__init__(
+            _("The process %(name)r can't be started before its mistakes are mended:%(lines)s")
+            % {"name": name, "lines": lines}
+        )
 
 
 class BadData(WorkflowError):
@@ -63,7 +71,7 @@ class NoSuchUser(WorkflowError):
     """No user has that name."""
 
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
-        super().__init__(f"There is no active user {name!r}.{suggestion(name, known)}")
+        super().__init__(_("There is no active user %(name)r.") % {"name": name} + suggestion(name, known))
 
 
 class LinkRefused(WorkflowError):
@@ -75,7 +83,10 @@ class LinkForged(LinkRefused):
 
     def __init__(self) -> None:
         super().__init__(
-            "The link is not one that was sent from here, or not the whole of it: open it in the message again, or log in."
+            _(
+                "The link is not one that was sent from here, or not the whole of it: open it in the "
+                "message again, or log in."
+            )
         )
 
 
@@ -83,7 +94,10 @@ class LinkExpired(LinkRefused):
     """It was sent too long ago."""
 
     def __init__(self, days: float) -> None:
-        super().__init__(f"The link has expired: links are good for {days:g} days. Log in to see what waits for you.")
+        super().__init__(
+            _("The link has expired: links are good for %(days)s days. Log in to see what waits for you.")
+            % {"days": f"{days:g}"}
+        )
 
 
 class LinkVoid(LinkRefused):
@@ -95,7 +109,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
-        return f" Did you mean {' or '.join(map(repr, near))}?"
+        return " " + _("Did you mean %(listed)s?") % {"listed": (" " + _("or") + " ").join(map(repr, near))}
     if not names:
-        return " None is defined yet."
-    return f" There are: {', '.join(map(repr, names[:20]))}{' …' if len(names) > 20 else ''}."
+        return " " + _("None is defined yet.")
+    listed = ", ".join(map(repr, names[:20])) + (" …" if len(names) > 20 else "")
+    return " " + _("There are: %(listed)s.") % {"listed": listed}

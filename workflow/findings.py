@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from workflow.definition import Definition
+from workflow.language import gettext as _
 
 Level = Literal["error", "warning"]
 
@@ -39,15 +40,19 @@ class Finding:
 
     def _place(self) -> Iterator[str]:
         if self.row is not None:
-            yield f"Step {self.step}"
+            yield _("Step %(step)s") % {"step": self.step}
             if self.task is not None:
                 yield repr(self.task)
         elif self.task is not None:
-            yield f"Task {self.task!r}"
+            yield _("Task %(task)r") % {"task": self.task}
         elif self.entry is not None:
-            yield "Start form"
+            yield _("Start form")
         if self.line is not None:
-            yield f"{(self.field or 'code').replace('_', ' ')} line {self.line}, column {self.column}"
+            yield _("%(field)s line %(line)s, column %(column)s") % {
+                "field": (self.field or "code").replace("_", " "),
+                "line": self.line,
+                "column": self.column,
+            }
 
 
 class Problem(Protocol):

@@ -1,11 +1,13 @@
 """The form of a task, or of a process's start, as a Django form: for the admin and for pages alike."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.formats import get_format
 from django.utils.translation import gettext_lazy as _
 
 from workflow import operations
@@ -68,6 +70,18 @@ class AnswersForm(forms.Form):
             raise BadData(str(error), {field.name: str(error)}) from error
 
 
+class NumberText(forms.CharField):
+    """A number as people write it in their language, 1.234,50 or 1,234.50, made into the plain 1234.50."""
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        point, separator = map(get_format, ("DECIMAL_SEPARATOR", "THOUSAND_SEPARATOR"))
+        whole, found, decimals = text.partition(point)
+        if re.fullmatch(rf"[-+]?\d{{1,3}}({re.escape(separator)}\d{{3}})+", whole):
+            whole = whole.replace(separator, "")
+        return f"{whole}.{decimals}" if found else whole
+
+
 def _filled_in(asked: Sequence[Field], known: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in the fields: a file can't, and other values as they are typed."""
     plain = [field for field in asked if isinstance(known.get(field.name), str | int | float | Decimal | date)]
@@ -77,6 +91,8 @@ def _filled_in(asked: Sequence[Field], known: Mapping[str, Any]) -> dict[str, An
 def _typed(field: Field, value: Any) -> str:
     if field.kind is Kind.YES_NO:
         return "yes" if value else "no"
+    if field.kind in {Kind.NUMBER, Kind.MONEY}:
+        return str(value).replace(".", get_format("DECIMAL_SEPARATOR"))
     return str(value)
 
 
@@ -105,7 +121,7 @@ def _plain(field: Field, common: Mapping[str, Any]) -> forms.Field:
         case Kind.LONG_TEXT:
             return forms.CharField(widget=forms.Textarea(attrs={"rows": 4, "cols": 60}), **common)
         case Kind.NUMBER | Kind.MONEY:
-            return forms.CharField(widget=forms.TextInput(attrs={"inputmode": "decimal", "size": 12}), **common)
+            return NumberText(widget=forms.TextInput(attrs={"inputmode": "decimal", "size": 12}), **common)
         case Kind.DATE:
             return forms.CharField(widget=forms.TextInput(attrs={"type": "date"}), **common)
         case Kind.CHOICE:

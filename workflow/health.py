@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from workflow import clock
 from workflow.models import Engine, InstanceState, RunningProcesses
@@ -22,20 +23,28 @@ def engines() -> QuerySet[Engine]:
 def trouble(*, host: str = "", processes: Collection[str] = ()) -> str:
     """Why nothing works on instances of these processes, or of all, on this host, or on any; blank where an engine does."""
     found = [engine for engine in engines() if not host or engine.host == host]
-    where = f" on {host}" if host else ""
+    where = " " + _("on %(host)s") % {"host": host} if host else ""
     if not found:
-        return f"No engine has announced itself{where}. Start one: manage.py runengine."
+        return _("No engine has announced itself%(where)s. Start one: manage.py runengine.") % {"where": where}
     alive = [engine for engine in found if _state(engine) is not EngineState.DEAD]
     if not alive:
         last = max(found, key=lambda engine: engine.seen_at)
         silent = _now(last) - last.seen_at
-        return (
-            f"No engine is alive{where}: the last word of {last.name} was {silent.total_seconds():.0f} s ago, and its lease "
-            f"is {last.lease:g} s. Start one: manage.py runengine."
-        )
+        return _(
+            "No engine is alive%(where)s: the last word of %(name)s was %(silent)s s ago, and its lease is %(lease)s s. "
+            "Start one: manage.py runengine."
+        ) % {
+            "where": where,
+            "name": last.name,
+            "silent": f"{silent.total_seconds():.0f}",
+            "lease": f"{last.lease:g}",
+        }
     missing = set(processes) if not any(_takes(engine, processes) for engine in alive) else set()
     if missing:
-        return f"No engine{where} takes instances of {', '.join(map(repr, sorted(missing)))}: see its --processes."
+        return _("No engine%(where)s takes instances of %(processes)s: see its --processes.") % {
+            "where": where,
+            "processes": ", ".join(map(repr, sorted(missing))),
+        }
     return ""
 
 

@@ -13,11 +13,17 @@ from workflow import approvers, deadlines, questions
 from workflow.definition import Definition, TaskDefinition
 from workflow.errors import suggestion
 from workflow.findings import Finding, Level, Problem, at_problem, at_row, at_step, at_task
+from workflow.language import gettext as _
+from workflow.language import gettext_noop, ngettext
 from workflow.routes import Cause, Route, can_be_rejected, can_fail, has_code, is_conditional, reachable, routes, traps
 
 __all__ = ["Finding", "lint"]
 
-JUMPS = {"then": "when finished", "on_reject": "when rejected", "on_error": "when it fails"}
+JUMPS = {
+    "then": gettext_noop("when finished"),
+    "on_reject": gettext_noop("when rejected"),
+    "on_error": gettext_noop("when it fails"),
+}
 FIELDS_OF = {Cause.FINISHED: "then", Cause.REJECTED: "on_reject", Cause.FAILED: "on_error"}
 # In the order in which a reader meets them: first those of a task, then those of a row.
 FIELDS = (
@@ -95,14 +101,14 @@ def _in_order(findings: Iterable[Finding], definition: Definition) -> list[Findi
 
 def _process(definition: Definition) -> Iterator[Finding]:
     if not definition.name.strip():
-        yield Finding(level="error", field="name", message="The process has no name. Give it one.")
+        yield Finding(level="error", field="name", message=_("The process has no name. Give it one."))
     if not definition.tasks:
         yield Finding(
-            level="error", message="The process has no tasks. Add one, and a transition that gives it a step."
+            level="error", message=_("The process has no tasks. Add one, and a transition that gives it a step.")
         )
     elif not definition.rows:
         yield Finding(
-            level="error", message="The process has no transitions. Add one for each task: it says at which step."
+            level="error", message=_("The process has no transitions. Add one for each task: it says at which step.")
         )
     for fault in questions.faults(definition.fields):
         yield Finding(level=fault.level, field="fields", entry=fault.entry, message=fault.message)
@@ -115,14 +121,16 @@ def _task_names(definition: Definition) -> Iterator[Finding]:
     used = {row.task for row in definition.rows}
     for name, count in Counter(task.name for task in definition.tasks).items():
         if not name.strip():
-            yield at_task(name, "name", "The task has no name. Give it one.")
+            yield at_task(name, "name", _("The task has no name. Give it one."))
         if count > 1:
-            yield at_task(name, "name", f"{count} tasks have this name. Give each a name of its own.")
+            yield at_task(
+                name, "name", _("%(count)s tasks have this name. Give each a name of its own.") % {"count": count}
+            )
         if definition.rows and name not in used:
             yield at_task(
                 name,
                 "name",
-                "This task is at no step, so it never runs. Add a transition for it, or delete it.",
+                _("This task is at no step, so it never runs. Add a transition for it, or delete it."),
                 "warning",
             )
 
@@ -133,28 +141,35 @@ def _work(definition: Definition) -> Iterator[Finding]:
             yield at_task(
                 task.name,
                 "code",
-                "This task is manual and has code. Move its code to a task of its own, or untick manual.",
+                _("This task is manual and has code. Move its code to a task of its own, or untick manual."),
             )
         elif task.subprocess and (task.manual or has_code(task)):
-            other = "is manual" if task.manual else "has code"
+            other = _("is manual") if task.manual else _("has code")
             yield at_task(
                 task.name,
                 "subprocess",
-                f"This task {other} and is the process {task.subprocess!r} as well. Make a task of its own of one of the two.",
+                _(
+                    "This task %(other)s and is the process %(subprocess)r as well. Make a task of its "
+                    "own of one of the two."
+                )
+                % {"other": other, "subprocess": task.subprocess},
             )
         elif not task.manual and not has_code(task) and not task.subprocess:
             yield at_task(
                 task.name,
                 "code",
-                "Nobody and nothing does this task, so its step could never end. Tick manual to have people decide it, "
-                "write its code, or choose a sub-process.",
+                _(
+                    "Nobody and nothing does this task, so its step could never end. Tick manual to have "
+                    "people decide it, write its code, or choose a sub-process."
+                ),
             )
         for field in ("input", "output"):
             if getattr(task, field).strip() and not task.subprocess:
                 yield at_task(
                     task.name,
                     field,
-                    f"Only a sub-process has {field}, and this task is none. Clear it, or choose a sub-process.",
+                    _("Only a sub-process has %(field)s, and this task is none. Clear it, or choose a sub-process.")
+                    % {"field": field},
                     "warning",
                 )
 
@@ -171,7 +186,7 @@ def _approvers(
             yield at_task(
                 task.name,
                 "approver",
-                "Only manual tasks are approved, and this one is not manual. Clear its approver, or tick manual.",
+                _("Only manual tasks are approved, and this one is not manual. Clear its approver, or tick manual."),
                 "warning",
             )
         for field in DECIDERS:
@@ -191,7 +206,10 @@ def _deciding(definition: Definition) -> Iterator[Finding]:
     for task in definition.tasks:
         if not task.quorum >= 1:
             yield at_task(
-                task.name, "quorum", f"{task.quorum} people can't approve. Give 1 or more; 1 means that one is enough."
+                task.name,
+                "quorum",
+                _("%(quorum)s people can't approve. Give 1 or more; 1 means that one is enough.")
+                % {"quorum": task.quorum},
             )
         if not task.manual:
             yield from _deciding_nothing(task)
@@ -201,14 +219,20 @@ def _deciding(definition: Definition) -> Iterator[Finding]:
                 yield at_task(task.name, field, problem)
         if task.same_as and task.same_as == task.not_same_as:
             yield at_task(
-                task.name, "same_as", f"Nobody both did {task.same_as!r} and did not. Clear this, or the line before."
+                task.name,
+                "same_as",
+                _("Nobody both did %(same_as)r and did not. Clear this, or the line before.")
+                % {"same_as": task.same_as},
             )
         if task.same_as and task.approver.strip():
             yield at_task(
                 task.name,
                 "same_as",
-                f"Whoever decided {task.same_as!r} decides, and the approver is {task.approver!r} as well. "
-                "Clear one of the two.",
+                _(
+                    "Whoever decided %(same_as)r decides, and the approver is %(approver)r as well. "
+                    "Clear one of the two."
+                )
+                % {"same_as": task.same_as, "approver": task.approver},
             )
 
 
@@ -219,7 +243,7 @@ def _deciding_nothing(task: TaskDefinition) -> Iterator[Finding]:
             yield at_task(
                 task.name,
                 field,
-                "Only of manual tasks people are asked, and this one is not manual. Clear it, or tick manual.",
+                _("Only of manual tasks people are asked, and this one is not manual. Clear it, or tick manual."),
                 "warning",
             )
 
@@ -229,12 +253,14 @@ def _no_such_decider(definition: Definition, task: TaskDefinition, name: str) ->
     if not name:
         return ""
     if name == task.name:
-        return "This names the task itself. Name another manual task, one that is decided before this one."
+        return _("This names the task itself. Name another manual task, one that is decided before this one.")
     others = {other.name: other.manual for other in definition.tasks if other.name != task.name}
     if name not in others:
-        return f"This process has no other task {name!r}.{suggestion(name, (key for key, manual in others.items() if manual))}"
+        return _("This process has no other task %(name)r.") % {"name": name} + suggestion(
+            name, (key for key, manual in others.items() if manual)
+        )
     if not others[name]:
-        return f"The task {name!r} is not manual: nobody decides it. Name a manual task."
+        return _("The task %(name)r is not manual: nobody decides it. Name a manual task.") % {"name": name}
     return ""
 
 
@@ -252,11 +278,13 @@ def _deadlines(definition: Definition) -> Iterator[Finding]:
 
 def _no_such_approver(name: str) -> str:
     if any(character in name for character in "[](){}\"'"):
-        return f"There is no active user and no group {name!r}. To have the approver worked out, start it with =."
-    return (
-        f"There is no active user and no group {name!r}. Give user names and groups, separated by commas, "
-        'or an expression such as =data["manager"].'
-    )
+        return _("There is no active user and no group %(name)r. To have the approver worked out, start it with =.") % {
+            "name": name
+        }
+    return _(
+        "There is no active user and no group %(name)r. Give user names and groups, "
+        'separated by commas, or an expression such as =data["manager"].'
+    ) % {"name": name}
 
 
 def _numbers(definition: Definition) -> Iterator[Finding]:
@@ -265,29 +293,36 @@ def _numbers(definition: Definition) -> Iterator[Finding]:
             yield at_task(
                 task.name,
                 "max_attempts",
-                f"{task.max_attempts} attempts can't be made. Give 1 or more; 1 means no retry.",
+                _("%(max_attempts)s attempts can't be made. Give 1 or more; 1 means no retry.")
+                % {"max_attempts": task.max_attempts},
             )
         if not (task.retry_delay >= 0 and math.isfinite(task.retry_delay)):
             yield at_task(
-                task.name, "retry_delay", f"A delay of {task.retry_delay:g} seconds can't be waited. Give 0 or more."
+                task.name,
+                "retry_delay",
+                _("A delay of %(retry_delay)s seconds can't be waited. Give 0 or more.")
+                % {"retry_delay": f"{task.retry_delay:g}"},
             )
         if not _is_positive(task.timeout):
             yield at_task(
                 task.name,
                 "timeout",
-                f"In {task.timeout:g} seconds nothing can be done. Give more than 0, or leave it blank for no time-out.",
+                _("In %(timeout)s seconds nothing can be done. Give more than 0, or leave it blank for no time-out.")
+                % {"timeout": f"{task.timeout:g}"},
             )
         if not _is_positive(task.time_limit):
             yield at_task(
                 task.name,
                 "time_limit",
-                f"In {task.time_limit:g} seconds no code can run. Give more than 0, or leave it blank for the default.",
+                _("In %(time_limit)s seconds no code can run. Give more than 0, or leave it blank for the default.")
+                % {"time_limit": f"{task.time_limit:g}"},
             )
         if not _is_positive(task.memory_limit):
             yield at_task(
                 task.name,
                 "memory_limit",
-                f"In {task.memory_limit} MiB no code can run. Give 1 or more, or leave it blank for the default.",
+                _("In %(memory_limit)s MiB no code can run. Give 1 or more, or leave it blank for the default.")
+                % {"memory_limit": task.memory_limit},
             )
 
 
@@ -314,9 +349,11 @@ def _approver_expression(task: TaskDefinition, field: str, check_code: CheckCode
     text = getattr(task, field)
     expression = approvers.expression(text)
     if not expression:
-        blank = "For any member of staff" if field == "approver" else "For nobody"
+        blank = _("For any member of staff") if field == "approver" else _("For nobody")
         yield at_task(
-            task.name, field, f'After = comes an expression, such as =data["manager"]. {blank}, leave it blank.'
+            task.name,
+            field,
+            _('After = comes an expression, such as =data["manager"]. %(blank)s, leave it blank.') % {"blank": blank},
         )
         return
     # The checker counts from where the expression starts; the reader counts from where the field does.
@@ -332,15 +369,18 @@ def _tasks_of_rows(definition: Definition) -> Iterator[Finding]:
     names = {task.name for task in definition.tasks}
     for index, row in enumerate(definition.rows):
         if row.task not in names:
-            message = f"This process has no task {row.task!r}.{suggestion(row.task, names)}"
+            message = _("This process has no task %(task)r.") % {"task": row.task} + suggestion(row.task, names)
             yield at_row(definition, index, "task", message)
         elif _replaces_a_result(definition, index):
             yield at_row(
                 definition,
                 index,
                 "task",
-                f"{row.task!r} is at this step more than once: the later result replaces the earlier one. "
-                "Make a task of its own for each, or give each a condition.",
+                _(
+                    "%(task)r is at this step more than once: the later result replaces the earlier one. "
+                    "Make a task of its own for each, or give each a condition."
+                )
+                % {"task": row.task},
                 "warning",
             )
 
@@ -360,9 +400,11 @@ def _jumps(definition: Definition) -> Iterator[Finding]:
         for field, when in JUMPS.items():
             target = getattr(row, field)
             if target is not None and not definition.step(target):
-                message = (
-                    f"Goes to step {target} {when}, but there is no step {target}. {_steps_near(target, definition)}"
-                )
+                message = _("Goes to step %(target)s %(when)s, but there is no step %(target)s. %(steps_near)s") % {
+                    "target": target,
+                    "when": _(when),
+                    "steps_near": _steps_near(target, definition),
+                }
                 yield at_row(definition, index, field, message)
 
 
@@ -371,8 +413,8 @@ def _steps_near(target: int, definition: Definition) -> str:
     near = sorted(sorted(numbers, key=lambda number: abs(number - target))[:NUMBERS_SHOWN])
     listed = ", ".join(map(str, near))
     if len(near) < len(numbers):
-        return f"The nearest are {listed}."
-    return f"There {'is' if len(near) == 1 else 'are'} {listed}."
+        return _("The nearest are %(listed)s.") % {"listed": listed}
+    return ngettext("There is %(listed)s.", "There are %(listed)s.", len(near)) % {"listed": listed}
 
 
 def _jumps_without_effect(definition: Definition, ways: Sequence[Route]) -> Iterator[Finding]:
@@ -383,19 +425,20 @@ def _jumps_without_effect(definition: Definition, ways: Sequence[Route]) -> Iter
                 definition,
                 index,
                 "then",
-                f"Never goes to step {row.then}: a row above it at this step always decides. Clear one of the two.",
+                _("Never goes to step %(then)s: a row above it at this step always decides. Clear one of the two.")
+                % {"then": row.then},
                 "warning",
             )
         if row.on_reject is not None and not can_be_rejected(definition, row):
-            message = (
-                f"Never goes to step {row.on_reject} when rejected: only manual tasks are. Clear it, or use on error."
-            )
+            message = _(
+                "Never goes to step %(on_reject)s when rejected: only manual tasks are. Clear it, or use on error."
+            ) % {"on_reject": row.on_reject}
             yield at_row(definition, index, "on_reject", message, "warning")
         if row.on_error is not None and not can_fail(definition, row):
-            message = (
-                f"Never goes to step {row.on_error} when it fails: nothing in this task can fail. "
-                "Clear it, or use on reject."
-            )
+            message = _(
+                "Never goes to step %(on_error)s when it fails: nothing in this task can fail. Clear "
+                "it, or use on reject."
+            ) % {"on_error": row.on_error}
             yield at_row(definition, index, "on_error", message, "warning")
 
 
@@ -416,19 +459,25 @@ def _never_reached(definition: Definition, ways: Sequence[Route]) -> Iterator[Fi
             yield at_step(
                 definition,
                 sequence,
-                f"No instance ever comes to this step: {_why_not(definition, sequence, ways)}. "
-                "Have a row of another step go to it, or delete it.",
+                _(
+                    "No instance ever comes to this step: %(why_not)s. Have a row of another step go to "
+                    "it, or delete it."
+                )
+                % {"why_not": _why_not(definition, sequence, ways)},
             )
 
 
 def _why_not(definition: Definition, sequence: int, ways: Sequence[Route]) -> str:
     sources = {way.source for way in ways if way.target == sequence and way.source != sequence}
     if sources:
-        return f"none comes to {_steps(sources)} either, and nothing else leads here"
+        return _("none comes to %(steps)s either, and nothing else leads here") % {"steps": _steps(sources)}
     before = definition.sequences[definition.sequences.index(sequence) - 1]
     finished = [way for way in ways if way.source == before and way.cause is Cause.FINISHED]
     onward = {way.target for way in finished if way.target is not None}
-    return f"step {before} always goes to {_steps(onward, ' or ')} when finished, and nothing else leads here"
+    return _("step %(before)s always goes to %(steps)s when finished, and nothing else leads here") % {
+        "before": before,
+        "steps": _steps(onward, _("or")),
+    }
 
 
 def _loops(definition: Definition, ways: Sequence[Route]) -> Iterator[Finding]:
@@ -452,15 +501,21 @@ def _loop(definition: Definition, loop: frozenset[int], ways: Sequence[Route], l
         for way in ways
         if way.row is not None and way.source in loop and way.target is not None and way.target <= way.source
     )
-    only = "leads only back to itself" if len(loop) == 1 else "lead only to each other"
-    unless = "" if level == "error" else ", unless something fails"
-    message = (
-        f"{_steps(loop).capitalize()} {only}: an instance that comes here never ends{unless}. "
-        "Put a condition on this row, which goes back, or have a row there go elsewhere."
-    )
+    only = _("leads only back to itself") if len(loop) == 1 else _("lead only to each other")
+    unless = "" if level == "error" else _(", unless something fails")
+    message = _(
+        "%(steps)s %(only)s: an instance that comes here never ends%(unless)s. Put a "
+        "condition on this row, which goes back, or have a row there go elsewhere."
+    ) % {"steps": _at_first(_steps(loop)), "only": only, "unless": unless}
     return at_row(definition, row, field, message, level)
 
 
-def _steps(numbers: Iterable[int], last: str = " and ") -> str:
+def _at_first(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _steps(numbers: Iterable[int], last: str = "") -> str:
     *others, final = map(str, sorted(numbers))
-    return f"steps {', '.join(others)}{last}{final}" if others else f"step {final}"
+    if not others:
+        return _("step %(number)s") % {"number": final}
+    return _("steps %(numbers)s") % {"numbers": ", ".join(others) + " " + (last or _("and")) + f" {final}"}

@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
 
 from workflow import clock, conf, starting, transitions, values
 from workflow.code.waits import MAX_SIGNAL
@@ -34,7 +35,7 @@ from workflow.models import (
 from workflow.models.definitions import start_form
 from workflow.models.states import ENDED
 from workflow.people.answers import answers_from
-from workflow.people.deadlines import what_comes
+from workflow.people.deadlines import what_comes, why_due
 from workflow.people.decide import approve, decide, reject, who_was_quicker
 from workflow.people.hand import claim, delegate, release, resolve_again
 from workflow.people.instructions import instructions_html
@@ -80,6 +81,7 @@ __all__ = [
     "visible_to",
     "what_comes",
     "who_was_quicker",
+    "why_due",
     "why_not",
 ]
 
@@ -122,7 +124,7 @@ def start(
 def started_as(once: str) -> RunningProcesses | None:
     """The instance of the start of that name, if there was one. Raises `BadData` for what can't be a name."""
     if not 0 < len(once.strip()) <= LONGEST_KEY or "\0" in once:
-        raise BadData(f"The name of a start is text of 1 to {LONGEST_KEY} characters.")
+        raise BadData(_("The name of a start is text of 1 to %(most)s characters.") % {"most": LONGEST_KEY})
     return RunningProcesses.objects.filter(start_key=once).first()
 
 
@@ -153,7 +155,7 @@ def _start(
     key: str = "",
 ) -> list[RunningProcesses]:
     if subject is not None and subject.pk is None:
-        raise BadData(f"The subject, {subject!r}, has not been saved: save it first.")
+        raise BadData(_("The subject, %(subject)r, has not been saved: save it first.") % {"subject": subject})
     starts = [one for one in starting.prepare([(name, data) for name in names]) for _ in range(count)]
     if user is not None:
         _refuse_starter(user, {one.process for one in starts})
@@ -169,7 +171,8 @@ def _refuse_starter(user: Any, processes: Iterable[Process]) -> None:
     for process in processes:
         if process.starters and not may_start(user, process):
             raise NotAllowed(
-                f"{user.get_username()} may not start {process.name!r}: it is started by {process.starters}."
+                _("%(user)s may not start %(name)r: it is started by %(starters)s.")
+                % {"user": user.get_username(), "name": process.name, "starters": process.starters}
             )
 
 
@@ -237,19 +240,22 @@ def _deliver(call: ActionCall, payload: Any, now: datetime) -> bool:
 
 def _checked_signal(name: str, payload: Any, *, instance: int | None, process: str) -> Any:
     if not 0 < len(name.strip()) <= MAX_SIGNAL:
-        raise BadData(f"A signal's name is text of 1 to {MAX_SIGNAL} characters.")
+        raise BadData(_("A signal's name is text of 1 to %(most)s characters.") % {"most": MAX_SIGNAL})
     if process:
         processes_named([process])
     if instance is not None and not RunningProcesses.objects.filter(pk=instance).exclude(state__in=ENDED).exists():
         raise NoSuchInstance(instance)
     try:
-        values.check(name, "The name of the signal")
+        values.check(name, _("The name of the signal"))
         checked = values.check(payload, "payload")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
     size, limit = values.size(checked), conf.get("MAX_DATA_BYTES")
     if size > limit:
-        raise BadData(f"The payload takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
+        raise BadData(
+            _("The payload takes %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s.")
+            % {"size": f"{size:,}", "limit": f"{limit:,}"}
+        )
     return checked
 
 
@@ -275,16 +281,27 @@ def _why_nothing_waits(process: str, task: str, instance: int | None) -> str:
     known = WaitingForApproval.objects.order_by().values_list("process_name", "task_name").distinct()[:100]
     pairs = [f"{known_process} / {known_task}" for known_process, known_task in known]
     if not pairs:
-        return f"Nothing waits for {process!r} {task!r}; nothing waits at all."
-    return f"Nothing waits for {process!r} {task!r}.{suggestion(f'{process} / {task}', pairs)}"
+        return _("Nothing waits for %(process)r %(task)r; nothing waits at all.") % {"process": process, "task": task}
+    return _("Nothing waits for %(process)r %(task)r.") % {
+        "process": process,
+        "task": task,
+    } + suggestion(f"{process} / {task}", pairs)
 
 
 def _why_it_does_not_wait(process: str, task: str, key: int) -> str:
     instance = RunningProcesses.objects.filter(pk=key).first()
     if instance is None:
-        return f"There is no instance {key}."
+        return _("There is no instance %(key)s.") % {"key": key}
     if instance.process_name != process:
-        return f"Instance {key} is of {instance.process_name!r}, not of {process!r}."
+        return _("Instance %(key)s is of %(process_name)r, not of %(process)r.") % {
+            "key": key,
+            "process_name": instance.process_name,
+            "process": process,
+        }
     waiting = ", ".join(repr(name) for name in instance.waiting.order_by("pk").values_list("task_name", flat=True))
-    so = f"there waits {waiting}" if waiting else f"the instance is {instance.state}"
-    return f"{task!r} of instance {key} does not wait; {so}."
+    so = (
+        _("there waits %(waiting)s") % {"waiting": waiting}
+        if waiting
+        else _("the instance is %(state)s") % {"state": instance.state}
+    )
+    return _("%(task)r of instance %(key)s does not wait; %(so)s.") % {"task": task, "key": key, "so": so}

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from workflow import clock, transitions, values
+from workflow import clock, moments, transitions, values
 from workflow.code.ledger import written
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
@@ -126,7 +126,10 @@ def perform_all(instance_ids: Sequence[int], action: Action, **options: Any) -> 
 
 def _refuse_without_right(by: Any) -> None:
     if by is not None and not by.has_perm(PERMISSION):
-        raise NotAllowed(f"{by.get_username()} may not do this to instances: it takes the permission {PERMISSION}.")
+        raise NotAllowed(
+            _("%(user)s may not do this to instances: it takes the permission %(permission)s.")
+            % {"user": by.get_username(), "permission": PERMISSION}
+        )
 
 
 def _instance(instance_id: int) -> RunningProcesses:
@@ -149,12 +152,16 @@ def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:
         target = TARGETS.get(action, InstanceState.READY)
         able = sorted(FROM.get(action, {before for before, after in MOVES.items() if target in after}))
         raise NotPermitted(
-            f"Instance {instance.pk} is {instance.state}; {action} takes one that is {' or '.join(able)}."
+            _("Instance %(pk)s is %(state)s; %(action)s takes one that is %(listed)s.")
+            % {"pk": instance.pk, "state": instance.state, "action": action, "listed": (" " + _("or") + " ").join(able)}
         )
     steps = instance.version.frozen.sequences
     if action == Action.GOTO and to not in steps:
         known = ", ".join(map(str, steps))
-        raise BadData(f"goto needs one of the steps of {instance.version}: {known}; not {to}.")
+        raise BadData(
+            _("goto needs one of the steps of %(version)s: %(known)s; not %(to)s.")
+            % {"version": instance.version, "known": known, "to": to}
+        )
 
 
 def _change_runs(instance: RunningProcesses, action: Action, *, result: Any, now: datetime) -> None:
@@ -185,15 +192,15 @@ def _checked_result(result: Any) -> Any:
 def _details(action: Action, to: int | None, result: Any) -> str:
     match action:
         case Action.GOTO:
-            return f"step {to}"
+            return _("step %(to)s") % {"to": to}
         case Action.SKIP:
-            return f"with {values.dumps(result)}"[:500]
+            return (_("with %(result)s") % {"result": values.dumps(result)})[:500]
     return ""
 
 
 def _told(calls: Sequence[ActionCall]) -> list[str]:
     return [
-        f"{written(call.name, call.arguments)} -> {_outcome(call)} ({timezone.localtime(call.ended_at):%Y-%m-%d %H:%M:%S})"
+        f"{written(call.name, call.arguments)} -> {_outcome(call)} ({moments.to_the_second(call.ended_at)})"
         for call in calls
         if call.ended_at
     ]

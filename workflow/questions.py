@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from workflow.definition import Field, Kind
 from workflow.errors import suggestion
+from workflow.language import gettext as _
 
 MOST = 100
 """Fields of one form."""
@@ -34,24 +35,35 @@ def faults(form: Sequence[Field]) -> Iterator[Fault]:
         for message in _errors(field, names):
             yield Fault(level="error", entry=entry, message=message)
         if field.choices and field.kind is not Kind.CHOICE:
-            message = f"The field {field.name!r} is no choice, and has choices. Clear them, or make it a choice."
+            message = _("The field %(name)r is no choice, and has choices. Clear them, or make it a choice.") % {
+                "name": field.name
+            }
             yield Fault(level="warning", entry=entry, message=message)
 
 
 def _errors(field: Field, names: Mapping[str, int]) -> Iterator[str]:
     if not field.name.isidentifier():
         yield (
-            f"A field can't be named {field.name!r}: its name becomes a key of data. "
-            "Give letters, digits and underscores, such as invoice_number."
+            _(
+                "A field can't be named %(name)r: its name becomes a key of data. Give letters, "
+                "digits and underscores, such as invoice_number."
+            )
+            % {"name": field.name}
         )
     elif len(field.name) > LONGEST_NAME:
-        yield f"The name {field.name[:20]!r}… is too long: up to {LONGEST_NAME} characters."
+        yield _("The name %(field)r… is too long: up to %(most)s characters.") % {
+            "field": field.name[:20],
+            "most": LONGEST_NAME,
+        }
     if names[field.name] > 1:
-        yield f"{names[field.name]} fields of this form are named {field.name!r}. Give each a name of its own."
+        yield _("%(names)s fields of this form are named %(name)r. Give each a name of its own.") % {
+            "names": names[field.name],
+            "name": field.name,
+        }
     if field.kind is Kind.CHOICE and not field.choices:
-        yield f"The field {field.name!r} is a choice, and has no choices. Give some."
+        yield _("The field %(name)r is a choice, and has no choices. Give some.") % {"name": field.name}
     if len(set(field.choices)) < len(field.choices):
-        yield f"The field {field.name!r} has one of its choices twice. Give each once."
+        yield _("The field %(name)r has one of its choices twice. Give each once.") % {"name": field.name}
 
 
 def form_from_value(value: Any) -> tuple[Field, ...]:

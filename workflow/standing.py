@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from workflow import moments
 from workflow.models import (
     ActionCall,
     InstanceState,
@@ -164,4 +164,4 @@ def _deadlines(waits: Waits) -> Iterator[str]:
 
 
 def _time(moment: datetime | None) -> str:
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else ""
+    return moments.to_the_second(moment) if moment else ""

@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
 from django.db.models import Model
+from django.utils.translation import gettext as _
 
 from workflow import clock, conf, flow, values
 from workflow.announce import announce
@@ -179,12 +180,17 @@ def _freeze(start: Start, now: datetime) -> ProcessVersion:
 
 def _checked_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
     if data is not None and not isinstance(data, Mapping):
-        raise BadData(f'The data must be an object, such as {{"amount": 12}}, not {type(data).__name__}.')
+        raise BadData(
+            _('The data must be an object, such as {"amount": 12}, not %(kind)s.') % {"kind": type(data).__name__}
+        )
     try:
         checked: dict[str, Any] = values.check(dict(data or {}), "data")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
     size, limit = values.size(checked), conf.get("MAX_DATA_BYTES")
     if size > limit:
-        raise BadData(f"The data takes {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
+        raise BadData(
+            _("The data takes %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s.")
+            % {"size": f"{size:,}", "limit": f"{limit:,}"}
+        )
     return checked

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from django.db.models import Case, CharField, F, Max, Q, TextField, Value, When, Window
 from django.db.models.functions import Cast, Length, RowNumber
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from workflow.code.ledger import written
 from workflow.models import ActionCall, Decision, RunningProcesses, RunState, TaskRun
@@ -45,6 +45,14 @@ WORDS = {
 }
 OF_DEADLINES = frozenset({"remind", "escalate", "decide by default"})
 """What no person does, but the engine when people are late."""
+# As the admin lists them, and what a deadline decides.
+ACTIONS = (
+    *(gettext_noop("claim"), gettext_noop("release"), gettext_noop("delegate"), gettext_noop("resolve again")),
+    *(gettext_noop("cancel"), gettext_noop("pause"), gettext_noop("resume"), gettext_noop("retry")),
+    *(gettext_noop("restart"), gettext_noop("skip"), gettext_noop("goto")),
+    *(gettext_noop("approve"), gettext_noop("reject")),
+    *(gettext_noop("remind"), gettext_noop("escalate"), gettext_noop("decide by default")),
+)
 _HEAVY = ("result", "changes", "log", "snapshot")
 
 

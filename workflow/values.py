@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from workflow.language import gettext as _
+
 MAX_DEPTH = 64
 MAX_SIZE = 10_000_000  # characters; what a process may keep is a setting, and far less
 ITEM_SIZE = 10  # characters that every value counts for, whatever it is
@@ -48,7 +50,7 @@ class Unreadable:
     why: str
 
     def __str__(self) -> str:
-        return f"This can't be read: {self.why}"
+        return _("This can't be read: %(why)s") % {"why": self.why}
 
 
 class _Room:
@@ -61,7 +63,10 @@ class _Room:
     def take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise ValueProblem(f"{self._where} is too large: more than about {MAX_SIZE} characters.")
+            raise ValueProblem(
+                _("%(where)s is too large: more than about %(most)s characters.")
+                % {"where": self._where, "most": MAX_SIZE}
+            )
 
 
 def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
@@ -76,7 +81,9 @@ def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
         case str():
             return _check_text(value, where, room)
     if depth == 0:
-        raise ValueProblem(f"{where} is nested more than {MAX_DEPTH} levels deep.")
+        raise ValueProblem(
+            _("%(where)s is nested more than %(most)s levels deep.") % {"where": where, "most": MAX_DEPTH}
+        )
     match value:
         case list() | tuple():
             return [_check(item, f"{where}[{index}]", depth - 1, room) for index, item in enumerate(value)]
@@ -86,8 +93,11 @@ def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
                 for key, item in value.items()
             }
     raise ValueProblem(
-        f"{where} is of type {type(value).__name__}, which can't be kept; "
-        "use text, numbers, booleans, None, lists, dicts, date, datetime, timedelta or Decimal.",
+        _(
+            "%(where)s is of type %(kind)s, which can't be kept; use text, numbers, booleans, "
+            "None, lists, dicts, date, datetime, timedelta or Decimal."
+        )
+        % {"where": where, "kind": type(value).__name__},
         value,
     )
 
@@ -95,39 +105,56 @@ def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
 def _check_number(value: float | Decimal, where: str) -> float | Decimal:
     if isinstance(value, int):
         if value.bit_length() > MAX_INTEGER_BITS:
-            raise ValueProblem(f"{where} is an integer of more than {MAX_INTEGER_BITS} bits.")
+            raise ValueProblem(
+                _("%(where)s is an integer of more than %(most)s bits.") % {"where": where, "most": MAX_INTEGER_BITS}
+            )
         return int(value)
     if not Decimal(value).is_finite():
-        raise ValueProblem(f"{where} is {value}: only finite numbers can be kept.")
+        raise ValueProblem(
+            _("%(where)s is %(value)s: only finite numbers can be kept.") % {"where": where, "value": value}
+        )
     return value if isinstance(value, Decimal) else float(value)
 
 
 def _check_key(key: Any, where: str, room: _Room) -> str:
     if not isinstance(key, str):
-        raise ValueProblem(f"{where} has the key {key!r} of type {type(key).__name__}; keys must be text.")
+        raise ValueProblem(
+            _("%(where)s has the key %(key)r of type %(kind)s; keys must be text.")
+            % {"where": where, "key": key, "kind": type(key).__name__}
+        )
     if key in _READERS:
-        raise ValueProblem(f"{where} has the key {key!r}, which is reserved for writing that type as JSON.")
+        raise ValueProblem(
+            _("%(where)s has the key %(key)r, which is reserved for writing that type as JSON.")
+            % {"where": where, "key": key}
+        )
     return _check_text(key, where, room)
 
 
 def _check_text(text: str, where: str, room: _Room) -> str:
     room.take(len(text))
     if "\x00" in text:
-        raise ValueProblem(f"{where} holds a NUL character, which can't be kept.")
+        raise ValueProblem(_("%(where)s holds a NUL character, which can't be kept.") % {"where": where})
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueProblem(f"{where} holds text that is not valid Unicode: {error.reason}.") from error
+        raise ValueProblem(
+            _("%(where)s holds text that is not valid Unicode: %(reason)s.") % {"where": where, "reason": error.reason}
+        ) from error
     return str.__str__(text)  # of a subclass, such as Django's choices, only the text is kept
 
 
 def _check_datetime(moment: datetime, where: str) -> datetime:
     if moment.tzinfo is None:
-        raise ValueProblem(f"{where} is a datetime without a time zone; give it one, such as datetime.timezone.utc.")
+        raise ValueProblem(
+            _("%(where)s is a datetime without a time zone; give it one, such as datetime.timezone.utc.")
+            % {"where": where}
+        )
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
-        raise ValueProblem(f"{where} is {moment}, which has no equal in UTC.") from error
+        raise ValueProblem(
+            _("%(where)s is %(moment)s, which has no equal in UTC.") % {"where": where, "moment": moment}
+        ) from error
 
 
 def _tagged(value: Any) -> Any:
@@ -173,13 +200,16 @@ def _read_tagged(value: dict[str, Any]) -> Any:
     try:
         return read(content)
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-        raise ValueProblem(f'{{"{tag}": {content!r}}} is not right: write {{"{tag}": {example}}}.') from error
+        raise ValueProblem(
+            _('{"%(tag)s": %(content)r} is not right: write {"%(tag)s": %(example)s}.')
+            % {"tag": tag, "content": content, "example": example}
+        ) from error
 
 
 def _read_datetime(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError("it has no time zone")
+        raise ValueError(_("it has no time zone"))
     return moment.astimezone(UTC)
 
 
@@ -190,10 +220,10 @@ def _read_timedelta(parts: list[int]) -> timedelta:
 
 def _read_decimal(text: str) -> Decimal:
     if not isinstance(text, str):
-        raise ValueError("it is not text")  # noqa: TRY004 - a JSON number has lost its digits already
+        raise ValueError(_("it is not text"))  # noqa: TRY004 - a JSON number has lost its digits already
     number = Decimal(text)
     if not number.is_finite():
-        raise ValueError("it is not finite")
+        raise ValueError(_("it is not finite"))
     return number
 
 
@@ -211,7 +241,9 @@ def _read_float(text: str) -> float:
 
 
 def _refuse_number(text: str) -> float:
-    raise ValueProblem(f"{text} can't be kept: only finite numbers can, and as large as a float holds.")
+    raise ValueProblem(
+        _("%(text)s can't be kept: only finite numbers can, and as large as a float holds.") % {"text": text}
+    )
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
@@ -248,10 +280,13 @@ def loads(text: str) -> Any:
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise ValueProblem(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+        raise ValueProblem(
+            _("This is not JSON: %(problem)s at line %(line)s, column %(column)s.")
+            % {"problem": error.msg, "line": error.lineno, "column": error.colno}
+        ) from error
     except ValueProblem:
         raise
     except ValueError as error:  # Python reads no integers of thousands of digits
-        raise ValueProblem(f"This can't be kept: {error}.") from error
+        raise ValueProblem(_("This can't be kept: %(error)s.") % {"error": error}) from error
     except RecursionError as error:
-        raise ValueProblem(f"This is nested too deep; {MAX_DEPTH} levels can be kept.") from error
+        raise ValueProblem(_("This is nested too deep; %(most)s levels can be kept.") % {"most": MAX_DEPTH}) from error

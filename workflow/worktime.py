@@ -13,6 +13,8 @@ from itertools import islice, pairwise
 
 from workflow import durations
 from workflow.durations import UNITS
+from workflow.language import gettext as _
+from workflow.language import gettext_noop, ngettext
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LONGEST = timedelta(days=1000)
@@ -67,14 +69,17 @@ def span(text: str) -> Span:
     days, time = 0, NOTHING
     for number, unit in durations.parts(text):
         if unit > UNITS["d"]:
-            raise ValueError(f"{text!r} has weeks; write working days, such as 5d for a week from Monday to Friday.")
+            raise ValueError(
+                _("%(text)r has weeks; write working days, such as 5d for a week from Monday to Friday.")
+                % {"text": text}
+            )
         if unit == UNITS["d"] and number % 1:
-            raise ValueError(f"{text!r} has a part of a working day; write hours, such as 4h.")
+            raise ValueError(_("%(text)r has a part of a working day; write hours, such as 4h.") % {"text": text})
         counted = min(number, Decimal(_MOST_SECONDS + 1))  # which is too long of any unit, and overflows none
         days += int(counted) if unit == UNITS["d"] else 0
         time += NOTHING if unit == UNITS["d"] else durations.times(counted, unit)
     if days > LONGEST.days or time > LONGEST:
-        raise ValueError(f"{text} is too long: at most {LONGEST.days}d.")
+        raise ValueError(_("%(text)s is too long: at most %(days)sd.") % {"text": text, "days": LONGEST.days})
     return Span(days=days, time=time)
 
 
@@ -167,7 +172,7 @@ def add(calendar: Calendar, moment: datetime, span: Span) -> Counted:
     last did before. What comes while nobody works counts from when they begin.
     """
     if not span.days and not span.time:
-        return Counted(at=moment, why=f"At {_written(moment, calendar)}.")
+        return Counted(at=moment, why=_("At %(written)s.") % {"written": _written(moment, calendar)})
     step = -1 if span.is_before else 1
     at, days = _days(calendar, moment, abs(span.days), step) if span.days else (moment, [])
     at, portions = _time(calendar, at, abs(span.time), step) if span.time else (at, [])
@@ -231,41 +236,67 @@ def _calendar_days(first: date, step: int) -> Iterator[date]:
 def _none(calendar: Calendar, moment: datetime) -> NoWorkingTime:
     years = FARTHEST // 365
     return NoWorkingTime(
-        f"The calendar {calendar.name!r} has not that much working time within {years} years of {moment:%Y}."
+        _("The calendar %(name)r has not that much working time within %(years)s years of %(moment)s.")
+        % {"name": calendar.name, "years": years, "moment": f"{moment:%Y}"}
     )
 
 
 # In words
 
+WEEKDAYS = (
+    *(gettext_noop("Mon"), gettext_noop("Tue"), gettext_noop("Wed"), gettext_noop("Thu")),
+    *(gettext_noop("Fri"), gettext_noop("Sat"), gettext_noop("Sun")),
+)
+MONTHS = (
+    *(gettext_noop("Jan"), gettext_noop("Feb"), gettext_noop("Mar"), gettext_noop("Apr"), gettext_noop("May")),
+    *(gettext_noop("Jun"), gettext_noop("Jul"), gettext_noop("Aug"), gettext_noop("Sep"), gettext_noop("Oct")),
+    *(gettext_noop("Nov"), gettext_noop("Dec")),
+)
+
 
 def _told(calendar: Calendar, span: Span, moment: datetime, at: datetime, portions: Portions) -> str:
-    what = f"{_words(span, calendar)} {'before' if span.is_before else 'from'} {_written(moment, calendar)}"
+    what = _("%(span)s before %(moment)s") if span.is_before else _("%(span)s from %(moment)s")
+    what %= {"span": _words(span, calendar), "moment": _written(moment, calendar)}
     if not calendar.name:
-        return f"{what}: {_written(at, calendar)}. There is no calendar, so all time counts."
+        return _("%(what)s: %(written)s. There is no calendar, so all time counts.") % {
+            "what": what,
+            "written": _written(at, calendar),
+        }
     counted = _listed([_day(day) + (f" {_hours(time)}" if time else "") for day, time in portions])
-    told = f"{what}, by the calendar {calendar.name!r} ({calendar.zone}): {_written(at, calendar)}. Counted: {counted}."
+    told = _("%(what)s, by the calendar %(name)r (%(zone)s): %(written)s. Counted: %(counted)s.") % {
+        "what": what,
+        "name": calendar.name,
+        "zone": calendar.zone,
+        "written": _written(at, calendar),
+        "counted": counted,
+    }
     off = calendar.days_off(*map(calendar.day_of, sorted((moment, at))))
     holidays = _listed([f"{_day(day)} ({why})" for day, why in off.items()])
-    return f"{told} Off: {holidays}." if holidays else told
+    return f"{told} " + _("Off: %(days)s.") % {"days": holidays} if holidays else told
 
 
 def _words(span: Span, calendar: Calendar) -> str:
     days, time = abs(span.days), abs(span.time)
-    working = "working " if calendar.name else ""
-    parts = [f"{days} {working}day{'s' if days > 1 else ''}"] if days else []
+    parts = []
+    if days:
+        working = ngettext("%(count)d working day", "%(count)d working days", days)
+        parts.append(
+            (working if calendar.name else ngettext("%(count)d day", "%(count)d days", days)) % {"count": days}
+        )
     if time:
-        parts.append(f"{_hours(time)}{' of working time' if working else ''}")
-    return " and ".join(parts)
+        parts.append((_("%(hours)s of working time") if calendar.name else "%(hours)s") % {"hours": _hours(time)})
+    return (" " + _("and") + " ").join(parts)
 
 
 def _listed(items: Sequence[str]) -> str:
     if len(items) <= LISTED:
         return ", ".join(items)
-    return ", ".join([*items[: LISTED - 1], f"… {len(items) - LISTED} more …", items[-1]])
+    return ", ".join([*items[: LISTED - 1], _("… %(count)s more …") % {"count": len(items) - LISTED}, items[-1]])
 
 
 def _day(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%b}"
+    weekday, month = WEEKDAYS[day.weekday()], MONTHS[day.month - 1]
+    return _("%(weekday)s %(day)d %(month)s") % {"weekday": _(weekday), "day": day.day, "month": _(month)}
 
 
 def _written(moment: datetime, calendar: Calendar) -> str:
@@ -288,15 +319,17 @@ def week(text: str) -> Week:
     for word in text.replace("\N{EN DASH}", "-").replace(",", " ").split():
         if _HOURS.fullmatch(word):
             if not days:
-                raise ValueError(f"{word} of which days? Write them before, such as Mon-Fri {word}.")
+                raise ValueError(
+                    _("%(word)s of which days? Write them before, such as Mon-Fri %(word)s.") % {"word": word}
+                )
             group = word
             for day in days:
                 shifts[day].append(_shift(word))
         else:
             days, group = [*([] if group else days), *_weekdays(word)], ""
     if not group:
-        what = "There are no working hours." if not days else f"{DAYS[days[-1]]} has no hours."
-        raise ValueError(f"{what} Write some, such as Mon-Fri 09:00-17:00.")
+        what = _("There are no working hours.") if not days else _("%(day)s has no hours.") % {"day": DAYS[days[-1]]}
+        raise ValueError(_("%(what)s Write some, such as Mon-Fri 09:00-17:00.") % {"what": what})
     return tuple(tuple(_apart(day, sorted(found))) for day, found in zip(DAYS, shifts, strict=True))
 
 
@@ -311,7 +344,7 @@ def _weekday(name: str, word: str) -> int:
         for number, day in enumerate(DAYS):
             if day.lower().startswith(name.lower()):
                 return number
-    raise ValueError(f"{word!r} is neither days nor hours: write them as in Mon-Fri 09:00-17:00.")
+    raise ValueError(_("%(word)r is neither days nor hours: write them as in Mon-Fri 09:00-17:00.") % {"word": word})
 
 
 def _shift(word: str) -> Shift:
@@ -320,18 +353,21 @@ def _shift(word: str) -> Shift:
     from_hour, from_minute, to_hour, to_minute = map(int, match.groups())
     begin, end = from_hour * 60 + from_minute, to_hour * 60 + to_minute
     if from_minute > 59 or to_minute > 59 or begin > MINUTES_A_DAY or end > MINUTES_A_DAY:
-        raise ValueError(f"{word} are no times of a day: the last is 24:00.")
+        raise ValueError(_("%(word)s are no times of a day: the last is 24:00.") % {"word": word})
     if begin == end:
-        raise ValueError(f"{word} is no time at all: for a whole day, write 00:00-24:00.")
+        raise ValueError(_("%(word)s is no time at all: for a whole day, write 00:00-24:00.") % {"word": word})
     if begin > end:
         first, last = word.split("-")
-        raise ValueError(f"{word} goes past midnight: write {first}-24:00, and 00:00-{last} at the day after.")
+        raise ValueError(
+            _("%(word)s goes past midnight: write %(first)s-24:00, and 00:00-%(last)s at the day after.")
+            % {"word": word, "first": first, "last": last}
+        )
     return begin, end
 
 
 def _apart(day: str, shifts: Sequence[Shift]) -> Sequence[Shift]:
     if any(one[1] > other[0] for one, other in pairwise(shifts)):
-        raise ValueError(f"Hours of {day} overlap: write each hour once.")
+        raise ValueError(_("Hours of %(day)s overlap: write each hour once.") % {"day": day})
     return shifts
 
 
@@ -346,8 +382,8 @@ def days_off(text: str) -> dict[date, str]:
         if words and re.fullmatch(r"\d{4}-\S*", words[0]):
             end = _date(words.pop(0), line)
         if not NOTHING <= end - begin <= timedelta(days=366):
-            raise ValueError(f"{line!r}: the second day must come after the first, within a year.")
-        reason = " ".join(words) or "day off"
+            raise ValueError(_("%(line)r: the second day must come after the first, within a year.") % {"line": line})
+        reason = " ".join(words) or _("day off")
         found |= {begin + timedelta(days=number): reason for number in range((end - begin).days + 1)}
     return found
 
@@ -356,4 +392,7 @@ def _date(word: str, line: str) -> date:
     try:
         return date.fromisoformat(word)
     except ValueError:
-        raise ValueError(f"{word!r} in {line!r} is no date: write lines such as 2026-12-24 Christmas Eve.") from None
+        raise ValueError(
+            _("%(word)r in %(line)r is no date: write lines such as 2026-12-24 Christmas Eve.")
+            % {"word": word, "line": line}
+        ) from None

@@ -40,11 +40,11 @@ def test_it_shows_what_counts_for_who_has_said_nothing(anna: Client, settings: A
 
 
 def test_it_says_where_messages_go(anna: Client, settings: Any) -> None:
-    assert "Messages go to anna@example.com." in anna.get("/mail/").content.decode()
+    assert "Nachrichten gehen an anna@example.com." in anna.get("/mail/").content.decode()
     User.objects.filter(username="anna").update(email="")
-    assert "You have no e-mail address here" in anna.get("/mail/").content.decode()
+    assert "Für Sie ist keine E-Mail-Adresse eingetragen" in anna.get("/mail/").content.decode()
     settings.WORKFLOW = {"MAIL": False}
-    assert "This site sends no messages at the moment." in anna.get("/mail/").content.decode()
+    assert "Diese Website sendet derzeit keine Nachrichten." in anna.get("/mail/").content.decode()
 
 
 def test_it_keeps_them_with_language_and_zone_of_the_page(anna: Client, people: People) -> None:

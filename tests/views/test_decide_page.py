@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from tests.build import code, form, manual, process
@@ -245,6 +246,30 @@ class TestTooLate:
             )
             assert "Your decision" not in text(response)
         assert visit(people.bert).get(address(waiting)).status_code == 403
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    @pytest.mark.parametrize("sees_it_anyway", [False, True])
+    def test_a_task_that_is_decided_while_the_page_is_read_says_so_too(
+        self, method: str, sees_it_anyway: bool, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        """Between two queries of one request: it waits in the first, and asks nobody any more in the second."""
+        if sees_it_anyway:
+            RunningProcesses.objects.update(started_by=people.mark)
+        is_decided = False
+
+        def decide_before_assignees_are_read(execute: Any, sql: str, *rest: Any) -> Any:
+            nonlocal is_decided
+            if "workflow_assignee" in sql and not is_decided:
+                is_decided = True
+                operations.approve(waiting, by=people.mona)
+            return execute(sql, *rest)
+
+        client = visit(people.mark)
+        with connection.execute_wrapper(decide_before_assignees_are_read):
+            response = getattr(client, method)(address(waiting), {"decision": "approve", "seen": "x"})
+        assert is_decided
+        assert response.status_code == (200 if method == "get" else 409)
+        assert "mona approved it at" in text(response)
 
     def test_what_is_sent_twice_counts_once(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
         client = visit(people.anna)

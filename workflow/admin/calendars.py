@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from workflow import clock, worktime
+from workflow import clock, moments, worktime
 from workflow.admin import show
 from workflow.models import BusinessCalendar
 
@@ -51,4 +51,4 @@ class BusinessCalendarAdmin(admin.ModelAdmin):
         except ValueError as error:
             return str(error)
         today = when.day_of(clock.now())
-        return show.lines(f"{day:%a %Y-%m-%d} {why}" for day, why in when.days_off(today, today + YEAR).items())
+        return show.lines(f"{moments.day(day)} {why}" for day, why in when.days_off(today, today + YEAR).items())

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import health
@@ -52,7 +52,7 @@ class EngineAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("takes"))
     def takes(self, engine: Engine) -> str:
-        return ", ".join(engine.processes) or say("all processes")
+        return ", ".join(engine.processes) or gettext("all processes")
 
     @admin.display(description=_("holds"))
     def held(self, engine: Engine) -> SafeString | str:

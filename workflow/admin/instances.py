@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import clock, operations, operators
@@ -97,7 +97,7 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     @admin.display(description=_("process"))
     def process_link(self, instance: RunningProcesses) -> SafeString | str:
         if instance.process_id is None:
-            return say("%(name)s (its draft was deleted)") % {"name": instance.process_name}
+            return gettext("%(name)s (its draft was deleted)") % {"name": instance.process_name}
         return show.link("process", instance.process_id, instance.process_name)
 
     @admin.display(description=_("version"))

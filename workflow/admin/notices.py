@@ -8,9 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from workflow import clock
 from workflow.admin import show
@@ -78,7 +77,7 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("to"), ordering="user")
     def to(self, notice: Notice) -> str:
-        return str(notice.user) if notice.user is not None else say("all whom the task asks")
+        return str(notice.user) if notice.user is not None else gettext("all whom the task asks")
 
     @admin.display(description=_("about"))
     def about(self, notice: Notice) -> SafeString | str:

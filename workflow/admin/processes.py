@@ -9,9 +9,8 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from workflow import operations
 from workflow.admin import show, start
@@ -144,7 +143,7 @@ def _formsets(context: dict[str, Any]) -> dict[Any, Any]:
 
 
 def _use(task: Any) -> SafeString:
-    words = say("{process}: the task “{task}” starts “{started}”.")
+    words = gettext("{process}: the task “{task}” starts “{started}”.")
     process = show.link("process", task.parent_id, task.parent)
     return format_html(words, process=process, task=task, started=task.subprocess)
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow.admin import show
@@ -45,7 +45,7 @@ def subject(request: HttpRequest, instance: RunningProcesses, site: admin.AdminS
         return blank
     found = model._base_manager.filter(pk=instance.subject_id).first()
     if found is None:
-        return Subject(text=say("%(subject)s, which was deleted") % {"subject": blank.text}, address="")
+        return Subject(text=gettext("%(subject)s, which was deleted") % {"subject": blank.text}, address="")
     if not site.get_model_admin(model).has_view_permission(request, found):
         return blank
     page = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"

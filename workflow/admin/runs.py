@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow.admin import relatives, show
@@ -35,9 +35,9 @@ class _Call:
     @property
     def outcome(self) -> SafeString | str:
         if self.call.ended_at is None:
-            return say("waits")
+            return gettext("waits")
         if self.call.error and self.call.error["type"] == UNANSWERED:
-            return say("No answer: the task ended while this waited.")
+            return gettext("No answer: the task ended while this waited.")
         return show.error(self.call.error) if self.call.error else show.json(self.call.result)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from workflow import values
+from workflow import moments, values
 
 
 def state(value: str, label: Any) -> SafeString:
@@ -32,7 +31,7 @@ def error(value: Mapping[str, Any] | None) -> SafeString | str:
 
 def time(moment: datetime | None) -> str:
     """A moment, short and to the minute; a dash where there is none."""
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else "-"
+    return moments.to_the_minute(moment) if moment else "-"
 
 
 def text(value: str) -> SafeString | str:

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import operations, values
@@ -105,7 +105,7 @@ def _started(request: HttpRequest, started: list[RunningProcesses]) -> HttpRespo
     may_look = show.may_view(request, "runningprocesses")
     for instance in started:
         number = show.link("runningprocesses", instance.pk, instance.pk) if may_look else instance.pk
-        messages.success(request, format_html(say("{} was started as instance {}."), instance.process_name, number))
+        messages.success(request, format_html(gettext("{} was started as instance {}."), instance.process_name, number))
     if len(started) == 1 and may_look:
         return redirect("admin:workflow_runningprocesses_change", started[0].pk)
     return redirect("admin:workflow_process_changelist")

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import operators, values
@@ -83,7 +83,7 @@ def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> Http
         return redirect("admin:workflow_runningprocesses_change", key)
     context = {
         **admin.admin_site.each_context(request),
-        "title": say("Step in: %(instance)s") % {"instance": instance},
+        "title": gettext("Step in: %(instance)s") % {"instance": instance},
         "instance": instance,
         "possible": possible,
         "form": form,
@@ -113,5 +113,5 @@ def _performed(request: HttpRequest, instance: RunningProcesses, form: StepInFor
     except WorkflowError as error:
         form.add_error(None, str(error))
         return False
-    messages.success(request, say("It is %(state)s.") % {"state": changed.get_state_display()})
+    messages.success(request, gettext("It is %(state)s.") % {"state": changed.get_state_display()})
     return True

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow.admin import show
@@ -49,12 +49,12 @@ class ProcessVersionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("process"))
     def draft(self, version: ProcessVersion) -> SafeString | str:
         if version.process is None:
-            return say("%(name)s (its draft was deleted)") % {"name": version.name}
+            return gettext("%(name)s (its draft was deleted)") % {"name": version.name}
         return show.link("process", version.process_id, version.process)
 
     @admin.display(description=_("instances"))
     def instances(self, version: ProcessVersion) -> SafeString:
-        return show.list_link("runningprocesses", say("Instances of this version"), version=version.pk)
+        return show.list_link("runningprocesses", gettext("Instances of this version"), version=version.pk)
 
 
 def _place(definition: Any, row: Any) -> int:

@@ -12,9 +12,8 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from workflow import clock, operations
 from workflow.admin import decide, show
@@ -103,17 +102,27 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
             None,
             {"fields": ("question", "instructions", "instance_link", "who", "approvals", "claimed_by", "queued_at")},
         ),
-        (_("Deadlines"), {"fields": ("due", "due_why", "to_come")}),
+        (_("Deadlines"), {"fields": ("due", "why_due", "to_come")}),
         (_("What it is about"), {"fields": ("data_shown", "results_shown")}),
     )
     readonly_fields = (
-        *("instructions", "instance_link", "who", "approvals", "due", "to_come", "data_shown", "results_shown"),
+        *(
+            "instructions",
+            "instance_link",
+            "who",
+            "approvals",
+            "due",
+            "why_due",
+            "to_come",
+            "data_shown",
+            "results_shown",
+        ),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without deadlines, where there are none."""
         has_deadlines = obj is not None and obj.due_at is not None
-        return [fieldset for fieldset in self.fieldsets if has_deadlines or "due_why" not in fieldset[1]["fields"]]
+        return [fieldset for fieldset in self.fieldsets if has_deadlines or "why_due" not in fieldset[1]["fields"]]
 
     @admin.display(description=_("waiting since"), ordering="queued_at")
     def queued(self, waiting: WaitingForApproval) -> str:
@@ -124,7 +133,13 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         """Marked where it is over, by a word as well, so that colour is not needed."""
         if not waiting.is_overdue(clock.now()):
             return show.time(waiting.due_at)
-        return format_html('<strong class="workflow-overdue">{} {}</strong>', show.time(waiting.due_at), say("overdue"))
+        return format_html(
+            '<strong class="workflow-overdue">{} {}</strong>', show.time(waiting.due_at), gettext("overdue")
+        )
+
+    @admin.display(description=_("how that was counted"))
+    def why_due(self, waiting: WaitingForApproval) -> str:
+        return operations.why_due(waiting)
 
     @admin.display(description=_("if nobody decides"))
     def to_come(self, waiting: WaitingForApproval) -> SafeString | str:
@@ -136,13 +151,13 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("who may decide"), ordering="approver")
     def who(self, waiting: WaitingForApproval) -> str:
-        return waiting.approver or say("any member of staff")
+        return waiting.approver or gettext("any member of staff")
 
     @admin.display(description=_("approvals"), ordering="votes")
     def approvals(self, waiting: WaitingForApproval) -> str:
         if waiting.quorum == 1:
             return "-"
-        return say("%(votes)d of %(quorum)d") % {"votes": waiting.votes, "quorum": waiting.quorum}
+        return gettext("%(votes)d of %(quorum)d") % {"votes": waiting.votes, "quorum": waiting.quorum}
 
     @admin.display(description=_("instructions"))
     def instructions(self, waiting: WaitingForApproval) -> str:

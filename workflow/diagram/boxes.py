@@ -18,6 +18,7 @@ from workflow.diagram.cards import (
 )
 from workflow.diagram.parts import Kind, Mark
 from workflow.diagram.places import Box, Side
+from workflow.language import gettext as _
 
 PAPER = "Canvas"  # what is behind the picture, for a page without the stylesheet
 SIDE = 5  # of a sub-process: how far its second outline stands from the first
@@ -95,4 +96,4 @@ def _draw_port(parent: Element, box: Box, port: Port, *, middle: float) -> None:
         below = shapes.group(parent, "warning")
         left = x if side is Side.LEFT else x - ICON * SMALL_SCALE
         shapes.icon(below, "warning", x=left, y=middle + SMALL_LINE / 2 + 2, scale=SMALL_SCALE)
-        shapes.text(below, "no such step", (x - side * ICON, middle + SMALL_LINE), anchor=anchor)
+        shapes.text(below, _("no such step"), (x - side * ICON, middle + SMALL_LINE), anchor=anchor)

@@ -8,6 +8,8 @@ from workflow.definition import Definition, Row
 from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, task_of, time_out
 from workflow.diagram.text import Font, clean, shorten, wrap
 from workflow.diagram.words import ends_when_rejected
+from workflow.language import gettext as _
+from workflow.language import gettext_noop
 
 NAME = Font(14, bold=True)
 SMALL = Font(12)
@@ -24,7 +26,7 @@ CONDITION_PADDING = 5
 NAME_LINES = 3
 CONDITION_LINES = 2
 
-NO_WORK = {Kind.EMPTY: "no work yet", Kind.UNKNOWN: "no such task"}
+NO_WORK = {Kind.EMPTY: gettext_noop("no work yet"), Kind.UNKNOWN: gettext_noop("no such task")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,32 +105,35 @@ def card(definition: Definition, index: int, *, width: float, mark: Mark | None,
         kind=kind_of(task),
         width=width,
         condition=_condition(row, inside),
-        name=wrap(row.task, font=NAME, width=beside_icons, lines=NAME_LINES) or ("(no task)",),
+        name=wrap(row.task, font=NAME, width=beside_icons, lines=NAME_LINES) or (_("(no task)"),),
         notes=tuple(_notes(definition, row, width=inside, mark=mark)),
         ports=tuple(_ports(definition, row, width=inside)),
     )
 
 
 def _condition(row: Row, width: float) -> tuple[str, ...]:
-    lines = wrap(row.condition, font=MONO, width=width - MONO.width("if "), lines=CONDITION_LINES)
-    return tuple(line if number else f"if {line}" for number, line in enumerate(lines))
+    word = _("if") + " "
+    lines = wrap(row.condition, font=MONO, width=width - MONO.width(word), lines=CONDITION_LINES)
+    return tuple(line if number else word + line for number, line in enumerate(lines))
 
 
 def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None) -> Iterator[Note]:
     task = task_of(definition, row)
     kind = kind_of(task)
     if mark is not None:
-        yield Note(text=mark.value, icon=mark.value, style="status")
+        yield Note(text=_(mark.value), icon=mark.value, style="status")
     if kind in NO_WORK:
-        yield Note(text=NO_WORK[kind], icon="warning", style="warning")
+        yield Note(text=_(NO_WORK[kind]), icon="warning", style="warning")
     if task is not None and kind is Kind.MANUAL:
-        yield Note(text=shorten(f"by {deciders(task)}", font=SMALL, width=width), icon="")
+        yield Note(text=shorten(_("by %(who)s") % {"who": deciders(task)}, font=SMALL, width=width), icon="")
     if task is not None and kind is Kind.SUBPROCESS:
-        yield Note(text=shorten(f"runs {clean(task.subprocess)}", font=SMALL, width=width), icon="")
+        yield Note(
+            text=shorten(_("runs %(process)s") % {"process": clean(task.subprocess)}, font=SMALL, width=width), icon=""
+        )
     if limit := time_out(task):
-        yield Note(text=shorten(f"within {limit}", font=SMALL, width=width), icon="timeout")
+        yield Note(text=shorten(_("within %(limit)s") % {"limit": limit}, font=SMALL, width=width), icon="timeout")
     if row.ends_step:
-        yield Note(text="ends the step", icon="flag")
+        yield Note(text=_("ends the step"), icon="flag")
 
 
 def _ports(definition: Definition, row: Row, *, width: float) -> Iterator[Port]:
@@ -139,5 +144,6 @@ def _ports(definition: Definition, row: Row, *, width: float) -> Iterator[Port]:
 
 
 def _port(way: Way, jump: Jump | None, width: float) -> Port:
-    words = f"{way.value} → {'end' if jump is None else jump.target}"
+    target = _("end") if jump is None else jump.target
+    words = f"{_(way.value)} → {target}"
     return Port(way=way, jump=jump, text=shorten(words, font=SMALL, width=width))

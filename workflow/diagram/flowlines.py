@@ -7,6 +7,8 @@ from workflow.diagram import shapes
 from workflow.diagram.lanes import Exit, Wire
 from workflow.diagram.layout import MARGIN, STUB, TERMINAL, Arrow, Layout
 from workflow.diagram.parts import Way
+from workflow.language import gettext as _
+from workflow.language import pgettext
 
 DASHES = {Way.THEN: "none", Way.REJECTED: "7 4", Way.ERROR: "1.5 4"}
 WIRE = 1.8  # width of the line
@@ -30,9 +32,9 @@ def _draw_start(root: Element, *, empty: bool) -> None:
     middle = MARGIN + TERMINAL / 2
     mark = shapes.group(root, "terminal")
     shapes.dot(mark, x=0, y=middle, radius=TERMINAL / 2 - 3)
-    shapes.text(mark, "Start", (TERMINAL / 2 + 4, middle))
+    shapes.text(mark, pgettext("in a diagram", "Start"), (TERMINAL / 2 + 4, middle))
     if empty:
-        shapes.text(mark, "No steps yet", (0, middle + TERMINAL), anchor="middle")
+        shapes.text(mark, _("No steps yet"), (0, middle + TERMINAL), anchor="middle")
 
 
 def _draw_end(root: Element, top: float) -> None:
@@ -40,7 +42,7 @@ def _draw_end(root: Element, top: float) -> None:
     mark = shapes.group(root, "terminal")
     shapes.ring(mark, x=0, y=middle, radius=TERMINAL / 2 - 1)
     shapes.dot(mark, x=0, y=middle, radius=TERMINAL / 2 - 6)
-    shapes.text(mark, "End", (TERMINAL / 2 + 6, middle))
+    shapes.text(mark, pgettext("in a diagram", "End"), (TERMINAL / 2 + 6, middle))
 
 
 def _draw_arrow(root: Element, arrow: Arrow) -> None:

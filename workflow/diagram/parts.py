@@ -8,19 +8,21 @@ from enum import Enum
 
 from workflow import approvers, durations
 from workflow.definition import Definition, Row, TaskDefinition
+from workflow.language import gettext as _
+from workflow.language import gettext_noop
 from workflow.routes import Cause, has_code, routes
 
 
 class Mark(Enum):
     """What became of a row in one instance."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    REJECTED = "rejected"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    CANCELLED = "cancelled"
+    WAITING = gettext_noop("waiting")
+    RUNNING = gettext_noop("running")
+    DONE = gettext_noop("done")
+    REJECTED = gettext_noop("rejected")
+    FAILED = gettext_noop("failed")
+    SKIPPED = gettext_noop("skipped")
+    CANCELLED = gettext_noop("cancelled")
 
 
 class Kind(Enum):
@@ -36,9 +38,9 @@ class Kind(Enum):
 class Way(Enum):
     """What a jump follows from."""
 
-    THEN = "then"
-    REJECTED = "rejected"
-    ERROR = "error"
+    THEN = gettext_noop("then")
+    REJECTED = gettext_noop("rejected")
+    ERROR = gettext_noop("error")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +100,8 @@ def leading_on(definition: Definition) -> frozenset[int]:
 
 def deciders(task: TaskDefinition) -> str:
     """Who decides a manual task, in words: "anna, managers", or "2 of finance"."""
-    who = _approvers(task) or "any member of staff"
-    return f"{task.quorum} of {who}" if task.quorum > 1 else who
+    who = _approvers(task) or _("any member of staff")
+    return _("%(quorum)s of %(who)s") % {"quorum": task.quorum, "who": who} if task.quorum > 1 else who
 
 
 def _approvers(task: TaskDefinition) -> str:

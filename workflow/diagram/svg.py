@@ -13,6 +13,7 @@ from workflow.diagram.links import is_safe
 from workflow.diagram.parts import Mark
 from workflow.diagram.places import Box, Rectangle, Step
 from workflow.diagram.words import NO_MARKS, describe, row_words, title
+from workflow.language import gettext as _
 
 NO_LINKS: Mapping[int, str] = {}
 BADGE = 20  # height of the plate with a step's number
@@ -89,7 +90,7 @@ class _Picture:
     def _draw_frame(self, root: Element, step: Step) -> None:
         if step.framed:
             shapes.rectangle(root, step.area, "frame", shapes.stroke(1), radius=10)
-            words = f"{len(step.boxes)} tasks together"
+            words = _("%(count)d tasks together") % {"count": len(step.boxes)}
             shapes.text(root, words, (0, step.area.y + 20), anchor="middle", name="quiet")
         if step.sequence == self.current:
             shapes.rectangle(root, step.area.grown(5), "here", shapes.stroke(3), radius=18)
@@ -109,7 +110,8 @@ class _Picture:
 
     def _draw_badge(self, parent: Element, step: Step) -> None:
         """The step's number, on top of it; it covers none of its text."""
-        words = f"{step.sequence} · now" if step.sequence == self.current else str(step.sequence)
+        is_here = step.sequence == self.current
+        words = _("%(step)s · now") % {"step": step.sequence} if is_here else str(step.sequence)
         width = SMALL.width(words) + 14
         area = Rectangle(x=step.area.x + 14, y=step.area.y + OVERLAP - BADGE, width=width, height=BADGE)
         badge = shapes.group(parent, "badge")

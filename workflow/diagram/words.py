@@ -5,10 +5,16 @@ from collections.abc import Collection, Iterator, Mapping
 from workflow.definition import Definition, Row
 from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, leading_on, task_of, time_out
 from workflow.diagram.text import clean
+from workflow.language import gettext as _
+from workflow.language import gettext_noop, ngettext
 
 NO_MARKS: Mapping[int, Mark] = {}
 
-JUMP_WORDS = {Way.THEN: "When it is done", Way.REJECTED: "When it is rejected", Way.ERROR: "When it fails"}
+JUMP_WORDS = {
+    Way.THEN: gettext_noop("When it is done"),
+    Way.REJECTED: gettext_noop("When it is rejected"),
+    Way.ERROR: gettext_noop("When it fails"),
+}
 
 
 def describe(
@@ -27,7 +33,7 @@ def describe(
 
 def title(definition: Definition) -> str:
     """What the picture is called."""
-    return f"Diagram of the process {_quoted(definition.name)}"
+    return _("Diagram of the process %(name)s") % {"name": _quoted(definition.name)}
 
 
 def row_words(definition: Definition, index: int, *, mark: Mark | None = None, problem: bool = False) -> str:
@@ -39,10 +45,11 @@ def _sentences(
     definition: Definition, *, marks: Mapping[int, Mark], current: int | None, problems: Collection[int]
 ) -> Iterator[str]:
     if not definition.sequences:
-        yield f"The process {_quoted(definition.name)} has no steps yet."
+        yield _("The process %(name)s has no steps yet.") % {"name": _quoted(definition.name)}
         return
     steps = len(definition.sequences)
-    yield f"The process {_quoted(definition.name)} has {steps} {'step' if steps == 1 else 'steps'}."
+    has = ngettext("The process %(name)s has %(steps)d step.", "The process %(name)s has %(steps)d steps.", steps)
+    yield has % {"name": _quoted(definition.name), "steps": steps}
     on = leading_on(definition)
     for sequence in definition.sequences:
         rows = definition.step(sequence)
@@ -54,55 +61,67 @@ def _sentences(
 
 
 def _step_words(definition: Definition, sequence: int, *, count: int, current: int | None) -> str:
-    first = ", where it starts" if sequence == definition.sequences[0] else ""
-    now = ", where the instance is now" if sequence == current else ""
-    together = f" {count} tasks start together." if count > 1 else ""
-    return f"Step {sequence}{first}{now}:{together}"
+    first = _(", where it starts") if sequence == definition.sequences[0] else ""
+    now = _(", where the instance is now") if sequence == current else ""
+    together = " " + _("%(count)s tasks start together.") % {"count": count} if count > 1 else ""
+    return _("Step %(sequence)s%(first)s%(now)s:%(together)s") % {
+        "sequence": sequence,
+        "first": first,
+        "now": now,
+        "together": together,
+    }
 
 
 def _onward(definition: Definition, sequence: int) -> str:
     following = definition.after(sequence)
     if following is None:
-        return f"After step {sequence} the process ends."
-    return f"After step {sequence} comes step {following}."
+        return _("After step %(sequence)s the process ends.") % {"sequence": sequence}
+    return _("After step %(sequence)s comes step %(following)s.") % {"sequence": sequence, "following": following}
 
 
 def _row_sentences(definition: Definition, row: Row, *, mark: Mark | None, problem: bool) -> Iterator[str]:
     yield _task_words(definition, row)
     if mark is not None:
-        yield f"It is {mark.value}."
+        yield _("It is %(value)s.") % {"value": _(mark.value)}
     if limit := time_out(task_of(definition, row)):
-        yield f"It fails unless it is done within {limit}."
+        yield _("It fails unless it is done within %(limit)s.") % {"limit": limit}
     if condition := clean(row.condition):
-        yield f"Only if {condition}; skipped otherwise."
+        yield _("Only if %(condition)s; skipped otherwise.") % {"condition": condition}
     for jump in jumps(definition, row):
         yield _jump_words(jump)
     if ends_when_rejected(definition, row):
-        yield "When it is rejected, the process ends."
+        yield _("When it is rejected, the process ends.")
     if row.ends_step:
-        yield "Once it is done, the step is over."
+        yield _("Once it is done, the step is over.")
     if problem:
-        yield "It has a mistake."
+        yield _("It has a mistake.")
 
 
 def _task_words(definition: Definition, row: Row) -> str:
     task = task_of(definition, row)
     name = _quoted(row.task)
     if task is None:
-        return f"{name}, a task that does not exist."
+        return _("%(name)s, a task that does not exist.") % {"name": name}
     match kind_of(task):
         case Kind.MANUAL:
-            return f"{name}, decided by {clean(deciders(task))}."
+            return _("%(name)s, decided by %(who)s.") % {"name": name, "who": clean(deciders(task))}
         case Kind.CODE:
-            return f"{name}, done by code."
+            return _("%(name)s, done by code.") % {"name": name}
         case Kind.SUBPROCESS:
-            return f"{name}, done by the process {_quoted(task.subprocess)}."
-    return f"{name}, which has no work yet."
+            return _("%(name)s, done by the process %(process)s.") % {
+                "name": name,
+                "process": _quoted(task.subprocess),
+            }
+    return _("%(name)s, which has no work yet.") % {"name": name}
 
 
 def _jump_words(jump: Jump) -> str:
-    missing = "" if jump.exists else ", which does not exist"
-    return f"{JUMP_WORDS[jump.way]}, to step {jump.target}{missing}."
+    missing = "" if jump.exists else _(", which does not exist")
+    return _("%(when)s, to step %(target)s%(missing)s.") % {
+        "when": _(JUMP_WORDS[jump.way]),
+        "target": jump.target,
+        "missing": missing,
+    }
 
 
 def ends_when_rejected(definition: Definition, row: Row) -> bool:
@@ -112,4 +131,4 @@ def ends_when_rejected(definition: Definition, row: Row) -> bool:
 
 
 def _quoted(name: str) -> str:
-    return f"“{clean(name)}”"
+    return _("“%(name)s”") % {"name": clean(name)}

@@ -57,16 +57,16 @@ def compose(notice: Notice, now: datetime) -> Letter:
 def _unwanted(notice: Notice, wish: Wish, now: datetime) -> Dropped | None:
     user: Any = notice.user
     if not user.is_active:
-        return Dropped("The user is not active.")
+        return Dropped(_("The user is not active."))
     if not _is_address(_address(user)):
-        return Dropped("The user has no e-mail address that mail could be sent to.")
+        return Dropped(_("The user has no e-mail address that mail could be sent to."))
     if notice.kind == NoticeKind.DIGEST:
-        return None if wish.wish is MailWish.DIGEST else Dropped("The user wants no daily message any more.")
+        return None if wish.wish is MailWish.DIGEST else Dropped(_("The user wants no daily message any more."))
     if wish.wish is MailWish.NONE:
-        return Dropped("The user wants no messages.")
+        return Dropped(_("The user wants no messages."))
     if wish.wish is MailWish.DIGEST and notice.kind != NoticeKind.DECIDED:
         plan_digest(user, wish, now)
-        return Dropped("It is for the user's daily message.")
+        return Dropped(_("It is for the user's daily message."))
     return None
 
 
@@ -74,7 +74,7 @@ def _waits(notice: Notice, now: datetime) -> Letter:
     found = WaitingForApproval.objects.select_related("rpid__version", "task_run", "claimed_by")
     waiting = found.filter(pk=notice.waiting_id or 0).first()
     if waiting is None:
-        return Dropped("It waits no more.")
+        return Dropped(_("It waits no more."))
     right = Rights(notice.user).to(waiting)
     if not isinstance(right, May):
         return Dropped(reason(right, notice.user, waiting))
@@ -122,7 +122,7 @@ def _lead(notice: Notice, *, is_overdue: bool) -> str:
 def _decided(notice: Notice, now: datetime) -> Letter:
     run = TaskRun.objects.select_related("instance").filter(pk=notice.task_run_id or 0).first()
     if run is None:
-        return Dropped("The instance was deleted.")
+        return Dropped(_("The instance was deleted."))
     what = {"process": run.instance.process_name, "task": run.task_name, "instance": run.instance_id}
     return _letter(
         notice,
@@ -139,7 +139,7 @@ def _digest(notice: Notice, now: datetime) -> Letter:
     waiting = inbox(notice.user).select_related("rpid__version", "task_run")
     found = list(waiting.order_by(F("due_at").asc(nulls_last=True), "queued_at", "pk")[: LONGEST_DIGEST + 1])
     if not found:
-        return Dropped("Nothing waited for the user.")
+        return Dropped(_("Nothing waited for the user."))
     listed, is_cut = found[:LONGEST_DIGEST], len(found) > LONGEST_DIGEST
     if is_cut:
         subject = _("More than %(count)d tasks wait for you") % {"count": len(listed)}

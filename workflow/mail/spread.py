@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from workflow import notices
 from workflow.deciding import Reason
@@ -16,7 +17,7 @@ def spread(notice: Notice, now: datetime) -> None:
     """Queue a notice for each person whom it concerns. It is theirs to say how they want to be told, or not."""
     waiting = WaitingForApproval.objects.filter(pk=notice.waiting_id or 0).first()
     if waiting is None:
-        outbox.finish(notice, NoticeState.DROPPED, now, "It waits no more.")
+        outbox.finish(notice, NoticeState.DROPPED, now, _("It waits no more."))
         return
     with transaction.atomic():
         if outbox.finish(notice, NoticeState.SPREAD, now):

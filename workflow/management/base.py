@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, ProgrammingError
+from django.utils import translation
 
 from workflow import values
 from workflow.errors import WorkflowError
@@ -35,7 +36,10 @@ class WorkflowCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
-            return super().execute(*args, **options)
+            with translation.override(
+                "en"
+            ):  # what a command says is for scripts and logs, whatever the site's language
+                return super().execute(*args, **options)
         except WorkflowError as error:
             raise CommandError(str(error)) from error
         except (OperationalError, ProgrammingError) as error:

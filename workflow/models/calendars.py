@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import worktime
@@ -107,7 +107,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            say("There is no time zone %(name)r: give one such as Europe/Vienna.") % {"name": name}
+            gettext("There is no time zone %(name)r: give one such as Europe/Vienna.") % {"name": name}
         ) from None
 
 
@@ -117,7 +117,7 @@ def public_holidays(country: str, subdivision: str) -> Callable[[date], str]:
     """
     if not country:
         if subdivision:
-            raise ValueError(say("It is a subdivision of which country?"))
+            raise ValueError(gettext("It is a subdivision of which country?"))
         return lambda _: ""
     _holidays_of(country, subdivision, 2000)  # raises what any year would
     return lambda day: _holidays_of(country, subdivision, day.year).get(day, "")
@@ -129,7 +129,9 @@ def _holidays_of(country: str, subdivision: str, year: int) -> Mapping[date, str
         import holidays  # an extra: only calendars with a country need it
     except ImportError:
         raise ValueError(
-            say("Public holidays need the package “holidays” (pip install holidays). Or write them as other days off.")
+            gettext(
+                "Public holidays need the package “holidays” (pip install holidays). Or write them as other days off."
+            )
         ) from None
     known = holidays.list_supported_countries()
     if country not in known:  # the library would take other names of its own as well
@@ -141,7 +143,7 @@ def _holidays_of(country: str, subdivision: str, year: int) -> Mapping[date, str
 
 
 def _no_such_code(code: str, known: Iterable[str]) -> str:
-    return say("There is no code %(code)r.") % {"code": code} + suggestion(code, known)
+    return gettext("There is no code %(code)r.") % {"code": code} + suggestion(code, known)
 
 
 def calendar_named(name: str) -> tuple[Calendar, str]:
@@ -150,11 +152,11 @@ def calendar_named(name: str) -> tuple[Calendar, str]:
     """
     every = BusinessCalendar.objects.all()
     found = every.filter(name=name).first() if name else None
-    problem = f"There is no calendar {name!r} any more. " if name and found is None else ""
+    problem = _("There is no calendar %(name)r any more.") % {"name": name} + " " if name and found is None else ""
     found = found or every.filter(is_default=True).first()
     try:
         if found is not None:
             return found.worktime, problem
     except ValueError as error:
-        problem += f"The calendar {str(found)!r} is not right: {error} "
+        problem += _("The calendar %(name)r is not right: %(error)s") % {"name": str(found), "error": error} + " "
     return Calendar.of_all_time(timezone.get_default_timezone()), problem

@@ -66,7 +66,7 @@ class Decision(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {_('approved') if self.approved else _('rejected')}"
+        return f"{self.user}: " + str(_("approved") if self.approved else _("rejected"))
 
 
 class Absence(models.Model):

@@ -48,7 +48,10 @@ def answers_from(
         raise _bad(form, wrong)
     size, limit = values.size(given), conf.get("MAX_DATA_BYTES")
     if size > limit:
-        raise BadData(f"The answers take {size:,} bytes; the limit (MAX_DATA_BYTES) is {limit:,}.")
+        raise BadData(
+            _("The answers take %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s.")
+            % {"size": f"{size:,}", "limit": f"{limit:,}"}
+        )
     return given
 
 

@@ -24,6 +24,18 @@ def set_deadlines(waiting: WaitingForApproval, run: TaskRun, task: TaskDefinitio
     _put(waiting, run, found.events)
 
 
+def why_due(waiting: WaitingForApproval) -> str:
+    """How it was counted when a task is due, in the language of whoever asks.
+
+    That was written down in the site's language. Where the calendar still says the same, it can be told anew.
+    """
+    if waiting.due_at is None or waiting.question:
+        return waiting.due_why
+    calendar, problem = calendar_named(waiting.definition.calendar)
+    counted = deadlines.counted_due(waiting.definition, waiting.queued_at, calendar)
+    return problem + counted.why if counted.at == waiting.due_at else waiting.due_why
+
+
 def keep_deadlines(lease: Lease, now: datetime) -> list[Intervention]:
     """Do what is due, of all that waits in an instance: remind, escalate, decide by default. Returns what was done, as the
     instance's history tells it. Raises `LeaseLost`.
@@ -80,13 +92,13 @@ def _escalate(waiting: WaitingForApproval, event: Event, now: datetime) -> Inter
     WaitingForApproval.objects.filter(pk=waiting.pk).update(claimed_by=None, claimed_at=None)
     notices.queue(NoticeKind.ESCALATED, [waiting], now=now)
     asked = [name for name in event.to if name not in found.unknown]
-    return _note("escalate", waiting, event, now, f" to {', '.join(asked) or 'nobody'}")
+    return _note("escalate", waiting, event, now, " " + _("to %(to)s") % {"to": ", ".join(asked) or _("nobody")})
 
 
 def _decide(waiting: WaitingForApproval, event: Event, now: datetime) -> Intervention:
     notices.queue(NoticeKind.DECIDED, [waiting], now=now)
-    told = _note("decide by default", waiting, event, now, f": {event.decision}")
-    comment = f"Nobody had decided in time. {event.why}"
+    told = _note("decide by default", waiting, event, now, ": " + _(event.decision))
+    comment = _("Nobody had decided in time.") + f" {event.why}"
     decide_by_default(waiting, approved=event.decision == ByDefault.APPROVE, comment=comment, now=now)
     return told
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from workflow import clock, conf, flow, history, notices, transitions
+from workflow import clock, conf, flow, history, moments, notices, transitions
 from workflow.deciding import Bar, May, Reason, Verdict, Vote, verdict
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed
 from workflow.models import (
@@ -31,16 +31,23 @@ MAX_COMMENT = 2_000
 
 def who_was_quicker(run: TaskRun) -> str:
     """Who decided a task run that waits no more, what, and when."""
-    what = f"{run.task_name!r} of instance {run.instance_id}"
+    what = _("%(task_name)r of instance %(instance_id)s") % {"task_name": run.task_name, "instance_id": run.instance_id}
     asked_by_code = run.call_number > 0
     if asked_by_code or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
-        return f"{what} waits no more: the instance has moved on. Nothing was changed."
-    did = "approved" if run.state == RunState.FINISHED else "rejected"
-    when = f"{timezone.localtime(run.ended_at):%Y-%m-%d %H:%M}"
+        return _("%(what)s waits no more: the instance has moved on. Nothing was changed.") % {"what": what}
+    did = _("approved") if run.state == RunState.FINISHED else _("rejected")
+    when = moments.to_the_minute(run.ended_at)
     if run.decided_by is None and run.decisions.filter(by_default=True, attempt=run.attempt).exists():
-        return f"Nobody had decided {what} in time, so it was {did} by default at {when}. Nothing was changed."
-    who = run.decided_by.get_username() if run.decided_by else "The command line"
-    return f"{who} {did} {what} at {when}. Nothing was changed."
+        return _(
+            "Nobody had decided %(what)s in time, so it was %(did)s by default at %(when)s. Nothing was changed."
+        ) % {"what": what, "did": did, "when": when}
+    who = run.decided_by.get_username() if run.decided_by else _("The command line")
+    return _("%(who)s %(did)s %(what)s at %(when)s. Nothing was changed.") % {
+        "who": who,
+        "did": did,
+        "what": what,
+        "when": when,
+    }
 
 
 def approve(
@@ -95,7 +102,10 @@ def decide(
 ) -> TaskRun:
     """Approve or reject, as those say; `rights` are those of who decides."""
     if len(comment) > MAX_COMMENT:
-        raise BadData(f"The comment has {len(comment):,} characters; the most is {MAX_COMMENT:,}.")
+        raise BadData(
+            _("The comment has %(count)s characters; the most is %(most)s.")
+            % {"count": f"{len(comment):,}", "most": f"{MAX_COMMENT:,}"}
+        )
     now = clock.now()
     with transaction.atomic():
         instance, current = locked(waiting)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from workflow import approvers, clock, conf, notices
 from workflow.circle import NotDecidable, circle_named, circle_of, insert
@@ -17,10 +18,13 @@ from workflow.people.rights import OPERATE, Rights, reason
 def claim(waiting: WaitingForApproval, by: Any) -> None:
     """Take it on: nobody else decides it until it is released. Raises `NotAllowed`, `NotPermitted` or `AlreadyDecided`."""
     with transaction.atomic():
-        _, current = locked(waiting)
+        current = locked(waiting)[1]
         _refuse(Rights(by).to(current), by, current)
         if current.quorum > 1:
-            raise NotPermitted(f"{_what(current)} takes {current.quorum} people, so nobody can have it alone.")
+            raise NotPermitted(
+                _("%(what)s takes %(quorum)s people, so nobody can have it alone.")
+                % {"what": _what(current), "quorum": current.quorum}
+            )
         if current.claimed_by_id != by.pk:
             _hold(current, by)
             _note("claim", current, by)
@@ -32,12 +36,15 @@ def release(waiting: WaitingForApproval, by: Any = None) -> None:
     Raises `NotAllowed`, `NotPermitted` or `AlreadyDecided`.
     """
     with transaction.atomic():
-        _, current = locked(waiting)
+        current = locked(waiting)[1]
         if current.claimed_by is None:
-            raise NotPermitted(f"Nobody has claimed {_what(current)}.")
+            raise NotPermitted(_("Nobody has claimed %(what)s.") % {"what": _what(current)})
         if by is not None and current.claimed_by_id != by.pk and not _operates(by):
             holder = current.claimed_by.get_username()
-            raise NotAllowed(f"{by.get_username()} can't release {_what(current)}: {holder} has claimed it.")
+            raise NotAllowed(
+                _("%(user)s can't release %(what)s: %(holder)s has claimed it.")
+                % {"user": by.get_username(), "what": _what(current), "holder": holder}
+            )
         _hold(current, None)
         _note("release", current, by)
 
@@ -49,9 +56,12 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
     `NotPermitted`, `BadData` or `AlreadyDecided`.
     """
     if len(comment) > MAX_COMMENT:
-        raise BadData(f"The comment has {len(comment):,} characters; the most is {MAX_COMMENT:,}.")
+        raise BadData(
+            _("The comment has %(count)s characters; the most is %(most)s.")
+            % {"count": f"{len(comment):,}", "most": f"{MAX_COMMENT:,}"}
+        )
     with transaction.atomic():
-        _, current = locked(waiting)
+        current = locked(waiting)[1]
         right = None if by is None else Rights(by).to(current)
         if right is not None and not isinstance(right, May) and not _operates(by):
             _refuse(right, by, current)
@@ -63,7 +73,7 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
         elif isinstance(right, May) and (right.on_behalf_of or _is_asked(by, current)):
             Barred.objects.create(waiting=current, user_id=right.on_behalf_of or by.pk, why=Bar.DELEGATED)
         notices.queue_to([to.pk], NoticeKind.DELEGATED, current, now=clock.now(), text=_said(by, comment))
-        _note("delegate", current, by, f" to {to.get_username()}", comment)
+        _note("delegate", current, by, " " + _("to %(to)s") % {"to": to.get_username()}, comment)
 
 
 def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
@@ -72,17 +82,20 @@ def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
     Votes that were cast stay, and so does whom it was escalated to. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
     """
     if by is not None and not _operates(by):
-        raise NotAllowed(f"{by.get_username()} may not have it resolved again: it takes the permission {OPERATE}.")
+        raise NotAllowed(
+            _("%(user)s may not have it resolved again: it takes the permission %(permission)s.")
+            % {"user": by.get_username(), "permission": OPERATE}
+        )
     asked = _resolved(waiting)
     with transaction.atomic():
-        _, current = locked(waiting)
+        current = locked(waiting)[1]
         current.assignees.exclude(reason=Reason.ESCALATED).delete()
         current.barred.exclude(why=Bar.VOTED).delete()
         WaitingForApproval.objects.filter(pk=current.pk).update(approver=asked.text, claimed_by=None, claimed_at=None)
         _assign_anew(current)
         insert([(current, asked)])
         notices.queue(NoticeKind.WAITS, [current], now=clock.now())
-        _note("resolve again", current, by, f": {asked.text or 'any member of staff'}")
+        _note("resolve again", current, by, ": " + (asked.text or _("any member of staff")))
 
 
 def _resolved(waiting: WaitingForApproval) -> Circle:
@@ -102,7 +115,7 @@ def _resolved(waiting: WaitingForApproval) -> Circle:
             ),
         )
     except NotDecidable as error:
-        raise BadData(f"{error} Nothing was changed.") from error
+        raise BadData(f"{error} " + _("Nothing was changed.")) from error
 
 
 def _refuse(right: Right, user: Any, waiting: WaitingForApproval) -> None:
@@ -118,7 +131,9 @@ def _refuse_receiver(to: Any, waiting: WaitingForApproval) -> None:
         case (Refused.INACTIVE | Bar()) as found:
             raise NotPermitted(reason(found, to, waiting))
         case May() if waiting.quorum > 1 and _is_asked(to, waiting):
-            raise NotPermitted(f"{to.get_username()} is asked to decide {_what(waiting)} already.")
+            raise NotPermitted(
+                _("%(to)s is asked to decide %(what)s already.") % {"to": to.get_username(), "what": _what(waiting)}
+            )
 
 
 def _is_asked(user: Any, waiting: WaitingForApproval) -> bool:
@@ -146,7 +161,7 @@ def _operates(user: Any) -> bool:
 
 
 def _what(waiting: WaitingForApproval) -> str:
-    return f"{waiting.task_name!r} of instance {waiting.rpid_id}"
+    return _("%(task_name)r of instance %(rpid_id)s") % {"task_name": waiting.task_name, "rpid_id": waiting.rpid_id}
 
 
 def _note(action: str, waiting: WaitingForApproval, by: Any, more: str = "", comment: str = "") -> None:

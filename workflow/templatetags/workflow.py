@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import npgettext_lazy
 
 from workflow import clock, operations
 from workflow.models import InstanceState, RunState
@@ -20,6 +21,16 @@ register = template.Library()
 
 MOST_COUNTED = 99
 """Beyond it a number says nothing more to people, and costs the more to count."""
+
+UNITS: Any = {
+    "year": npgettext_lazy("after for, in and before ago", "%(num)d year", "%(num)d years", "num"),
+    "month": npgettext_lazy("after for, in and before ago", "%(num)d month", "%(num)d months", "num"),
+    "week": npgettext_lazy("after for, in and before ago", "%(num)d week", "%(num)d weeks", "num"),
+    "day": npgettext_lazy("after for, in and before ago", "%(num)d day", "%(num)d days", "num"),
+    "hour": npgettext_lazy("after for, in and before ago", "%(num)d hour", "%(num)d hours", "num"),
+    "minute": npgettext_lazy("after for, in and before ago", "%(num)d minute", "%(num)d minutes", "num"),
+}
+"""Django's own are in another case than languages such as German need here."""
 
 
 @register.simple_tag(takes_context=True)
@@ -55,7 +66,8 @@ def waiting_for(since: datetime) -> SafeString:
     """How long something has waited."""
     now = clock.now()
     is_new = now - since < timedelta(minutes=1)
-    return _time(since, _("just now") if is_new else _("for %(span)s") % {"span": timesince(since, now, depth=1)})
+    span = timesince(since, now, time_strings=UNITS, depth=1)
+    return _time(since, _("just now") if is_new else _("for %(span)s") % {"span": span})
 
 
 def _time(at: datetime, text: str) -> SafeString:
@@ -68,8 +80,8 @@ def _from_now(at: datetime) -> str:
     if abs(now - at) < timedelta(minutes=1):
         return _("just now")
     if at < now:
-        return _("%(span)s ago") % {"span": timesince(at, now, depth=1)}
-    return _("in %(span)s") % {"span": timeuntil(at, now, depth=1)}
+        return _("%(span)s ago") % {"span": timesince(at, now, time_strings=UNITS, depth=1)}
+    return _("in %(span)s") % {"span": timeuntil(at, now, time_strings=UNITS, depth=1)}
 
 
 @register.filter

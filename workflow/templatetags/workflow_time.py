@@ -5,7 +5,7 @@ from datetime import timedelta
 from django import template
 from django.utils import formats
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 register = template.Library()
 
@@ -19,7 +19,7 @@ def span(length: timedelta | None) -> str:
         return ""
     seconds = max(length.total_seconds(), 0.0)
     if seconds < 0.05:
-        return _("at once")
+        return pgettext("a span of time", "at once")
     if round(seconds) < MINUTE:
         return _("%(seconds)s s") % {
             "seconds": formats.number_format(round(seconds, 1) if seconds < 10 else round(seconds))

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import clock, operations
@@ -54,7 +54,7 @@ class DecideView(PageView):
             return self._gone(run, status=409)
         verb = request.POST.get("decision", "")
         if verb not in {"approve", "reject"}:
-            return self.refuse(say("Press “Approve” or “Reject”. Nothing was changed."), status=400)
+            return self.refuse(gettext("Press “Approve” or “Reject”. Nothing was changed."), status=400)
         self._refuse(waiting)  # before a file is kept that comes with the form
         comment = CommentForm(request.POST)
         asked = AnswersForm(
@@ -98,8 +98,12 @@ class DecideView(PageView):
         return self._done(waiting, run, verb)
 
     def _done(self, waiting: WaitingForApproval, run: TaskRun, verb: str) -> HttpResponse:
-        done = say("You approved {} of {}.") if verb == "approve" else say("You rejected {} of {}.")
-        link = format_html('<a href="{}">“{}”</a>', reverse("workflow:decide", args=[run.pk]), waiting.task_name)
+        done = gettext("You approved {} of {}.") if verb == "approve" else gettext("You rejected {} of {}.")
+        link = format_html(
+            '<a href="{}">{}</a>',
+            reverse("workflow:decide", args=[run.pk]),
+            gettext("“%(name)s”") % {"name": waiting.task_name},
+        )
         messages.success(self.request, format_html(done, link, f"{waiting.process_name} {waiting.rpid_id}"))
         return redirect("workflow:inbox")
 
@@ -126,6 +130,7 @@ class DecideView(PageView):
             is_mine=waiting.claimed_by_id == user.pk,
             is_overdue=waiting.is_overdue(now),
             missing=waiting.quorum - waiting.votes,
+            why_due=operations.why_due(waiting),
             coming=_coming(waiting),
             instructions=operations.instructions_html(waiting),
             facts=facts(instance.data, definition),

@@ -4,10 +4,9 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.http import Http404
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from workflow import approvers, operations
+from workflow import approvers, moments, operations
 from workflow.deciding import May
 from workflow.errors import NotAllowed
 from workflow.models import Decision, RunState, TaskRun, WaitingForApproval
@@ -19,14 +18,21 @@ _HEAVY = ("snapshot", "log", "changes", "result")
 
 def found_run(user: Any, key: int) -> tuple[TaskRun, WaitingForApproval | None]:
     """The task run, and what waits of it, if it still waits. Raises `Http404`; `NotAllowed` for whom it does not concern."""
+    run, waiting = _found(key)
+    if waiting is not None and not waiting.assignees.all():
+        run, waiting = _found(key)  # it asks nobody: somebody has decided between the queries
+    if not _concerns(user, run, waiting):
+        raise NotAllowed(_("This does not wait for you, and you have no right to look at it."))
+    return run, waiting
+
+
+def _found(key: int) -> tuple[TaskRun, WaitingForApproval | None]:
     run = _run(key)
     if run is None:
         raise Http404
     waiting: WaitingForApproval | None = getattr(run, "waiting", None)
     if waiting is not None:
         waiting.rpid, waiting.task_run = run.instance, run
-    if not _concerns(user, run, waiting):
-        raise NotAllowed(_("This does not wait for you, and you have no right to look at it."))
     return run, waiting
 
 
@@ -72,7 +78,7 @@ def told(run: TaskRun, user: Any) -> dict[str, Any]:
 def _outcome(run: TaskRun, user: Any) -> str:
     if run.decided_by is None or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return _("It waits no more: it was decided, or the instance has moved on.")
-    at = f"{localtime(run.ended_at):%Y-%m-%d %H:%M}"
+    at = moments.to_the_minute(run.ended_at)
     if run.decided_by_id == user.pk:
         text = _("You approved it at %(at)s.") if run.state == RunState.FINISHED else _("You rejected it at %(at)s.")
     elif run.state == RunState.FINISHED:
