@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.forms.models import BaseInlineFormSet
 from django.utils.text import capfirst
-from django.utils.translation import gettext as say
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import approvers
@@ -177,11 +177,11 @@ class OfTaskForm(forms.ModelForm):
 
     def _why_unknown(self, name: str) -> str:
         if self.tasks.is_leaving(name):
-            return say("The task %(name)r is to be deleted. Delete this row too, or give it another task.") % {
+            return gettext("The task %(name)r is to be deleted. Delete this row too, or give it another task.") % {
                 "name": name
             }
         known = suggestion(name, self.tasks.names())
-        return say("This process has no task %(name)r.%(known)s") % {"name": name, "known": known}
+        return gettext("This process has no task %(name)r.%(known)s") % {"name": name, "known": known}
 
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         self.instance.task = self.instance.task  # it has its number only since it was saved, right before
