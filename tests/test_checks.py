@@ -8,6 +8,7 @@ from django.core.checks import run_checks
 from pytest_django.fixtures import Settings
 
 from config.mail import mail_settings
+from tests.app import queues
 from workflow import checks, conf
 
 
@@ -54,8 +55,8 @@ def test_a_wrong_setting_is_named(settings: Settings, value: Any, number: str, m
     assert (found.hint or "").startswith(hint)
 
 
-IMMEDIATE = "tests.app.queues.ImmediateBackend"
-QUEUE = "tests.app.queues.Losing"
+IMMEDIATE = f"{queues.__name__}.ImmediateBackend"
+QUEUE = f"{queues.__name__}.Losing"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ _backends = f"{compat.tasks().__name__}.backends"
 ImmediateBackend = import_module(f"{_backends}.immediate").ImmediateBackend
 DummyBackend = import_module(f"{_backends}.dummy").DummyBackend
 
+if compat.tasks().__name__ == "django_tasks":
+    import_module("django_tasks.signals")  # which hears of settings that tests change, as Django's own framework does
+
 sent: list[dict[str, Any]] = []
 """What `Losing` was sent."""
 
