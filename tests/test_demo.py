@@ -90,7 +90,7 @@ class Demo:
         """The page that a person sees after logging in."""
         browser = build_opener(HTTPCookieProcessor(CookieJar()))
         page = browser.open(f"{self.address}/login/", timeout=20).read().decode()
-        (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[0]
         form = {"username": name, "password": password, "csrfmiddlewaretoken": token, "next": ""}
         answer: bytes = browser.open(f"{self.address}/login/", urlencode(form).encode(), timeout=20).read()
         return answer.decode()
