@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 
 from workflow.code.actions import action
 from workflow.code.current import current_run
@@ -45,6 +46,18 @@ def book(text: str, die: str = "") -> int:
     if die:
         die_once(die)
     return entry.pk
+
+
+@action
+def cut_connections(spared: int) -> None:
+    """Break all connections to the database but this thread's and that of a backend, where there is a server."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), %s)",
+                [spared],
+            )
 
 
 @action

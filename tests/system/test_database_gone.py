@@ -11,10 +11,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from tests.build import code, process
+from tests.build import code, manual, process
 from tests.system.conftest import EngineProcess
 from workflow import operations
-from workflow.models import RunningProcesses
+from workflow.models import RunningProcesses, WaitingForApproval
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -34,6 +34,15 @@ def disturb() -> None:
     with transaction.atomic():
         RunningProcesses.objects.filter(pk=0).update(step=1)
         sleep(0.4)
+
+
+def own_backend() -> int:
+    """The server's process for this connection."""
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.timeout(180)
@@ -65,3 +74,21 @@ def test_nothing_is_lost_or_booked_twice(start_engine: Callable[..., EngineProce
     assert noted.total() == 3 * INSTANCES, "nothing that was done is done again while the engine lives"
     assert "Traceback" not in engine.log, engine.log
     assert threading.active_count() < 50
+
+
+def test_what_ran_side_by_side_is_not_done_again_for_a_connection_that_is_cut(
+    start_engine: Callable[..., EngineProcess], effects: Path
+) -> None:
+    User.objects.create_user("boss")
+    tasks = {
+        "Left": code("note(f'{run.id} left')"),
+        "Right": code(f"note(f'{{run.id}} right')\ncut_connections({own_backend()})"),
+        "Sign": manual("boss"),
+    }
+    # Who may decide is looked up by the thread that drives, whose own connection is cut by now.
+    process("P", tasks, (1, "Left"), (1, "Right"), (2, "Sign"))
+    first, second = (operations.start("P") for _ in range(2))
+    assert start_engine("--until-idle").ended() == 0
+    assert WaitingForApproval.objects.count() == 2
+    noted = sorted(effects.read_text().splitlines())
+    assert noted == sorted(f"{one.pk} {side}" for one in (first, second) for side in ("left", "right"))

@@ -12,6 +12,8 @@ from datetime import datetime
 from threading import Event
 from time import monotonic
 
+from django.db import connection
+
 from workflow import transitions
 from workflow.code.execute import execute
 from workflow.code.failure import failure
@@ -22,7 +24,7 @@ from workflow.definition import Definition
 from workflow.engine.commit import Writer
 from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
-from workflow.engine.patience import Patience
+from workflow.engine.patience import GONE, Patience
 from workflow.engine.plan import PeopleAreLate, Planner
 from workflow.engine.report import tell_kept, tell_lost
 from workflow.engine.slots import Slots
@@ -35,6 +37,7 @@ from workflow.transitions import Applied, LeaseLost, RunClosed, Turn
 logger = logging.getLogger(__name__)
 
 LONGEST_UNWRITTEN = 0.1  # seconds
+AFTER_A_CUT = 0.05  # seconds until it goes on with a new connection: what cut one may cut the next
 
 
 class _Outdated(Exception):
@@ -93,6 +96,11 @@ class Drive:
                     except PeopleAreLate as late:
                         held = self._reloaded_after_deadlines(held, late.now)
                     except _Outdated:
+                        held = self._reloaded(held)
+                    except GONE:
+                        # What code has come to is kept: what it called must not be called again for a connection that was cut.
+                        connection.close()
+                        self.stopping.wait(AFTER_A_CUT)
                         held = self._reloaded(held)
             except LeaseLost:
                 tell_lost(held.instance)

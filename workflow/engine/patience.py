@@ -28,14 +28,15 @@ class Patience:
 
     def __call__(self, ask: Callable[[], _Answer]) -> _Answer:
         """What `ask` returns. It is asked outside any transaction, and must bear to be asked again."""
-        pause = 0.1
+        pause, is_new = 0.1, False
         while True:
             try:
                 answer = ask()
             except GONE as error:
                 connection.close()
-                if self.stopping.is_set():
+                if self.stopping.is_set() and is_new:
                     raise
+                is_new = True  # the connection of the next try: it may be only the old one that was cut
                 self._note(gone=True, why=str(error).strip())
                 self.stopping.wait(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)

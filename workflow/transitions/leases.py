@@ -105,8 +105,11 @@ def renew(leases: Collection[Lease], *, until: datetime) -> int:
     """Put off the deadline of these leases; returns how many are still held."""
     if not leases:
         return 0
-    held = RunningProcesses.objects.filter(pk__in=[lease.instance for lease in leases], state=InstanceState.RUNNING)
-    return held.filter(owner=next(iter(leases)).owner).update(due_at=until)
+    owner = next(iter(leases)).owner
+    with transaction.atomic():
+        locked = guards([lease.instance for lease in leases])  # else an update would lock them in an order of its own
+        held = [key for key, (state, by, *_) in locked.items() if by == owner and state == InstanceState.RUNNING]
+        return RunningProcesses.objects.filter(pk__in=held).update(due_at=until)
 
 
 def guards(instances: Sequence[int]) -> dict[int, tuple[str, str, int, int]]:
