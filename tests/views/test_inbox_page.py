@@ -121,6 +121,16 @@ class TestFilter:
         assert numbers(client.get("/?age=3")) == [own.rpid_id]
         assert numbers(client.get("/?age=7")) == []
 
+    def test_many_of_one_process_hide_no_other(self, people: People, visit: Visit) -> None:
+        process("Claim", {"Sign": manual("managers")}, (10, "Sign"))
+        process("Trip", {"Sign": manual("managers")}, (10, "Sign"))
+        process("Other", {"Sign": manual("anna")}, (10, "Sign"))
+        operations.start_many(["Claim"], count=1_001)
+        run_until_idle()
+        waits("Trip")
+        waits("Other")
+        assert visit(people.mark).get("/").context["processes"] == ["Claim", "Trip"]
+
     def test_nonsense_is_passed_over(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
         client = visit(people.mark)
         places = ("x", "1_x", "1_2026-01-01", "1_2026-99-99T00:00Z", "²", "9" * 30)
