@@ -224,6 +224,14 @@ class TestTasks:
             for name in ("bob", "staf")
         ]
 
+    @pytest.mark.parametrize("field", ["approver", "escalate_to"])
+    def test_only_commas_are_nobody_and_not_any_member_of_staff(self, field: str) -> None:
+        task = replace(manual("a"), due="1d", **{field: " , ,"})
+        (finding,) = found(with_task(task))
+        assert (finding.level, finding.field) == ("error", field)
+        assert finding.message == "This names nobody. Name users or groups, or clear it."
+        assert told(with_task(replace(task, **{field: " "}))) == []
+
     def test_whom_it_is_escalated_to_is_looked_up_as_approvers_are(self) -> None:
         late = replace(manual("a"), due="1d", escalate_to="anna, nobody")
         (finding,) = found(with_task(late))

@@ -190,6 +190,8 @@ def _approvers(
                 "warning",
             )
         for field in DECIDERS:
+            if task.manual and approvers.is_only_commas(getattr(task, field)):
+                yield at_task(task.name, field, _("This names nobody. Name users or groups, or clear it."))
             for name in _names_of_deciders(task, field):
                 if name in strangers:
                     yield at_task(task.name, field, _no_such_approver(name))
