@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import npgettext_lazy
 
-from workflow import clock, operations
+from workflow import clock, moments, operations
 from workflow.models import InstanceState, RunState
 
 register = template.Library()
@@ -82,6 +82,12 @@ def _from_now(at: datetime) -> str:
     if at < now:
         return _("%(span)s ago") % {"span": timesince(at, now, time_strings=UNITS, depth=1)}
     return _("in %(span)s") % {"span": timeuntil(at, now, time_strings=UNITS, depth=1)}
+
+
+@register.filter
+def with_zone(at: datetime) -> str:
+    """A moment with its zone: in a message, nobody can tell by which clocks it is."""
+    return moments.with_zone(at)
 
 
 @register.filter
