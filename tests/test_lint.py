@@ -103,6 +103,23 @@ class TestDeciding:
             "Task 'a': Only of manual tasks people are asked, and this one is not manual. Clear it, or tick manual."
         )
 
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"quorum": 3}, ["Task 'a': 3 people have to approve, and there are only 2 who can be asked today."]),
+            ({"quorum": 2}, []),
+            ({"quorum": 3, "approver": '=data["who"]'}, []),
+            ({"quorum": 3, "approver": "", "same_as": "sign"}, []),
+        ],
+    )
+    def test_a_quorum_of_more_than_there_are_is_warned_of(self, fields: dict[str, Any], expected: list[str]) -> None:
+        task = replace(manual("a"), **{"approver": "managers", **fields})
+        definition = process(row(1, "sign"), row(2, "a"), sign=manual("sign"), a=task)
+        findings = lint(
+            definition, check_code=no_problems, unknown_approvers=unknown, count_people=lambda names: 2 * len(names)
+        )
+        assert [str(finding) for finding in findings if finding.level == "warning"] == expected
+
     def test_a_task_can_have_all_of_it(self) -> None:
         task = replace(manual("a"), quorum=3, not_starter=True, not_same_as="sign", instructions="# Look")
         assert told(process(row(1, "sign"), row(2, "a"), sign=manual("sign"), a=task)) == []
