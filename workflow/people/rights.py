@@ -114,7 +114,7 @@ def reason(found: Right, user: Any, waiting: WaitingForApproval) -> str:
         "user": user.get_username(),
         "task": repr(waiting.task_name),
         "instance": waiting.rpid_id,
-        "who": waiting.approver or _("a member of staff"),
+        "who": waiting.asked,
         "holder": waiting.claimed_by.get_username() if waiting.claimed_by else "",
     }
 
