@@ -22,6 +22,8 @@ register = template.Library()
 MOST_COUNTED = 99
 """Beyond it a number says nothing more to people, and costs the more to count."""
 
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
 UNITS: Any = {
     "year": npgettext_lazy("after for, in and before ago", "%(num)d year", "%(num)d years", "num"),
     "month": npgettext_lazy("after for, in and before ago", "%(num)d month", "%(num)d months", "num"),
@@ -81,7 +83,20 @@ def _from_now(at: datetime) -> str:
         return _("just now")
     if at < now:
         return _("%(span)s ago") % {"span": timesince(at, now, time_strings=UNITS, depth=1)}
-    return _("in %(span)s") % {"span": timeuntil(at, now, time_strings=UNITS, depth=1)}
+    return _("in %(span)s") % {"span": _until(at, now)}
+
+
+def _until(at: datetime, now: datetime) -> str:
+    """How long it is till then, to the nearest hour, or, from a day and a half on, to the nearest day.
+
+    Rounded down, what is due in two days would be due "in 1 day" from the next second on, all day long.
+    """
+    left = at - now
+    if HOUR <= left < 36 * HOUR:
+        return str(UNITS["hour"] % {"num": round(left / HOUR)})
+    if 36 * HOUR <= left < 14 * DAY:
+        return str(UNITS["day"] % {"num": round(left / DAY)})
+    return timeuntil(at, now, time_strings=UNITS, depth=1)
 
 
 @register.filter
