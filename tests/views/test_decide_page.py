@@ -330,6 +330,34 @@ class TestTooLate:
         assert WaitingForApproval.objects.get().question == "Two?"
 
 
+class TestWhatWasTyped:
+    """It is shown on the page that tells why nothing was done, so that nobody has to write it again."""
+
+    def test_when_somebody_has_claimed_it_meanwhile(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        client = visit(people.anna)
+        (seen,) = fields(client.get(address(waiting)), "seen")
+        operations.claim(waiting, people.mark)
+        given = {"seen": seen, "decision": "approve", "comment": "a <long> story", "answer-cost_centre": "4711"}
+        response = client.post(address(waiting), given)
+        assert response.status_code == 403
+        page = response.content.decode()
+        assert "What you had typed" in page
+        assert "readonly>a &lt;long&gt; story</textarea>" in page
+        assert "Cost centre 4711" in text(response)
+        assert seen not in page
+
+    def test_when_somebody_was_quicker(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        (seen,) = fields(client.get(address(waiting)), "seen")
+        operations.approve(waiting, by=people.mark)
+        response = client.post(address(waiting), {"seen": seen, "decision": "approve", "comment": "a story"})
+        assert response.status_code == 409
+        assert "a story</textarea>" in response.content.decode()
+        assert "What you had typed" not in text(client.get(address(waiting)))
+
+
 class TestHandedOn:
     """Claimed, released, handed on."""
 

@@ -15,12 +15,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import npgettext_lazy
 
 from workflow import clock, moments, operations
+from workflow.definition import Field
 from workflow.models import InstanceState, RunState
 
 register = template.Library()
 
 MOST_COUNTED = 99
 """Beyond it a number says nothing more to people, and costs the more to count."""
+
+ANSWER = "answer-"
+"""With which the names of a form's fields begin."""
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -97,6 +101,16 @@ def _until(at: datetime, now: datetime) -> str:
     if 36 * HOUR <= left < 14 * DAY:
         return str(UNITS["day"] % {"num": round(left / DAY)})
     return timeuntil(at, now, time_strings=UNITS, depth=1)
+
+
+@register.inclusion_tag("workflow/typed.html", takes_context=True)
+def what_was_typed(context: Context) -> dict[str, Any]:
+    """The comment and the answers that came with what was refused: nobody shall have to write them again."""
+    request = context.get("request")
+    posted = list(request.POST.items()) if request is not None else []
+    labels = {"comment": _("Comment")}
+    labels |= {name: Field(name=name.removeprefix(ANSWER)).title for name, _answer in posted if name.startswith(ANSWER)}
+    return {"typed": [(labels[name], text) for name, text in posted if name in labels and text.strip()]}
 
 
 @register.filter
