@@ -54,6 +54,16 @@ def test_values_are_text_whatever_is_in_them(people: People, visit: Visit) -> No
     assert not any(tag in shown for tag in ("<script>alert", "<b>key", "<i>", "<u>"))
 
 
+def test_a_long_text_scrolls_in_its_own_place_and_a_short_one_does_not(people: People, visit: Visit) -> None:
+    process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    lines = "\n".join(["Once more."] * 14)
+    waiting = waits("Claim", {"story": "word " * 6_000, "lines": lines, "short": "one\ntwo"})
+    shown = visit(people.anna).get(address(waiting)).content.decode()
+    for label in ("Story", "Lines"):
+        assert f'<div class="long-text tall" tabindex="0" role="region" aria-label="{label}">' in shown
+    assert '<div class="long-text">one' in shown
+
+
 def test_who_approves_is_told_and_it_goes_on(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
     client = visit(people.anna)
     response = press(client, waiting, comment="have a good trip")
