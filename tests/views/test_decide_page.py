@@ -15,7 +15,7 @@ from tests.views.conftest import People, Visit
 from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, press, text
 from workflow import clock, operations
-from workflow.models import Absence, Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
+from workflow.models import Absence, Decision, Process, RunningProcesses, TaskRun, Upload, WaitingForApproval
 from workflow.testing import Workflow
 
 pytestmark = pytest.mark.django_db
@@ -406,7 +406,11 @@ class TestHandedOn:
         client = visit(people.anna)
         response = client.post(address(waiting, "delegate"), {"to": "bart"}, follow=True)
         assert response.redirect_chain == [(address(waiting), 302)]
-        assert messages(response)[0].startswith("There is no active user 'bart'. Did you mean 'bert'")
+        (told,) = messages(response)
+        assert told.startswith("There is no active user 'bart'. Did you mean 'bert'")
+        assert text(response).count("There is no active user") == 1
+        response = client.post(address(waiting, "delegate"), {"to": "xyzzy"}, follow=True)
+        assert messages(response) == ["There is no active user 'xyzzy'."]
         response = client.post(address(waiting, "delegate"), {"to": "emil"}, follow=True)
         assert "nobody decides what they have started themselves" in messages(response)[0]
         waiting.refresh_from_db()
@@ -417,15 +421,27 @@ class TestHandedOn:
         for verb in ("claim", "release", "delegate"):
             assert client.get(address(waiting, verb)).status_code == 405
 
-    def test_people_are_offered_by_the_beginning_of_their_names(self, people: People, visit: Visit) -> None:
+    def test_people_are_offered_by_the_beginning_of_their_names(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
         User.objects.create_user("annabel", is_active=False)
-        client = visit(people.emil)
+        client = visit(people.mark)
         assert (
             client.get("/people/?q=HUB").content.decode().strip() == '<option value="anna">Anna Huber (anna)</option>'
         )
         assert client.get("/people/?q=ann").content.decode().count("<option") == 1
-        assert not client.get("/people/?q=").content.strip()
+        for short in ("", "a"):
+            assert not client.get(f"/people/?q={short}").content.strip()
         assert client.get("/people/?q=%00").status_code == 200
+
+    def test_people_are_offered_only_to_who_has_something_to_do(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        client = visit(people.bert)
+        assert client.get("/people/?q=ann").status_code == 403
+        Process.objects.update(starters="bert")
+        assert client.get("/people/?q=ann").status_code == 200
+        assert visit(people.root).get("/people/?q=ann").status_code == 200
 
 
 def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
