@@ -142,6 +142,14 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(people: People, v
     assert not Decision.objects.exists()
 
 
+def test_one_mistake_is_told_once(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    form(made, "Sign", account={"kind": "text", "required": True})
+    response = press(visit(people.anna), waits("Claim"), **{"answer-account": "a\0b"})
+    assert response.status_code == 422
+    assert [said for _, _, said in response.context["errors"]] == ["Null characters are not allowed."]
+
+
 def test_a_comment_that_is_too_long_is_refused(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
     response = press(visit(people.anna), waiting, comment="x" * 2_001)
     assert response.status_code == 422
@@ -177,7 +185,7 @@ class TestRefused:
         waiting.rpid.save(update_fields=["started_by"])
         operations.resolve_again(waiting)
         client = visit(people.mark)
-        why = f"mark may not decide 'Sign' of instance {waiting.rpid_id}: nobody decides what they have started themselves."
+        why = "You may not decide this: nobody decides what they have started themselves."
         page = client.get(address(waiting))
         assert page.status_code == 200
         assert why in text(page)
@@ -299,7 +307,7 @@ class TestTooLate:
         assert client.post(address(waiting), given).status_code == 302
         again = client.post(address(waiting), given)
         assert again.status_code == 409
-        assert "mark has decided 'Sign' of instance" in text(again)
+        assert "You have decided this already; the others are still asked." in text(again)
         assert "1 of 2 mark" in text(visit(people.mona).get(address(waiting)))
         assert Decision.objects.count() == 1
 
