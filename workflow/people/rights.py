@@ -1,6 +1,6 @@
 """Who may decide what waits for people, and what waits for whom."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -110,8 +110,8 @@ def reason(found: Right, user: Any, waiting: WaitingForApproval, *, to_them: boo
     """What a right that is none means, as a sentence; blank for one that is."""
     if isinstance(found, May):
         return ""
-    told = _REASONS_TO_THEM.get(found, _REASONS[found]) if to_them else _REASONS[found]
-    return told() % {
+    texts = {**_REASONS, **_REASONS_TO_THEM} if to_them else _REASONS
+    return texts[found]() % {
         "user": user.get_username(),
         "task": repr(waiting.task_name),
         "instance": waiting.rpid_id,
@@ -120,7 +120,7 @@ def reason(found: Right, user: Any, waiting: WaitingForApproval, *, to_them: boo
     }
 
 
-_REASONS = {
+_REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.INACTIVE: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: the user is not active."),
     Refused.NOT_ASKED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: it waits for %(who)s."),
     Refused.CLAIMED: lambda: _(
@@ -137,7 +137,7 @@ _REASONS = {
 }
 
 
-_REASONS_TO_THEM = {
+_REASONS_TO_THEM: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.NOT_ASKED: lambda: _("You may not decide this: it waits for %(who)s."),
     Refused.CLAIMED: lambda: _("You may not decide this: %(holder)s has claimed it, and can release it."),
     Bar.STARTER: lambda: _("You may not decide this: nobody decides what they have started themselves."),
