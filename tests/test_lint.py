@@ -108,6 +108,7 @@ class TestDeciding:
         [
             ({"quorum": 3}, ["Task 'a': 3 people have to approve, and there are only 2 who can be asked today."]),
             ({"quorum": 2}, []),
+            ({"quorum": 3, "approver": ""}, []),
             ({"quorum": 3, "approver": '=data["who"]'}, []),
             ({"quorum": 3, "approver": "", "same_as": "sign"}, []),
         ],

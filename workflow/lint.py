@@ -248,7 +248,7 @@ def _quorums(definition: Definition, count_people: Callable[[Sequence[str]], int
         if count_people is None or not task.manual or task.quorum <= 1 or is_worked_out:
             continue
         people = count_people(approvers.names(task.approver))
-        if people < task.quorum:
+        if 0 < people < task.quorum:  # a group that nobody is in has not been filled yet, as those of the samples
             message = ngettext(
                 "%(quorum)d people have to approve, and there is only %(count)d who can be asked today.",
                 "%(quorum)d people have to approve, and there are only %(count)d who can be asked today.",
