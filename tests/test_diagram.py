@@ -272,6 +272,15 @@ class TestBoxes:
         process = definition(Row(task="a", sequence=1, on_reject=1), manual="a", approver="anna , managers")
         assert "by anna, managers" in texts(picture(process))
 
+    @pytest.mark.parametrize("mark", [Mark.DONE, Mark.REJECTED])
+    def test_show_who_has_decided_and_no_more_whom_it_asked(self, mark: Mark) -> None:
+        process = definition(Row(task="a", sequence=1, on_reject=1), manual="a", approver="anna , managers")
+        known = picture(process, marks={0: mark}, decided_by={0: "carl"})
+        assert [line for line in texts(known) if line.startswith("by ")] == ["by carl"]
+        assert hint(having(known, "row")[0]).startswith("“a”, which asked anna, managers.")
+        assert not [line for line in texts(picture(process, marks={0: mark})) if line.startswith("by ")]
+        assert "by anna, managers" in texts(picture(process, marks={0: Mark.WAITING}))
+
     @pytest.mark.parametrize(
         ("row", "manual", "port"),
         [

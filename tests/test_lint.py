@@ -103,6 +103,24 @@ class TestDeciding:
             "Task 'a': Only of manual tasks people are asked, and this one is not manual. Clear it, or tick manual."
         )
 
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"quorum": 3}, ["Task 'a': 3 people have to approve, and there are only 2 who can be asked today."]),
+            ({"quorum": 2}, []),
+            ({"quorum": 3, "approver": ""}, []),
+            ({"quorum": 3, "approver": '=data["who"]'}, []),
+            ({"quorum": 3, "approver": "", "same_as": "sign"}, []),
+        ],
+    )
+    def test_a_quorum_of_more_than_there_are_is_warned_of(self, fields: dict[str, Any], expected: list[str]) -> None:
+        task = replace(manual("a"), **{"approver": "managers", **fields})
+        definition = process(row(1, "sign"), row(2, "a"), sign=manual("sign"), a=task)
+        findings = lint(
+            definition, check_code=no_problems, unknown_approvers=unknown, count_people=lambda names: 2 * len(names)
+        )
+        assert [str(finding) for finding in findings if finding.level == "warning"] == expected
+
     def test_a_task_can_have_all_of_it(self) -> None:
         task = replace(manual("a"), quorum=3, not_starter=True, not_same_as="sign", instructions="# Look")
         assert told(process(row(1, "sign"), row(2, "a"), sign=manual("sign"), a=task)) == []
@@ -223,6 +241,14 @@ class TestTasks:
             'separated by commas, or an expression such as =data["manager"].'
             for name in ("bob", "staf")
         ]
+
+    @pytest.mark.parametrize("field", ["approver", "escalate_to"])
+    def test_only_commas_are_nobody_and_not_any_member_of_staff(self, field: str) -> None:
+        task = replace(manual("a"), due="1d", **{field: " , ,"})
+        (finding,) = found(with_task(task))
+        assert (finding.level, finding.field) == ("error", field)
+        assert finding.message == "This names nobody. Name users or groups, or clear it."
+        assert told(with_task(replace(task, **{field: " "}))) == []
 
     def test_whom_it_is_escalated_to_is_looked_up_as_approvers_are(self) -> None:
         late = replace(manual("a"), due="1d", escalate_to="anna, nobody")

@@ -120,7 +120,7 @@ def test_where_clocks_are_changed(hours: str, moment: str, given: str, expected:
             "20 working days before Mon 2 Feb 2026 10:00, by the calendar 'Vienna' (Europe/Vienna): Fri 2 Jan 2026 10:00. "
             "Counted: Fri 30 Jan, Thu 29 Jan, Wed 28 Jan, Tue 27 Jan, … 15 more …, Fri 2 Jan. Off: Tue 6 Jan (Epiphany).",
         ),
-        ("2026-01-02 13:00", "0", "At Fri 2 Jan 2026 13:00."),
+        ("2026-01-02 13:00", "0", "At Fri 2 Jan 2026 13:00 (Europe/Vienna)."),
     ],
 )
 def test_it_says_how_that_was_counted(moment: str, given: str, why: str) -> None:
@@ -131,7 +131,25 @@ def test_without_a_calendar_all_time_counts() -> None:
     counted = add(Calendar.of_all_time(VIENNA), at("2026-01-02 13:00"), span("2d 4h"))
     assert counted.at == at("2026-01-04 17:00")
     assert counted.why == (
-        "2 days and 4h from Fri 2 Jan 2026 13:00: Sun 4 Jan 2026 17:00. There is no calendar, so all time counts."
+        "2 days and 4h from Fri 2 Jan 2026 13:00: Sun 4 Jan 2026 17:00 (Europe/Vienna). "
+        "There is no calendar, so all time counts."
+    )
+
+
+def test_without_a_calendar_it_is_told_by_the_clocks_of_the_reader() -> None:
+    counted = add(Calendar.of_all_time(VIENNA), at("2026-01-02 13:00"), span("2h"), told_in=UTC)
+    assert counted.why == (
+        "2h from Fri 2 Jan 2026 12:00: Fri 2 Jan 2026 14:00 (UTC). There is no calendar, so all time counts."
+    )
+    told = add(calendar(), at("2026-01-02 09:00"), span("2h"), told_in=UTC).why
+    assert "by the calendar 'Vienna' (Europe/Vienna): Fri 2 Jan 2026 11:00." in told
+
+
+def test_a_short_span_is_told_to_the_second() -> None:
+    moment = at("2026-01-02 13:00") + timedelta(seconds=50)
+    assert add(Calendar.of_all_time(VIENNA), moment, span("30s")).why == (
+        "30s from Fri 2 Jan 2026 13:00:50: Fri 2 Jan 2026 13:01:20 (Europe/Vienna). "
+        "There is no calendar, so all time counts."
     )
 
 

@@ -27,6 +27,11 @@ def names(text: str) -> tuple[str, ...]:
     return _each_once(text.split(","))
 
 
+def is_only_commas(text: str) -> bool:
+    """Whether a text names nobody and is not blank either. To take that for blank would ask all members of staff."""
+    return bool(text.strip()) and not is_expression(text) and not names(text)
+
+
 def names_from_value(value: Any) -> tuple[str, ...]:
     """The names that an approver's expression gave: text with commas, or a list of texts.
 

@@ -5,7 +5,7 @@ Pure: `(task, when it was queued, calendar) -> schedule`, and `(schedule, now) -
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -78,9 +78,11 @@ def schedule(
     )
 
 
-def counted_due(task: TaskDefinition, since: datetime, calendar: Calendar) -> worktime.Counted:
-    """When such a task is due, and how that is counted."""
-    return _counted(calendar, since, worktime.span(task.due))
+def counted_due(
+    task: TaskDefinition, since: datetime, calendar: Calendar, *, told_in: tzinfo | None = None
+) -> worktime.Counted:
+    """When such a task is due, and how that is counted; where there is no calendar, told by the clocks of that zone."""
+    return _counted(calendar, since, worktime.span(task.due), told_in)
 
 
 def _events(task: TaskDefinition, due: datetime, calendar: Calendar, escalate_to: Sequence[str]) -> Iterator[Event]:
@@ -100,12 +102,12 @@ def _after(text: str) -> Span:
     return worktime.span(text) if text.strip() else Span()
 
 
-def _counted(calendar: Calendar, moment: datetime, span: Span) -> worktime.Counted:
+def _counted(calendar: Calendar, moment: datetime, span: Span, told_in: tzinfo | None = None) -> worktime.Counted:
     """All time counts where a calendar has not enough: a mistake in it must not keep people from deciding."""
     try:
-        return worktime.add(calendar, moment, span)
+        return worktime.add(calendar, moment, span, told_in=told_in)
     except NoWorkingTime as error:
-        counted = worktime.add(Calendar.of_all_time(calendar.zone), moment, span)
+        counted = worktime.add(Calendar.of_all_time(calendar.zone), moment, span, told_in=told_in)
         return worktime.Counted(
             at=counted.at, why=_("%(error)s So all time counts: %(why)s") % {"error": error, "why": counted.why}
         )

@@ -68,10 +68,10 @@ class NotAllowed(WorkflowError):
 
 
 class NoSuchUser(WorkflowError):
-    """No user has that name."""
+    """No user has that name. What others are called is nobody's business who has mistyped one: only near names are told."""
 
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
-        super().__init__(_("There is no active user %(name)r.") % {"name": name} + suggestion(name, known))
+        super().__init__(_("There is no active user %(name)r.") % {"name": name} + did_you_mean(name, known))
 
 
 class LinkRefused(WorkflowError):
@@ -104,12 +104,17 @@ class LinkVoid(LinkRefused):
     """What it was sent for is not asked of its user any more."""
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that names what is near `name` among `known`; blank where nothing is."""
+    near = get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    return " " + _("Did you mean %(listed)s?") % {"listed": (" " + _("or") + " ").join(map(repr, near))} if near else ""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A sentence that names what is near `name` among `known`, or what there is, or that there is nothing."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
-    if near:
-        return " " + _("Did you mean %(listed)s?") % {"listed": (" " + _("or") + " ").join(map(repr, near))}
+    if near := did_you_mean(name, names):
+        return near
     if not names:
         return " " + _("None is defined yet.")
     listed = ", ".join(map(repr, names[:20])) + (" …" if len(names) > 20 else "")

@@ -46,8 +46,9 @@ class AnswersForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         raw = {field.name: cleaned.get(field.name) for field in self._asked if field.name in cleaned}
-        plain = [field for field in self._asked if field.kind is not Kind.FILE]
-        files = [field for field in self._asked if field.kind is Kind.FILE and not self._stays(field, raw)]
+        unread = [field for field in self._asked if field.name in raw]  # of the others it is told already what is wrong
+        plain = [field for field in unread if field.kind is not Kind.FILE]
+        files = [field for field in unread if field.kind is Kind.FILE and not self._stays(field, raw)]
         try:
             self.answers = operations.answers_from(plain, raw, by=self._by, partial=self._is_partial)
             kept = {field.name: self._kept(field, raw.get(field.name)) for field in files}

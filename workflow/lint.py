@@ -52,10 +52,12 @@ def lint(
     *,
     check_code: CheckCode,
     unknown_approvers: Callable[[Sequence[str]], Collection[str]],
+    count_people: Callable[[Sequence[str]], int] | None = None,
 ) -> list[Finding]:
     """Everything that is wrong with a definition, in reading order: the process, its tasks, its rows.
 
-    `unknown_approvers` tells which names are neither a user's nor a group's; it is asked at most once.
+    `unknown_approvers` tells which names are neither a user's nor a group's; it is asked at most once. `count_people` tells how
+    many active people some names stand for, and no names: all members of staff. It is asked for each task of a quorum.
     """
     ways = routes(definition)
     in_tasks = [
@@ -63,6 +65,7 @@ def lint(
         *_work(definition),
         *_approvers(definition, unknown_approvers),
         *_deciding(definition),
+        *_quorums(definition, count_people),
         *_deadlines(definition),
         *_forms(definition),
         *_numbers(definition),
@@ -190,6 +193,8 @@ def _approvers(
                 "warning",
             )
         for field in DECIDERS:
+            if task.manual and approvers.is_only_commas(getattr(task, field)):
+                yield at_task(task.name, field, _("This names nobody. Name users or groups, or clear it."))
             for name in _names_of_deciders(task, field):
                 if name in strangers:
                     yield at_task(task.name, field, _no_such_approver(name))
@@ -234,6 +239,22 @@ def _deciding(definition: Definition) -> Iterator[Finding]:
                 )
                 % {"same_as": task.same_as, "approver": task.approver},
             )
+
+
+def _quorums(definition: Definition, count_people: Callable[[Sequence[str]], int] | None) -> Iterator[Finding]:
+    """A warning only: who is in a group, is as it is today."""
+    for task in definition.tasks:
+        is_worked_out = approvers.is_expression(task.approver) or task.same_as
+        if count_people is None or not task.manual or task.quorum <= 1 or is_worked_out:
+            continue
+        people = count_people(approvers.names(task.approver))
+        if 0 < people < task.quorum:  # a group that nobody is in has not been filled yet, as those of the samples
+            message = ngettext(
+                "%(quorum)d people have to approve, and there is only %(count)d who can be asked today.",
+                "%(quorum)d people have to approve, and there are only %(count)d who can be asked today.",
+                people,
+            )
+            yield at_task(task.name, "quorum", message % {"quorum": task.quorum, "count": people}, "warning")
 
 
 def _deciding_nothing(task: TaskDefinition) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from django.utils.formats import date_format
-from django.utils.timezone import localtime
+from django.utils.timezone import get_current_timezone_name, localtime
 from django.utils.translation import gettext as _
 
 
@@ -20,3 +20,8 @@ def to_the_second(moment: datetime) -> str:
 def day(day: date) -> str:
     """Such as Sun 2026-03-01."""
     return date_format(day, _("D Y-m-d"))
+
+
+def with_zone(moment: datetime) -> str:
+    """In words, and with the zone, for who can't tell by which clocks it is: 1 March 2026 09:30 (Europe/Vienna)."""
+    return f"{date_format(localtime(moment), 'DATETIME_FORMAT')} ({get_current_timezone_name()})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from django.contrib.auth import get_user_model
 from django.db.models import Max
 from django.utils.safestring import SafeString, mark_safe
 
@@ -30,9 +31,17 @@ def picture(
     current: int | None = None,
     problems: Collection[int] = (),
     links: Mapping[int, str] | None = None,
+    decided_by: Mapping[int, str] | None = None,
 ) -> SafeString:
     """The process as a diagram, which escapes all text itself."""
-    drawn = render(definition, marks=marks or {}, current=current, problems=problems, links=links or {})
+    drawn = render(
+        definition,
+        marks=marks or {},
+        current=current,
+        problems=problems,
+        links=links or {},
+        decided_by=decided_by or {},
+    )
     return mark_safe(drawn)  # noqa: S308
 
 
@@ -40,15 +49,27 @@ def picture_of(
     instance: RunningProcesses, newest: Iterable[TaskRun], *, links: Mapping[int, str] | None = None
 ) -> SafeString:
     """The diagram of an instance, with the state of each row's newest task run, and where it is now."""
+    definition, runs = instance.version.frozen, list(newest)
     return picture(
-        instance.version.frozen,
-        marks={run.row: MARKS[RunState(run.state)] for run in newest},
+        definition,
+        marks={run.row: MARKS[RunState(run.state)] for run in runs},
         current=instance.step if instance.ended_at is None else None,
         links=links,
+        decided_by=_deciders(definition, runs),
     )
 
 
+def _deciders(definition: Definition, runs: Iterable[TaskRun]) -> dict[int, str]:
+    """Who has decided what one person decides: of several, a task run knows only the last."""
+    return {
+        run.row: run.decided_by.get_username()
+        for run in runs
+        if run.decided_by is not None and definition.task(definition.rows[run.row].task).quorum == 1
+    }
+
+
 def newest_of_each_row(instance: RunningProcesses) -> list[TaskRun]:
-    """What the diagram shows of an instance: each row's newest task run, with its row and state alone."""
+    """What the diagram shows of an instance: each row's newest task run, with its row, its state and who decided it."""
     newest = instance.task_runs.order_by().values("row").annotate(newest=Max("pk")).values("newest")
-    return list(TaskRun.objects.filter(pk__in=newest).only("row", "state"))
+    name = f"decided_by__{get_user_model().USERNAME_FIELD}"
+    return list(TaskRun.objects.filter(pk__in=newest).select_related("decided_by").only("row", "state", name))

@@ -56,7 +56,7 @@ def waits_of(instance: RunningProcesses) -> Waits:
 def people_of(instance: RunningProcesses) -> WaitingQuerySet:
     """What of the instance waits for people; `is_stuck` tells whether nobody is left who could decide it."""
     stuck = instance.waiting.undecidable().filter(pk=OuterRef("pk"))
-    found: WaitingQuerySet = instance.waiting.annotate(is_stuck=Exists(stuck)).order_by("pk")
+    found: WaitingQuerySet = instance.waiting.annotate(is_stuck=Exists(stuck)).with_asked().order_by("pk")
     return found
 
 
@@ -143,7 +143,7 @@ def _overdue(waits: Waits, now: datetime) -> Iterator[str]:
 def _reasons(waits: Waits) -> Iterator[str]:
     for waiting in waits.people:
         yield _("for %(who)s to decide “%(task)s”") % {
-            "who": waiting.approver or _("a member of staff"),
+            "who": waiting.asked,
             "task": waiting.task_name,
         }
     for signal in waits.signals:

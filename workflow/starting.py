@@ -21,7 +21,7 @@ from workflow.errors import BadData, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
 from workflow.models.definitions import draft, drafts
-from workflow.models.people import unknown_names
+from workflow.models.people import count_people, unknown_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def processes_named(names: Sequence[str]) -> list[Process]:
 def findings(of: Process | Definition) -> list[Finding]:
     """What is wrong with a definition, or with the draft of a process, in reading order."""
     definition = draft(of) if isinstance(of, Process) else of
-    return lint(definition, check_code=check_code, unknown_approvers=unknown_names)
+    return lint(definition, check_code=check_code, unknown_approvers=unknown_names, count_people=count_people)
 
 
 def ready(processes: Sequence[Process]) -> dict[str, Definition]:

@@ -6,7 +6,7 @@ besides. Time is elapsed time: where a clock is put forward during a shift, that
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import islice, pairwise
@@ -26,6 +26,9 @@ LISTED = 5
 """Days of each sort that an explanation names."""
 
 NOTHING = timedelta()
+SHORT = timedelta(hours=1)
+"""What is shorter is told with seconds: to the minute, the sum would look wrong."""
+
 MINUTES_A_DAY = 24 * 60
 
 
@@ -165,18 +168,22 @@ class Counted:
     why: str
 
 
-def add(calendar: Calendar, moment: datetime, span: Span) -> Counted:
+def add(calendar: Calendar, moment: datetime, span: Span, *, told_in: tzinfo | None = None) -> Counted:
     """The moment that much working time later, or, for a negative span, before. Raises `NoWorkingTime`.
+
+    It is told by the clocks of the calendar; where there is none, by those of the zone `told_in`.
 
     A working day later is the same time of the next day on which people work, if they do at that time; else when they
     last did before. What comes while nobody works counts from when they begin.
     """
+    teller = calendar if calendar.name or told_in is None else replace(calendar, zone=told_in)
     if not span.days and not span.time:
-        return Counted(at=moment, why=_("At %(written)s.") % {"written": _written(moment, calendar)})
+        told = _("At %(written)s (%(zone)s).") % {"written": _written(moment, teller), "zone": teller.zone}
+        return Counted(at=moment, why=told)
     step = -1 if span.is_before else 1
     at, days = _days(calendar, moment, abs(span.days), step) if span.days else (moment, [])
     at, portions = _time(calendar, at, abs(span.time), step) if span.time else (at, [])
-    return Counted(at=at, why=_told(calendar, span, moment, at, [*days, *portions]))
+    return Counted(at=at, why=_told(teller, span, moment, at, [*days, *portions]))
 
 
 Portions = list[tuple[date, timedelta | None]]
@@ -256,18 +263,21 @@ MONTHS = (
 
 def _told(calendar: Calendar, span: Span, moment: datetime, at: datetime, portions: Portions) -> str:
     what = _("%(span)s before %(moment)s") if span.is_before else _("%(span)s from %(moment)s")
-    what %= {"span": _words(span, calendar), "moment": _written(moment, calendar)}
+    is_short = not span.days and abs(span.time) < SHORT
+    what %= {"span": _words(span, calendar), "moment": _written(moment, calendar, seconds=is_short)}
+    written = _written(at, calendar, seconds=is_short)
     if not calendar.name:
-        return _("%(what)s: %(written)s. There is no calendar, so all time counts.") % {
+        return _("%(what)s: %(written)s (%(zone)s). There is no calendar, so all time counts.") % {
             "what": what,
-            "written": _written(at, calendar),
+            "written": written,
+            "zone": calendar.zone,
         }
     counted = _listed([_day(day) + (f" {_hours(time)}" if time else "") for day, time in portions])
     told = _("%(what)s, by the calendar %(name)r (%(zone)s): %(written)s. Counted: %(counted)s.") % {
         "what": what,
         "name": calendar.name,
         "zone": calendar.zone,
-        "written": _written(at, calendar),
+        "written": written,
         "counted": counted,
     }
     off = calendar.days_off(*map(calendar.day_of, sorted((moment, at))))
@@ -299,9 +309,9 @@ def _day(day: date) -> str:
     return _("%(weekday)s %(day)d %(month)s") % {"weekday": _(weekday), "day": day.day, "month": _(month)}
 
 
-def _written(moment: datetime, calendar: Calendar) -> str:
+def _written(moment: datetime, calendar: Calendar, *, seconds: bool = False) -> str:
     local = moment.astimezone(calendar.zone)
-    return f"{_day(local)} {local:%Y %H:%M}"
+    return f"{_day(local)} {local:%Y} {local:{'%H:%M:%S' if seconds else '%H:%M'}}"
 
 
 # As people write them

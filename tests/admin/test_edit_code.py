@@ -62,6 +62,13 @@ def test_an_approver_can_be_named_but_not_worked_out(client: Client, login: Logi
     assert made.tasks.get(name="C").approver == "olga"
 
 
+@pytest.mark.parametrize("field", ["approver", "escalate_to"])
+def test_a_name_that_is_only_commas_is_refused(client: Client, login: Login, made: Process, field: str) -> None:
+    login(*OWNER)
+    response = Draft(client, made).set(**{"tasks__2__due": "1d", f"tasks__2__{field}": " , ,"}).press()
+    assert found(response, f"id_tasks-2-{field}_error") == "This names nobody. Name users or groups, or clear it."
+
+
 def test_an_approver_that_is_worked_out_stays_as_it_is(client: Client, login: Login, made: Process) -> None:
     login(*OWNER)
     Draft(client, made).set(tasks__1__approver="=evil()", tasks__1__name="B2").press()

@@ -102,7 +102,7 @@ class TestPages:
             "Ablehnen",
             "Worum es geht",
             "Fällig",
-            "in 1 Tag",
+            "in 2 Tagen",
             "2 Tage ab ",
             "Es gibt keinen Kalender",
         ):

@@ -61,6 +61,6 @@ def test_after_a_time_without_engines_one_is_reminded_once(people: People) -> No
     sign("anna", due="4h", remind="-1h, 0, 1h")
     waits("Sign")
     assert told_after(50) == [("Overdue", "anna@example.com")]
-    assert "was due March 2, 2026, 1 p.m." in mail.outbox[0].body
+    assert "was due March 2, 2026, 1 p.m. (UTC)" in mail.outbox[0].body
     assert WaitingForApproval.objects.exists()
     assert not Notice.objects.filter(due_at__isnull=False).exists()

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from tests.build import code, form, manual, process
 from tests.people.conftest import People
@@ -80,6 +82,20 @@ class TestDue:
         sign(due="2d 3h")
         workflow.start("P")
         assert workflow.waiting("P", "Sign").due_at == FRIDAY + timedelta(days=2, hours=3)
+
+    def test_who_asks_is_told_by_their_own_clock_and_who_was_quicker_too(
+        self, workflow: Workflow, people: People
+    ) -> None:
+        sign(due="2h")
+        workflow.start("P")
+        waiting = workflow.waiting("P", "Sign")
+        operations.approve(waiting, by=people.anna)
+        for zone, hours in (("Asia/Tokyo", 9), ("UTC", 0)):
+            with timezone.override(ZoneInfo(zone)):
+                due = waiting.due_at + timedelta(hours=hours)
+                assert f" {due:%H:%M} ({zone}). There is no calendar" in operations.why_due(waiting)
+                with pytest.raises(AlreadyDecided, match=f" at {due - timedelta(hours=2):%Y-%m-%d %H:%M}. Nothing"):
+                    operations.approve(waiting, by=people.bert)
 
     def test_a_calendar_that_is_gone_or_wrong_keeps_no_task_from_waiting(self, workflow: Workflow) -> None:
         calendar = office()

@@ -7,9 +7,10 @@ from django.contrib.auth.models import Group, User
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
-from workflow import operations
+from workflow import clock, operations
 from workflow.errors import AlreadyDecided, BadData, NotAllowed, NotPermitted
 from workflow.models import Intervention, Process, RunningProcesses, WaitingForApproval
+from workflow.standing import standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,6 +84,16 @@ class TestDelegate:
         assert told() == [("delegate", "'Sign' to emil", "carl", "you know it better")]
         assert operations.approve(waiting, by=people.emil).decided_by == people.emil
 
+    def test_nobody_hands_it_on_to_themselves(self, people: People) -> None:
+        sign()
+        waiting = waits("Sign")
+        with pytest.raises(NotPermitted, match=r"^It is yours already\.$"):
+            operations.delegate(waiting, people.carl, people.carl)
+        assert told() == []
+        operations.delegate(waiting, people.operator, people.operator)  # who was not asked takes it
+        with pytest.raises(NotPermitted, match="yours already"):
+            operations.delegate(waiting, people.operator, people.operator)
+
     def test_who_gives_it_back_gives_it_to_all(self, people: People) -> None:
         sign()
         waiting = waits("Sign")
@@ -95,6 +106,8 @@ class TestDelegate:
         waiting = waits("Sign")
         operations.delegate(waiting, people.emil, people.carl)
         assert "it was handed on" in operations.why_not(people.carl, waiting)
+        assert operations.why_not(people.bert, waiting).endswith(": it waits for anna, managers, emil.")
+        assert standing(waiting.rpid, now=clock.now()) == "It waits for anna, managers, emil to decide “Sign”."
         assert list(operations.inbox(people.dora)) == [waiting]
         operations.delegate(waiting, people.carl, people.emil)
         assert operations.may_decide(people.carl, waiting)

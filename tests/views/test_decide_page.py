@@ -15,7 +15,7 @@ from tests.views.conftest import People, Visit
 from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, press, text
 from workflow import clock, operations
-from workflow.models import Absence, Decision, RunningProcesses, TaskRun, Upload, WaitingForApproval
+from workflow.models import Absence, Decision, Process, RunningProcesses, TaskRun, Upload, WaitingForApproval
 from workflow.testing import Workflow
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +52,16 @@ def test_values_are_text_whatever_is_in_them(people: People, visit: Visit) -> No
     shown = visit(people.anna).get(address(waiting)).content.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     assert not any(tag in shown for tag in ("<script>alert", "<b>key", "<i>", "<u>"))
+
+
+def test_a_long_text_scrolls_in_its_own_place_and_a_short_one_does_not(people: People, visit: Visit) -> None:
+    process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    lines = "\n".join(["Once more."] * 14)
+    waiting = waits("Claim", {"story": "word " * 6_000, "lines": lines, "short": "one\ntwo"})
+    shown = visit(people.anna).get(address(waiting)).content.decode()
+    for label in ("Story", "Lines"):
+        assert f'<div class="long-text tall" tabindex="0" role="region" aria-label="{label}">' in shown
+    assert '<div class="long-text">one' in shown
 
 
 def test_who_approves_is_told_and_it_goes_on(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
@@ -132,6 +142,14 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(people: People, v
     assert not Decision.objects.exists()
 
 
+def test_one_mistake_is_told_once(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    form(made, "Sign", account={"kind": "text", "required": True})
+    response = press(visit(people.anna), waits("Claim"), **{"answer-account": "a\0b"})
+    assert response.status_code == 422
+    assert [said for _, _, said in response.context["errors"]] == ["Null characters are not allowed."]
+
+
 def test_a_comment_that_is_too_long_is_refused(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
     response = press(visit(people.anna), waiting, comment="x" * 2_001)
     assert response.status_code == 422
@@ -167,7 +185,7 @@ class TestRefused:
         waiting.rpid.save(update_fields=["started_by"])
         operations.resolve_again(waiting)
         client = visit(people.mark)
-        why = f"mark may not decide 'Sign' of instance {waiting.rpid_id}: nobody decides what they have started themselves."
+        why = "You may not decide this: nobody decides what they have started themselves."
         page = client.get(address(waiting))
         assert page.status_code == 200
         assert why in text(page)
@@ -289,7 +307,7 @@ class TestTooLate:
         assert client.post(address(waiting), given).status_code == 302
         again = client.post(address(waiting), given)
         assert again.status_code == 409
-        assert "mark has decided 'Sign' of instance" in text(again)
+        assert "You have decided this already; the others are still asked." in text(again)
         assert "1 of 2 mark" in text(visit(people.mona).get(address(waiting)))
         assert Decision.objects.count() == 1
 
@@ -330,6 +348,34 @@ class TestTooLate:
         assert WaitingForApproval.objects.get().question == "Two?"
 
 
+class TestWhatWasTyped:
+    """It is shown on the page that tells why nothing was done, so that nobody has to write it again."""
+
+    def test_when_somebody_has_claimed_it_meanwhile(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        client = visit(people.anna)
+        (seen,) = fields(client.get(address(waiting)), "seen")
+        operations.claim(waiting, people.mark)
+        given = {"seen": seen, "decision": "approve", "comment": "a <long> story", "answer-cost_centre": "4711"}
+        response = client.post(address(waiting), given)
+        assert response.status_code == 403
+        page = response.content.decode()
+        assert "What you had typed" in page
+        assert "readonly>a &lt;long&gt; story</textarea>" in page
+        assert "Cost centre 4711" in text(response)
+        assert seen not in page
+
+    def test_when_somebody_was_quicker(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
+        client = visit(people.anna)
+        (seen,) = fields(client.get(address(waiting)), "seen")
+        operations.approve(waiting, by=people.mark)
+        response = client.post(address(waiting), {"seen": seen, "decision": "approve", "comment": "a story"})
+        assert response.status_code == 409
+        assert "a story</textarea>" in response.content.decode()
+        assert "What you had typed" not in text(client.get(address(waiting)))
+
+
 class TestHandedOn:
     """Claimed, released, handed on."""
 
@@ -368,7 +414,11 @@ class TestHandedOn:
         client = visit(people.anna)
         response = client.post(address(waiting, "delegate"), {"to": "bart"}, follow=True)
         assert response.redirect_chain == [(address(waiting), 302)]
-        assert messages(response)[0].startswith("There is no active user 'bart'. Did you mean 'bert'")
+        (told,) = messages(response)
+        assert told.startswith("There is no active user 'bart'. Did you mean 'bert'")
+        assert text(response).count("There is no active user") == 1
+        response = client.post(address(waiting, "delegate"), {"to": "xyzzy"}, follow=True)
+        assert messages(response) == ["There is no active user 'xyzzy'."]
         response = client.post(address(waiting, "delegate"), {"to": "emil"}, follow=True)
         assert "nobody decides what they have started themselves" in messages(response)[0]
         waiting.refresh_from_db()
@@ -379,15 +429,27 @@ class TestHandedOn:
         for verb in ("claim", "release", "delegate"):
             assert client.get(address(waiting, verb)).status_code == 405
 
-    def test_people_are_offered_by_the_beginning_of_their_names(self, people: People, visit: Visit) -> None:
+    def test_people_are_offered_by_the_beginning_of_their_names(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
         User.objects.create_user("annabel", is_active=False)
-        client = visit(people.emil)
+        client = visit(people.mark)
         assert (
             client.get("/people/?q=HUB").content.decode().strip() == '<option value="anna">Anna Huber (anna)</option>'
         )
         assert client.get("/people/?q=ann").content.decode().count("<option") == 1
-        assert not client.get("/people/?q=").content.strip()
+        for short in ("", "a"):
+            assert not client.get(f"/people/?q={short}").content.strip()
         assert client.get("/people/?q=%00").status_code == 200
+
+    def test_people_are_offered_only_to_who_has_something_to_do(
+        self, people: People, visit: Visit, waiting: WaitingForApproval
+    ) -> None:
+        client = visit(people.bert)
+        assert client.get("/people/?q=ann").status_code == 403
+        Process.objects.update(starters="bert")
+        assert client.get("/people/?q=ann").status_code == 200
+        assert visit(people.root).get("/people/?q=ann").status_code == 200
 
 
 def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: WaitingForApproval) -> None:

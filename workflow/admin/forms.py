@@ -98,6 +98,8 @@ class TaskForm(forms.ModelForm):
         text: str = self.cleaned_data[field]
         if not self.may_edit_code and field in self.changed_data and approvers.is_expression(text):
             raise forms.ValidationError(NO_CODE)
+        if approvers.is_only_commas(text):
+            raise forms.ValidationError(_("This names nobody. Name users or groups, or clear it."))
         return text
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from workflow.definition import Definition, Row
-from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, task_of, time_out
+from workflow.diagram.parts import DECIDED, Jump, Kind, Mark, Way, deciders, jumps, kind_of, task_of, time_out
 from workflow.diagram.text import Font, clean, shorten, wrap
 from workflow.diagram.words import ends_when_rejected
 from workflow.language import gettext as _
@@ -94,7 +94,9 @@ class Card:
         return self.ports_top + sum(above.height for above in self.ports[:port]) + SMALL_LINE / 2
 
 
-def card(definition: Definition, index: int, *, width: float, mark: Mark | None, problem: bool) -> Card:
+def card(
+    definition: Definition, index: int, *, width: float, mark: Mark | None, problem: bool, decided_by: str = ""
+) -> Card:
     """The box's text. `problem` leaves room for the sign that warns of a mistake."""
     row = definition.rows[index]
     task = task_of(definition, row)
@@ -106,7 +108,7 @@ def card(definition: Definition, index: int, *, width: float, mark: Mark | None,
         width=width,
         condition=_condition(row, inside),
         name=wrap(row.task, font=NAME, width=beside_icons, lines=NAME_LINES) or (_("(no task)"),),
-        notes=tuple(_notes(definition, row, width=inside, mark=mark)),
+        notes=tuple(_notes(definition, row, width=inside, mark=mark, decided_by=decided_by)),
         ports=tuple(_ports(definition, row, width=inside)),
     )
 
@@ -117,7 +119,7 @@ def _condition(row: Row, width: float) -> tuple[str, ...]:
     return tuple(line if number else word + line for number, line in enumerate(lines))
 
 
-def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None) -> Iterator[Note]:
+def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None, decided_by: str) -> Iterator[Note]:
     task = task_of(definition, row)
     kind = kind_of(task)
     if mark is not None:
@@ -125,7 +127,10 @@ def _notes(definition: Definition, row: Row, *, width: float, mark: Mark | None)
     if kind in NO_WORK:
         yield Note(text=_(NO_WORK[kind]), icon="warning", style="warning")
     if task is not None and kind is Kind.MANUAL:
-        yield Note(text=shorten(_("by %(who)s") % {"who": deciders(task)}, font=SMALL, width=width), icon="")
+        # Of what is decided, whom it had asked would read as who did it.
+        who = clean(decided_by) if mark in DECIDED else deciders(task)
+        if who:
+            yield Note(text=shorten(_("by %(who)s") % {"who": who}, font=SMALL, width=width), icon="")
     if task is not None and kind is Kind.SUBPROCESS:
         yield Note(
             text=shorten(_("runs %(process)s") % {"process": clean(task.subprocess)}, font=SMALL, width=width), icon=""

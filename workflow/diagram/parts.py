@@ -25,6 +25,10 @@ class Mark(Enum):
     CANCELLED = gettext_noop("cancelled")
 
 
+DECIDED = frozenset({Mark.DONE, Mark.REJECTED})
+"""Marks of a manual task that people have decided."""
+
+
 class Kind(Enum):
     """What a row's task is; a draft's may be nothing yet, or a name that no task has."""
 

@@ -16,6 +16,7 @@ from workflow.diagram.words import NO_MARKS, describe, row_words, title
 from workflow.language import gettext as _
 
 NO_LINKS: Mapping[int, str] = {}
+NO_NAMES: Mapping[int, str] = {}
 BADGE = 20  # height of the plate with a step's number
 OVERLAP = 3  # how far it reaches down over the step
 
@@ -27,14 +28,17 @@ def render(
     current: int | None = None,
     problems: Collection[int] = (),
     links: Mapping[int, str] = NO_LINKS,
+    decided_by: Mapping[int, str] = NO_NAMES,
 ) -> str:
     """The picture as one `<svg>` element, equal for equal arguments. Never raises for what a draft holds.
 
-    `marks`, `problems` and `links` go by a row's index; `current` is the sequence number to point out. An address
+    `marks`, `problems`, `links` and `decided_by`, which tells who did decide, go by a row's index; `current` is the sequence number to point out. An address
     in `links` that could do more than open a page is left out. Everything in the result is escaped.
     """
     safe = {index: address for index, address in links.items() if is_safe(address)}
-    picture = _Picture(definition=definition, marks=marks, current=current, problems=problems, links=safe)
+    picture = _Picture(
+        definition=definition, marks=marks, current=current, problems=problems, links=safe, decided_by=decided_by
+    )
     return tostring(picture.draw(), encoding="unicode")
 
 
@@ -45,6 +49,7 @@ class _Picture:
     current: int | None
     problems: Collection[int]
     links: Mapping[int, str]
+    decided_by: Mapping[int, str]
 
     def draw(self) -> Element:
         layout = lay_out(self.definition, [self._card(index) for index in range(len(self.definition.rows))])
@@ -63,6 +68,7 @@ class _Picture:
             width=box_width(len(self.definition.step(self.definition.rows[index].sequence))),
             mark=self.marks.get(index),
             problem=index in self.problems,
+            decided_by=self.decided_by.get(index, ""),
         )
 
     def _root(self, area: Rectangle) -> Element:

@@ -3,7 +3,19 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from workflow.definition import Definition, Row
-from workflow.diagram.parts import Jump, Kind, Mark, Way, deciders, jumps, kind_of, leading_on, task_of, time_out
+from workflow.diagram.parts import (
+    DECIDED,
+    Jump,
+    Kind,
+    Mark,
+    Way,
+    deciders,
+    jumps,
+    kind_of,
+    leading_on,
+    task_of,
+    time_out,
+)
 from workflow.diagram.text import clean
 from workflow.language import gettext as _
 from workflow.language import gettext_noop, ngettext
@@ -80,7 +92,7 @@ def _onward(definition: Definition, sequence: int) -> str:
 
 
 def _row_sentences(definition: Definition, row: Row, *, mark: Mark | None, problem: bool) -> Iterator[str]:
-    yield _task_words(definition, row)
+    yield _task_words(definition, row, is_decided=mark in DECIDED)
     if mark is not None:
         yield _("It is %(value)s.") % {"value": _(mark.value)}
     if limit := time_out(task_of(definition, row)):
@@ -97,12 +109,14 @@ def _row_sentences(definition: Definition, row: Row, *, mark: Mark | None, probl
         yield _("It has a mistake.")
 
 
-def _task_words(definition: Definition, row: Row) -> str:
+def _task_words(definition: Definition, row: Row, *, is_decided: bool) -> str:
     task = task_of(definition, row)
     name = _quoted(row.task)
     if task is None:
         return _("%(name)s, a task that does not exist.") % {"name": name}
     match kind_of(task):
+        case Kind.MANUAL if is_decided:
+            return _("%(name)s, which asked %(who)s.") % {"name": name, "who": clean(deciders(task))}
         case Kind.MANUAL:
             return _("%(name)s, decided by %(who)s.") % {"name": name, "who": clean(deciders(task))}
         case Kind.CODE:

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from workflow.deciding import Circle
+from workflow.deciding import Circle, Reason
 from workflow.models.decisions import Decision
 
 
@@ -47,6 +47,13 @@ def called(text: str, *, anywhere: bool = False) -> QuerySet[Any]:
 def unknown_names(names: Sequence[str]) -> Sequence[str]:
     """Those of `names` that are neither an active user's nor a group's."""
     return find(names).unknown
+
+
+def count_people(names: Sequence[str]) -> int:
+    """How many active people these names stand for; no names stand for all members of staff."""
+    found = find(names)
+    users = dict.fromkeys(found.users.values(), Reason.NAMED)
+    return eligible(Circle(users=users, groups=frozenset(found.groups.values()), staff=not names))
 
 
 def deciders(instance: int, task: str) -> set[int]:

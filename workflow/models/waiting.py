@@ -11,8 +11,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from workflow import approvers
 from workflow.deadlines import Event
 from workflow.deciding import Bar, Reason
 from workflow.definition import Field, TaskDefinition
@@ -77,6 +79,12 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
     def overdue(self, now: datetime) -> Self:
         """What should have been decided by then."""
         return self.filter(due_at__lte=now)
+
+    def with_asked(self) -> Self:
+        """With whom each asks, by one query more: for `asked`."""
+        return self.prefetch_related(
+            models.Prefetch("assignees", queryset=Assignee.objects.select_related("user", "group"))
+        )
 
     def undecidable(self) -> Self:
         """What too few active people are left for, whoever was named; superusers don't count, who can always decide."""
@@ -159,6 +167,13 @@ class WaitingForApproval(models.Model):
     @events.setter
     def events(self, events: Sequence[Event]) -> None:
         self.schedule = [event.to_json() for event in events]
+
+    @property
+    def asked(self) -> str:
+        """Whom it asks, in words: its approver, and those to whom it was handed on or escalated."""
+        added = [str(one) for one in self.assignees.all() if one.reason in {Reason.DELEGATED, Reason.ESCALATED}]
+        named = approvers.names(self.approver) or [gettext("a member of staff")]
+        return ", ".join(dict.fromkeys([*named, *added]))
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether it should have been decided by then."""

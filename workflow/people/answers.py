@@ -17,7 +17,7 @@ from workflow.questions import LONGEST_NAME
 
 LONGEST_TEXT = 1_000
 MOST_DIGITS, MOST_DECIMALS = 15, 4
-"""Of an amount of money: more than any currency has, and no way to write endless numbers."""
+"""Of an amount of money: more than any currency has, and no way to write endless numbers. Of a number, what is kept exactly."""
 
 YES = frozenset({"yes", "true", "on", "1"})
 NO = frozenset({"no", "false", "off", "0"})
@@ -126,13 +126,19 @@ def _number(value: Any) -> int | float:
     found = float(number)
     if not math.isfinite(found):
         raise _Wrong(_("This number is too large."))
+    if Decimal(repr(found)) != number:  # nobody shall find another number in the data than they have given
+        raise _Wrong(_("This number has too many digits. Give up to %(most)d.") % {"most": MOST_DIGITS})
     return found
 
 
 def _money(value: Any) -> Decimal:
     amount = _decimal(value)
     exponent = amount.as_tuple().exponent
-    if amount.adjusted() >= MOST_DIGITS or (isinstance(exponent, int) and exponent < -MOST_DECIMALS):
+    if amount.adjusted() >= MOST_DIGITS:
+        raise _Wrong(
+            _("This amount is too large. Give up to %(most)d digits before the decimals.") % {"most": MOST_DIGITS}
+        )
+    if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
         raise _Wrong(_("Give an amount with up to %(most)d decimals, such as 12.50.") % {"most": MOST_DECIMALS})
     return amount
 

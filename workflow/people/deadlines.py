@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from workflow import deadlines, notices, transitions
@@ -25,14 +26,15 @@ def set_deadlines(waiting: WaitingForApproval, run: TaskRun, task: TaskDefinitio
 
 
 def why_due(waiting: WaitingForApproval) -> str:
-    """How it was counted when a task is due, in the language of whoever asks.
+    """How it was counted when a task is due, in the language and the zone of whoever asks.
 
-    That was written down in the site's language. Where the calendar still says the same, it can be told anew.
+    That was written down in those of the site. Where the calendar still says the same, it can be told anew.
     """
     if waiting.due_at is None or waiting.question:
         return waiting.due_why
     calendar, problem = calendar_named(waiting.definition.calendar)
-    counted = deadlines.counted_due(waiting.definition, waiting.queued_at, calendar)
+    here = timezone.get_current_timezone()
+    counted = deadlines.counted_due(waiting.definition, waiting.queued_at, calendar, told_in=here)
     return problem + counted.why if counted.at == waiting.due_at else waiting.due_why
 
 

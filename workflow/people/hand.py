@@ -65,6 +65,8 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
         right = None if by is None else Rights(by).to(current)
         if right is not None and not isinstance(right, May) and not _operates(by):
             _refuse(right, by, current)
+        if by is not None and to.pk == by.pk and (current.claimed_by_id == by.pk or _is_asked(by, current)):
+            raise NotPermitted(_("It is yours already."))
         _refuse_receiver(to, current)
         Assignee.objects.get_or_create(waiting=current, user=to, defaults={"reason": Reason.DELEGATED})
         if current.quorum == 1:

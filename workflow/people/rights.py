@@ -1,6 +1,6 @@
 """Who may decide what waits for people, and what waits for whom."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -101,25 +101,26 @@ def decidable(user: Any, waiting: Iterable[WaitingForApproval]) -> list[WaitingF
     return [one for one in waiting if isinstance(rights.to(one), May)]
 
 
-def why_not(user: Any, waiting: WaitingForApproval) -> str:
-    """A sentence that says why the user may not decide; blank where they may."""
-    return reason(Rights(user).to(waiting), user, waiting)
+def why_not(user: Any, waiting: WaitingForApproval, *, to_them: bool = False) -> str:
+    """A sentence that says why the user may not decide, as it is said `to_them` or to others; blank where they may."""
+    return reason(Rights(user).to(waiting), user, waiting, to_them=to_them)
 
 
-def reason(found: Right, user: Any, waiting: WaitingForApproval) -> str:
+def reason(found: Right, user: Any, waiting: WaitingForApproval, *, to_them: bool = False) -> str:
     """What a right that is none means, as a sentence; blank for one that is."""
     if isinstance(found, May):
         return ""
-    return _REASONS[found]() % {
+    texts = {**_REASONS, **_REASONS_TO_THEM} if to_them else _REASONS
+    return texts[found]() % {
         "user": user.get_username(),
         "task": repr(waiting.task_name),
         "instance": waiting.rpid_id,
-        "who": waiting.approver or _("a member of staff"),
+        "who": waiting.asked,
         "holder": waiting.claimed_by.get_username() if waiting.claimed_by else "",
     }
 
 
-_REASONS = {
+_REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.INACTIVE: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: the user is not active."),
     Refused.NOT_ASKED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: it waits for %(who)s."),
     Refused.CLAIMED: lambda: _(
@@ -133,6 +134,16 @@ _REASONS = {
     ),
     Bar.VOTED: lambda: _("%(user)s has decided %(task)s of instance %(instance)s already; the others are still asked."),
     Bar.DELEGATED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s any more: it was handed on."),
+}
+
+
+_REASONS_TO_THEM: Mapping[Bar | Refused, Callable[[], str]] = {
+    Refused.NOT_ASKED: lambda: _("You may not decide this: it waits for %(who)s."),
+    Refused.CLAIMED: lambda: _("You may not decide this: %(holder)s has claimed it, and can release it."),
+    Bar.STARTER: lambda: _("You may not decide this: nobody decides what they have started themselves."),
+    Bar.DID: lambda: _("You may not decide this: it is for somebody else than who did the other task."),
+    Bar.VOTED: lambda: _("You have decided this already; the others are still asked."),
+    Bar.DELEGATED: lambda: _("You may not decide this any more: it was handed on."),
 }
 
 

@@ -14,13 +14,19 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import npgettext_lazy
 
-from workflow import clock, operations
+from workflow import clock, moments, operations
+from workflow.definition import Field
 from workflow.models import InstanceState, RunState
 
 register = template.Library()
 
 MOST_COUNTED = 99
 """Beyond it a number says nothing more to people, and costs the more to count."""
+
+ANSWER = "answer-"
+"""With which the names of a form's fields begin."""
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 UNITS: Any = {
     "year": npgettext_lazy("after for, in and before ago", "%(num)d year", "%(num)d years", "num"),
@@ -81,7 +87,36 @@ def _from_now(at: datetime) -> str:
         return _("just now")
     if at < now:
         return _("%(span)s ago") % {"span": timesince(at, now, time_strings=UNITS, depth=1)}
-    return _("in %(span)s") % {"span": timeuntil(at, now, time_strings=UNITS, depth=1)}
+    return _("in %(span)s") % {"span": _until(at, now)}
+
+
+def _until(at: datetime, now: datetime) -> str:
+    """How long it is till then, to the nearest hour, or, from a day and a half on, to the nearest day.
+
+    Rounded down, what is due in two days would be due "in 1 day" from the next second on, all day long.
+    """
+    left = at - now
+    if HOUR <= left < 36 * HOUR:
+        return str(UNITS["hour"] % {"num": round(left / HOUR)})
+    if 36 * HOUR <= left < 14 * DAY:
+        return str(UNITS["day"] % {"num": round(left / DAY)})
+    return timeuntil(at, now, time_strings=UNITS, depth=1)
+
+
+@register.inclusion_tag("workflow/typed.html", takes_context=True)
+def what_was_typed(context: Context) -> dict[str, Any]:
+    """The comment and the answers that came with what was refused: nobody shall have to write them again."""
+    request = context.get("request")
+    posted = list(request.POST.items()) if request is not None else []
+    labels = {"comment": _("Comment")}
+    labels |= {name: Field(name=name.removeprefix(ANSWER)).title for name, _answer in posted if name.startswith(ANSWER)}
+    return {"typed": [(labels[name], text) for name, text in posted if name in labels and text.strip()]}
+
+
+@register.filter
+def with_zone(at: datetime) -> str:
+    """A moment with its zone: in a message, nobody can tell by which clocks it is."""
+    return moments.with_zone(at)
 
 
 @register.filter

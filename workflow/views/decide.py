@@ -69,7 +69,7 @@ class DecideView(PageView):
         return self._decide(waiting, verb, comment, asked)
 
     def _refuse(self, waiting: WaitingForApproval) -> None:
-        if why := operations.why_not(self.request.user, waiting):
+        if why := operations.why_not(self.request.user, waiting, to_them=True):
             is_voted = operations.Rights.kept(self.request.user).to(waiting) is Bar.VOTED
             raise AlreadyDecided(why) if is_voted else NotAllowed(why)
 
@@ -125,7 +125,7 @@ class DecideView(PageView):
             instance=instance,
             run=waiting.task_run,
             may_decide=isinstance(right, May),
-            why_not=operations.why_not(user, waiting),
+            why_not=operations.why_not(user, waiting, to_them=True),
             on_behalf_of=_on_behalf_of(right, user),
             is_mine=waiting.claimed_by_id == user.pk,
             is_overdue=waiting.is_overdue(now),

@@ -21,6 +21,8 @@ MOST_LEVELS = 4
 """Deeper values are shown as JSON."""
 LONGEST = 5_000
 """Characters of one text."""
+CHARACTERS_A_LINE = 80
+MOST_TALL = 12 * CHARACTERS_A_LINE
 SUMMARY_VALUES, SUMMARY_LONGEST = 3, 60
 
 
@@ -31,6 +33,11 @@ class Shown:
     kind: str
     value: Any = None
     more: int = 0
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether a text would push what comes after it out of sight, so that it scrolls in a place of its own."""
+        return self.kind == "long" and len(self.value) + CHARACTERS_A_LINE * self.value.count("\n") > MOST_TALL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ from workflow.views.facts import full_name
 from workflow.views.found import found_run, told
 
 PEOPLE_OFFERED = 10
+LEAST_TYPED = 2
+"""Characters; with fewer, it would be a list of everybody."""
 
 
 class ClaimView(PageView):
@@ -68,10 +70,18 @@ class DelegateView(PageView):
 
 
 class PeopleView(PageView):
-    """The people whose names begin with what is being typed, for fields that ask for a person."""
+    """The people whose names begin with what is being typed, for fields that ask for a person: for who has such fields."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        if not _takes_part(request.user):
+            return HttpResponse(status=403)
         text = request.GET.get("q", "").replace("\0", "").strip()[:100]
-        found = called(text)[:PEOPLE_OFFERED] if text else ()
+        found = called(text)[:PEOPLE_OFFERED] if len(text) >= LEAST_TYPED else ()
         people = [(user.get_username(), full_name(user)) for user in found]
         return self.page("people.html", people=people)
+
+
+def _takes_part(user: Any) -> bool:
+    """Whether something waits for the user, or there is a process that they may start."""
+    rights = operations.Rights.kept(user)
+    return user.is_superuser or operations.inbox(user, rights).exists() or operations.startable(user).exists()

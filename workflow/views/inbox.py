@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from workflow import clock, operations
+from workflow.models import Process
 from workflow.templatetags.workflow import counted
 from workflow.views.base import PageView
 from workflow.views.filters import AGES, TABS, Filters
@@ -14,7 +15,7 @@ from workflow.views.rows import digest, rows
 
 PAGE = 25
 LOOKED_AT_FOR_PROCESSES = 1_000
-"""Of a longer inbox, its first tasks say which processes can be chosen."""
+"""Tasks of an inbox that say which processes can be chosen. Of a longer one the other processes are asked for by name."""
 
 
 class InboxView(PageView):
@@ -54,12 +55,22 @@ class InboxView(PageView):
 
 def _choices(filters: Filters, inbox: Any) -> dict[str, Any]:
     """The tabs, each with its address, and what a choice offers: all that is asked for stays as it is besides."""
-    processes = set(inbox.order_by()[:LOOKED_AT_FOR_PROCESSES].values_list("process_name", flat=True))
     return {
         "tabs": [(label, filters.query(tab=tab), tab == filters.tab) for tab, label in TABS.items()],
         "ages": AGES.items(),
-        "processes": sorted({*processes, *filter(None, [filters.process])}),
+        "processes": sorted({*_processes(inbox), *filter(None, [filters.process])}),
     }
+
+
+def _processes(inbox: Any) -> set[str]:
+    """The names of the processes of which something is in the inbox."""
+    first = list(inbox.order_by()[:LOOKED_AT_FOR_PROCESSES].values_list("process_name", flat=True))
+    found = set(first)
+    if len(first) == LOOKED_AT_FOR_PROCESSES:
+        # Only what waits of the others is looked through, by the index of names, and not thousands of tasks of one process.
+        others = Process.objects.exclude(name__in=found).order_by().values("name")
+        found.update(inbox.filter(process_name__in=others).order_by().values_list("process_name", flat=True).distinct())
+    return found
 
 
 class CountView(PageView):

@@ -83,7 +83,10 @@ def _tasks(keys: Sequence[int]) -> Mapping[int, Sequence[Task]]:
     open_runs = TaskRun.objects.filter(instance__in=keys, visit=F("instance__visit"), state__in=OPEN)
     waiting = {
         one.task_run_id: one
-        for one in WaitingForApproval.objects.filter(rpid__in=keys).select_related("claimed_by").order_by("pk")
+        for one in WaitingForApproval.objects.filter(rpid__in=keys)
+        .select_related("claimed_by")
+        .with_asked()
+        .order_by("pk")
     }
     found: dict[int, list[Task]] = {}
     wanted = ("instance_id", "task_name", "state", "started_at", "due_at")
@@ -101,7 +104,7 @@ def _task(run: TaskRun, waiting: WaitingForApproval | None) -> Task:
 def _who(waiting: WaitingForApproval) -> str:
     if waiting.claimed_by is not None:
         return _("claimed by %(who)s") % {"who": waiting.claimed_by.get_username()}
-    who = _("waits for %(who)s") % {"who": waiting.approver or _("a member of staff")}
+    who = _("waits for %(who)s") % {"who": waiting.asked}
     if waiting.quorum > 1:
         return _("%(who)s; %(votes)d of %(quorum)d have approved") % {
             "who": who,

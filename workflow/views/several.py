@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from workflow import operations
-from workflow.errors import WorkflowError
+from workflow.errors import AlreadyDecided, WorkflowError
 from workflow.models import TaskRun, WaitingForApproval
 from workflow.views import shown
 from workflow.views.back import back
@@ -24,6 +25,24 @@ MOST_TOLD = 10
 _RELATED = ("instance", "decided_by", "waiting__task_run", "waiting__claimed_by", "waiting__rpid__version")
 
 
+class Kind(Enum):
+    """Why a task was not decided. Of several of one kind, one message tells."""
+
+    DELETED = auto()
+    TOO_LATE = auto()
+    HAS_FORM = auto()
+    REFUSED = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why one task was not decided: in a sentence, and as the name that it has in a list of them."""
+
+    kind: Kind
+    text: str
+    name: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Word:
     """What somebody has to say to all that they selected."""
@@ -32,7 +51,7 @@ class Word:
     approved: bool
     comment: str
 
-    def faults(self, keys: Sequence[Key]) -> Iterator[str]:
+    def faults(self, keys: Sequence[Key]) -> Iterator[Fault]:
         """Decides each, and says of each that was not decided why."""
         runs = TaskRun.objects.filter(pk__in={key.run for key in keys}).select_related(*_RELATED)
         found = runs.defer("snapshot", "log", "changes", "result").in_bulk()
@@ -41,22 +60,26 @@ class Word:
             if fault := self._fault(found.get(key.run), key):
                 yield fault
 
-    def _fault(self, run: TaskRun | None, key: Key) -> str:
+    def _fault(self, run: TaskRun | None, key: Key) -> Fault | None:
         if run is None:
-            return _("A task was deleted meanwhile.")
+            return Fault(kind=Kind.DELETED, text=_("A task was deleted meanwhile."))
+        name = f"{run.instance.process_name} {run.instance_id}: {run.task_name}"
         waiting: WaitingForApproval | None = getattr(run, "waiting", None)
         if waiting is None or waiting.pk != key.waiting:
-            return operations.who_was_quicker(run)
+            return Fault(kind=Kind.TOO_LATE, text=operations.who_was_quicker(run), name=name)
         if self.approved and any(field.required for field in waiting.fields):
             address = reverse("workflow:decide", args=[run.pk])
             text = _('“{}” of {} has a form to fill in, so it is decided on <a href="{}">its page</a>.')
-            return format_html(text, waiting.task_name, f"{waiting.process_name} {waiting.rpid_id}", address)
+            told = format_html(text, waiting.task_name, f"{waiting.process_name} {waiting.rpid_id}", address)
+            return Fault(kind=Kind.HAS_FORM, text=told, name=format_html('<a href="{}">{}</a>', address, name))
         operation = operations.approve if self.approved else operations.reject
         try:
             operation(waiting, by=self.by, comment=self.comment)
+        except AlreadyDecided as error:
+            return Fault(kind=Kind.TOO_LATE, text=str(error), name=name)
         except WorkflowError as error:
-            return str(error)
-        return ""
+            return Fault(kind=Kind.REFUSED, text=str(error), name=name)
+        return None
 
     def done(self, count: int) -> str:
         """What was done with so many."""
@@ -96,10 +119,27 @@ def _keys(texts: Iterable[str], user: Any) -> Iterator[Key]:
             yield key
 
 
-def _tell(request: HttpRequest, faults: Sequence[str]) -> None:
-    for fault in faults[:MOST_TOLD]:
-        messages.warning(request, fault)
-    more = len(faults) - MOST_TOLD
-    if more > 0:
-        text = ngettext("%(count)d more was not decided.", "%(count)d more were not decided.", more)
-        messages.warning(request, text % {"count": more})
+def _tell(request: HttpRequest, faults: Sequence[Fault]) -> None:
+    for kind in Kind:
+        if alike := [fault for fault in faults if fault.kind is kind]:
+            messages.warning(request, alike[0].text if len(alike) == 1 else _told(kind, alike))
+
+
+def _told(kind: Kind, faults: Sequence[Fault]) -> str:
+    """One message of several that were not decided for the same kind of reason."""
+    match kind:
+        case Kind.DELETED:
+            text = _("{} tasks were deleted meanwhile.")
+        case Kind.TOO_LATE:
+            text = _("{} tasks wait for you no more, and were not changed: {}.")
+        case Kind.HAS_FORM:
+            text = _("{} tasks have a form to fill in, so each is decided on its page: {}.")
+        case Kind.REFUSED:
+            text = _("{} tasks were not decided: {}. Of the first: {}")
+    return format_html(text, len(faults), _listed([fault.name for fault in faults]), faults[0].text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = format_html_join(", ", "{}", ((name,) for name in names[:MOST_TOLD]))
+    more = len(names) - MOST_TOLD
+    return format_html(_("{} and {} more"), listed, more) if more > 0 else listed

@@ -99,7 +99,7 @@
     let typing;
     const offer = async (text) => {
         const people = document.getElementById("people");
-        if (people && text) {
+        if (people && text.length > 1) {
             const answer = await fetch(`${people.dataset.source}?q=${encodeURIComponent(text)}`);
             if (answer.ok && !answer.redirected) {
                 people.innerHTML = await answer.text();
