@@ -177,6 +177,11 @@ class TaskRun(models.Model):
         help_text=_("Since an operator restarted it: calls of earlier attempts don't count."),
     )
     call_number = models.PositiveIntegerField(_("call"), default=0, help_text=_("Which call the snapshot stands at."))
+    begun = models.PositiveSmallIntegerField(
+        _("begun"),
+        default=0,
+        help_text=_("How often that call was begun, without an end: more than once, and engines have died meanwhile."),
+    )
     error = models.JSONField(_("error"), null=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("decided by")
