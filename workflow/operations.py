@@ -156,6 +156,9 @@ def _start(
 ) -> list[RunningProcesses]:
     if subject is not None and subject.pk is None:
         raise BadData(_("The subject, %(subject)r, has not been saved: save it first.") % {"subject": subject})
+    if priority is not None and priority not in Priority.values:
+        known = ", ".join(f"{one.name} ({one:d})" for one in Priority)
+        raise BadData(_("The priority is one of %(known)s, not %(given)r.") % {"known": known, "given": priority})
     starts = [one for one in starting.prepare([(name, data) for name in names]) for _ in range(count)]
     if user is not None:
         _refuse_starter(user, {one.process for one in starts})

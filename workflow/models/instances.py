@@ -127,6 +127,8 @@ class RunningProcesses(models.Model):
                 fields=["start_key"], name="workflow_instance_start_once", condition=~Q(start_key="")
             ),
             models.CheckConstraint(condition=Q(state__in=InstanceState.values), name="workflow_instance_state_known"),
+            # Engines look for these alone: what has another would never run.
+            models.CheckConstraint(condition=Q(priority__in=Priority.values), name="workflow_instance_priority_known"),
             models.CheckConstraint(
                 condition=~Q(state__in=sorted(DUE)) | Q(due_at__isnull=False), name="workflow_instance_due_known"
             ),
