@@ -104,6 +104,22 @@ class TestStart:
         process("Q", {"A": code("1")}, (1, "A"))
         assert [one.process_name for one in operations.start_many(["P", "Q"], count=2)] == ["P", "P", "Q", "Q"]
 
+    def test_each_with_data_of_its_own(self) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        process("Q", {"A": code("1")}, (1, "A"))
+        started = operations.start_many("P", [{"n": 1}, {"n": 2}])
+        assert [(one.process_name, one.data) for one in started] == [("P", {"n": 1}), ("P", {"n": 2})]
+        started = operations.start_many(["P", "Q"], [{"n": 1}, None], count=2)
+        assert [(one.process_name, one.data.get("n")) for one in started] == [
+            *[("P", 1), ("P", 1), ("P", None), ("P", None)],
+            *[("Q", 1), ("Q", 1), ("Q", None), ("Q", None)],
+        ]
+        assert operations.start_many("P", []) == []
+        before = RunningProcesses.objects.count()
+        with pytest.raises(BadData, match=r"The data must be an object, such as .*, not int\."):
+            operations.start_many("P", [{"n": 1}, 7])  # type: ignore[list-item]
+        assert RunningProcesses.objects.count() == before
+
     def test_a_draft_with_mistakes_is_not_started_and_says_why(self) -> None:
         process("P", {"A": code("1 +")}, (1, "A", {"then": 70}))
         with pytest.raises(NotStartable) as raised:

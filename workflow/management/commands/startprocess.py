@@ -37,7 +37,8 @@ class Command(WorkflowCommand):
         user = operations.user_named(options["user"]) if options["user"] is not None else None
         data = _data(options["data"])
         priority = Priority[options["priority"]] if options["priority"] else None
-        started = operations.start_many(options["names"], data, user=user, priority=priority, count=options["count"])
+        # As a list of one: JSON that is a list is wrong here, and not data of several.
+        started = operations.start_many(options["names"], [data], user=user, priority=priority, count=options["count"])
         for instance in started:
             self.stdout.write(str(instance.pk))
 
