@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tests.build import code, manual, outline, process, run_until_idle
 from workflow import operations
 from workflow.errors import AlreadyDecided, BadData, NoSuchProcess, NoSuchUser, NotAllowed, NothingWaits, NotStartable
-from workflow.models import InstanceState, ProcessVersion, RunningProcesses, Task, WaitingForApproval
+from workflow.models import InstanceState, Process, ProcessVersion, RunningProcesses, Task, WaitingForApproval
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,6 +49,17 @@ class TestStart:
         assert instance.data == data
         assert isinstance(instance.data["sum"], Decimal)
         assert instance.started_by == people["anna"]
+
+    @pytest.mark.parametrize("priority", [10, 0, "HIGH"])
+    def test_a_priority_that_engines_do_not_look_for_is_refused(self, priority: Any) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        with pytest.raises(BadData) as refusal:
+            operations.start("P", priority=priority)
+        assert str(refusal.value) == f"The priority is one of LOW (1), NORMAL (2), HIGH (3), not {priority!r}."
+        instance = operations.start("P")
+        for rows in (Process.objects.all(), RunningProcesses.objects.filter(pk=instance.pk)):
+            with pytest.raises(IntegrityError, match="priority_known"), transaction.atomic():
+                rows.update(priority=10)
 
     def test_what_is_named_starts_once(self) -> None:
         process("P", {"A": code("1")}, (1, "A"))
@@ -92,6 +103,22 @@ class TestStart:
         process("P", {"A": code("1")}, (1, "A"))
         process("Q", {"A": code("1")}, (1, "A"))
         assert [one.process_name for one in operations.start_many(["P", "Q"], count=2)] == ["P", "P", "Q", "Q"]
+
+    def test_each_with_data_of_its_own(self) -> None:
+        process("P", {"A": code("1")}, (1, "A"))
+        process("Q", {"A": code("1")}, (1, "A"))
+        started = operations.start_many("P", [{"n": 1}, {"n": 2}])
+        assert [(one.process_name, one.data) for one in started] == [("P", {"n": 1}), ("P", {"n": 2})]
+        started = operations.start_many(["P", "Q"], [{"n": 1}, None], count=2)
+        assert [(one.process_name, one.data.get("n")) for one in started] == [
+            *[("P", 1), ("P", 1), ("P", None), ("P", None)],
+            *[("Q", 1), ("Q", 1), ("Q", None), ("Q", None)],
+        ]
+        assert operations.start_many("P", []) == []
+        before = RunningProcesses.objects.count()
+        with pytest.raises(BadData, match=r"The data must be an object, such as .*, not int\."):
+            operations.start_many("P", [{"n": 1}, 7])  # type: ignore[list-item]
+        assert RunningProcesses.objects.count() == before
 
     def test_a_draft_with_mistakes_is_not_started_and_says_why(self) -> None:
         process("P", {"A": code("1 +")}, (1, "A", {"then": 70}))

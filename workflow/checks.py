@@ -149,6 +149,14 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def _up_to(most: int) -> tuple[Callable[[Any], bool], str]:
+    return (lambda value: _is_count(value) and value <= most), f"a whole number from 1 to {most:,}"
+
+
+def _from(least: float) -> tuple[Callable[[Any], bool], str]:
+    return (lambda value: _is_duration(value) and value >= least), f"a number of seconds from {least:g} up"
+
+
 def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
@@ -179,10 +187,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "MAX_LOG_CHARACTERS": _COUNT,
     "MAX_UPLOAD_BYTES": _COUNT,
     "POLL_INTERVAL": _SECONDS,
-    "CONCURRENCY": _COUNT,
+    "CONCURRENCY": _up_to(conf.MOST_CONCURRENCY),
     "BATCH": _COUNT,
-    "WORKERS": _COUNT,
-    "LEASE": _SECONDS,
+    "WORKERS": _up_to(conf.MOST_WORKERS),
+    "LEASE": _from(conf.SHORTEST_LEASE),
     "DISPATCH": (lambda value: value in DRIVERS, " or ".join(map(repr, DRIVERS))),
     "TASK_BACKEND": _NAME,
     "TASK_QUEUE": _NAME,

@@ -50,6 +50,14 @@ DEFAULTS: dict[str, Any] = {
     "SITE_URL": "",
 }
 
+MOST_CONCURRENCY = 1_000
+"""Each takes a thread, and may take a connection to the database."""
+
+MOST_WORKERS = 256
+
+SHORTEST_LEASE = 0.5
+"""Seconds. Under a shorter one, an engine is taken for dead wherever the database or the machine is busy for a moment."""
+
 
 def get(name: str) -> Any:
     """The project's value of a setting, or its default. Raises `KeyError` for a name that is no setting."""

@@ -110,11 +110,11 @@ def start(
     name = process.name if isinstance(process, Process) else process
     about: dict[str, Any] = {"user": user, "subject": subject, "priority": priority}
     if once is None:
-        return _start([name], data, **about)[0]
+        return _start([(name, data)], **about)[0]
     if (there := started_as(once)) is not None:
         return there
     try:
-        return _start([name], data, **about, key=once)[0]
+        return _start([(name, data)], **about, key=once)[0]
     except IntegrityError:
         if (there := started_as(once)) is None:
             raise
@@ -129,24 +129,27 @@ def started_as(once: str) -> RunningProcesses | None:
 
 
 def start_many(
-    names: Sequence[str],
-    data: Mapping[str, Any] | None = None,
+    names: Sequence[str] | str,
+    data: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
     *,
     user: Any = None,
     subject: Model | None = None,
     priority: Priority | None = None,
     count: int = 1,
 ) -> list[RunningProcesses]:
-    """Start `count` instances of each named process, each with a copy of `data`: all of them, or none.
+    """Start `count` instances of each named process, each with a copy of `data`; or so many with each of a list of data: all of
+    them, or none. They are returned in the order of the names, and of the list.
 
     Raises as `start` does.
     """
-    return _start(names, data, user=user, subject=subject, priority=priority, count=count)
+    of = [names] if isinstance(names, str) else names
+    each = data if isinstance(data, list | tuple) else [data]
+    wanted = [(name, one) for name in of for one in each]
+    return _start(wanted, user=user, subject=subject, priority=priority, count=count)
 
 
 def _start(
-    names: Sequence[str],
-    data: Mapping[str, Any] | None,
+    wanted: Sequence[tuple[str, Any]],
     *,
     user: Any,
     subject: Model | None,
@@ -156,7 +159,10 @@ def _start(
 ) -> list[RunningProcesses]:
     if subject is not None and subject.pk is None:
         raise BadData(_("The subject, %(subject)r, has not been saved: save it first.") % {"subject": subject})
-    starts = [one for one in starting.prepare([(name, data) for name in names]) for _ in range(count)]
+    if priority is not None and priority not in Priority.values:
+        known = ", ".join(f"{one.name} ({one:d})" for one in Priority)
+        raise BadData(_("The priority is one of %(known)s, not %(given)r.") % {"known": known, "given": priority})
+    starts = [one for one in starting.prepare(wanted) for _ in range(count)]
     if user is not None:
         _refuse_starter(user, {one.process for one in starts})
     with transaction.atomic():

@@ -118,3 +118,24 @@ def say(text: str) -> str:
 def big(size: int) -> str:
     """More than an instance may keep."""
     return "x" * size
+
+
+@action
+def die(times: int, where: str = "") -> str:
+    """End this very process, as a crash of a library in it does, so many times for each place; then return."""
+    _die(times, where)
+    return where
+
+
+@action(atomic=True)
+def book_and_die(times: int) -> str:
+    """The same inside a transaction."""
+    book("x")
+    _die(times, "transaction")
+    return "booked"
+
+
+def _die(times: int, where: str) -> None:
+    note(where := f"died {where}")
+    if Path(os.environ["EFFECTS"]).read_text().splitlines().count(where) <= times:
+        os._exit(9)

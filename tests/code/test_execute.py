@@ -8,6 +8,7 @@ from tests.code.granted import GRANTED, job, run
 from workflow.code.actions import Action
 from workflow.code.execute import execute
 from workflow.code.job import CodeError, Completed, Errored
+from workflow.code.ledger import MemoryLedger
 from workflow.code.runner import Runner
 from workflow.code.sandbox import SandboxRunner
 
@@ -52,3 +53,37 @@ def test_an_error_survives_json() -> None:
     assert CodeError.from_json({"type": "X", "message": "y"}) == CodeError(type="X", message="y")
     assert str(error) == "KeyError: 'k' (line 2)"
     assert str(CodeError(type="KeyboardInterrupt", message="")) == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize("atomic", [False, pytest.param(True, marks=pytest.mark.django_db)])
+def test_a_call_that_was_interrupted_too_often_is_not_made(
+    sandbox: SandboxRunner, atomic: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+
+    def crash(number: int) -> None:
+        calls.append(number)
+
+    granted = {"crash": Action("crash", crash, atomic=atomic)}
+    text = "try:\n    crash(1)\nexcept RuntimeError as error:\n    data['error'] = str(error)\ncrash(2)"
+    ledger = Interrupted(5)
+    outcome = execute(job(text), sandbox, ledger, granted=granted)
+    assert isinstance(outcome, Completed)
+    told = "The engine died, or lost the instance, 5 times while crash() was at work; it is not called again."
+    assert outcome.data["error"] == told
+    assert [record.getMessage() for record in caplog.records] == [f"Instance 7, task 'Pick': {told}"]
+    assert list(ledger.records) == [1, 2]
+    assert calls == [2]
+    execute(job("crash(3)"), sandbox, Interrupted(4), granted=granted)
+    assert calls == [2, 3]
+
+
+class Interrupted(MemoryLedger):
+    """A ledger whose first call was begun so often, and has not ended."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def begun(self, number: int) -> int:
+        return self.times if number == 1 else 0

@@ -61,7 +61,11 @@ def test_a_database_file_that_can_not_be_opened_is_told(manage: Manage, tmp_path
 
 @pytest.mark.parametrize(
     ("given", "hint"),
-    [('{"RUNNER": "monty"}', "Make it 'sandbox' or 'trusted'."), ('{"LEAS": 4}', "Did you mean 'LEASE'?")],
+    [
+        ('{"RUNNER": "monty"}', "Make it 'sandbox' or 'trusted'."),
+        ('{"LEAS": 4}', "Did you mean 'LEASE'?"),
+        ('{"LEASE": "x"}', "Make it a number of seconds from 0.5 up."),
+    ],
 )
 def test_wrong_settings_are_told_before_anything_is_done(given: str, hint: str, manage: Manage) -> None:
     done = manage("runengine", "--once", WORKFLOW=given)

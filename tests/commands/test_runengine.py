@@ -169,11 +169,12 @@ def test_from_code_it_is_one_engine() -> None:
     [
         (["--poll-interval", "0"], "argument --poll-interval: '0' is not a number of seconds above 0"),
         (["--poll-interval", "nan"], "argument --poll-interval: 'nan' is not a number of seconds above 0"),
-        (["--lease", "-1"], "argument --lease: '-1' is not a number of seconds above 0"),
-        (["--lease", "soon"], "argument --lease: 'soon' is not a number of seconds above 0"),
-        (["--concurrency", "0"], "argument --concurrency: '0' is not a whole number from 1 to 1,000,000"),
+        (["--lease", "0.4"], "argument --lease: '0.4' is not a number of seconds from 0.5 up"),
+        (["--lease", "soon"], "argument --lease: 'soon' is not a number of seconds from 0.5 up"),
+        (["--concurrency", "0"], "argument --concurrency: '0' is not a whole number from 1 to 1,000"),
+        (["--concurrency", "1001"], "argument --concurrency: '1001' is not a whole number from 1 to 1,000"),
         (["--batch", "1.5"], "argument --batch: '1.5' is not a whole number from 1 to 1,000,000"),
-        (["--workers", "0"], "argument --workers: '0' is not a whole number from 1 to 1,000,000"),
+        (["--workers", "257"], "argument --workers: '257' is not a whole number from 1 to 256"),
         (
             ["--workers", "2", "--once"],
             "--once is one pass of one engine: leave --workers away, or take --until-idle.",

@@ -51,6 +51,8 @@ def test_data_and_user_are_kept(manage: Manage, django_user_model: Any) -> None:
         (["Order", "--count", "0"], "argument --count: '0' is not a whole number from 1 to 1,000,000"),
         (["Order", "--count", "1000001"], "argument --count: '1000001' is not a whole number from 1 to 1,000,000"),
         (["Order", "--count", "two"], "argument --count: 'two' is not a whole number from 1 to 1,000,000"),
+        (["Order", "--priority", "hihg"], "argument --priority: 'hihg' is no priority. Did you mean 'high'?"),
+        (["Order", "--priority", "9"], "argument --priority: '9' is no priority. There are: 'high', 'low', 'normal'."),
         (["Order", "--user", "ana"], "There is no active user 'ana'. Did you mean 'anna'?"),
         (["Order", "--user", ""], "There is no active user ''."),
         (["Order", "--users"], "unrecognized arguments: --users"),

@@ -70,7 +70,7 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
     if processes and form.is_valid() and asked.is_valid():
         try:
             data = _data(form.cleaned_data["json"], asked.answers)
-            started = operations.start_many([process.name for process in processes], data, user=request.user)
+            started = operations.start_many([process.name for process in processes], [data], user=request.user)
         except NotStartable as error:
             form.add_error(None, str(error).partition("\n")[0])
             broken = list(error.mistakes)

@@ -6,10 +6,11 @@ way is made again, under the same key; with `atomic=True`, only if nothing of it
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from inspect import BoundArguments
+from threading import Lock
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, connections
@@ -41,6 +42,18 @@ logger = logging.getLogger(__name__)
 DISAGREES = "LedgerDisagrees"
 """The type of the error where code and ledger tell different stories: no attempt can mend that."""
 
+
+MOST_INTERRUPTED = 5
+"""How often a call may be interrupted before it is taken for what kills the engine, and is not made any more."""
+
+SUSPECT = 2
+"""Of calls that were interrupted so often, one is made at a time: the one that kills the engine is then counted by itself,
+and not those that were made beside it."""
+
+LONGEST_ALONE = 60.0
+"""Seconds that a suspect waits for another: one that hangs must not hold all of them back."""
+
+_one_suspect = Lock()
 
 _NOT_COMMITTED = (IntegrityError, InternalError, TransactionManagementError)
 """What an atomic action makes of its transaction that breaks what holds at its end, or hides a failed query."""
@@ -153,9 +166,45 @@ class _Calls:
         """Make a call that is not in the ledger, and add it there."""
         if bound is None:
             return self._wait(number, call, arguments)
+        interrupted = self.ledger.begun(number)
+        if interrupted >= MOST_INTERRUPTED:
+            return self._given_up(number, call, arguments, interrupted)
+        with self._beside_no_other() if interrupted >= SUSPECT else nullcontext():
+            self.ledger.stand(number, call)
+            self.ledger.save()
+            return self._made(number, self.granted[call.name], bound, arguments)
+
+    def _given_up(self, number: int, call: Call, arguments: dict[str, Any], interrupted: int) -> Answer:
+        """A call that kills the engine whenever it is made must not go on to do so: it would take others with it."""
+        now = self.ledger.clock()
+        answer = Raised(
+            RuntimeError(
+                f"The engine died, or lost the instance, {interrupted} times while {call.name}() was at work; "
+                "it is not called again."
+            )
+        )
         self.ledger.stand(number, call)
-        self.ledger.save()
-        return self._made(number, self.granted[call.name], bound, arguments)
+        self.ledger.add(
+            Record(number=number, name=call.name, arguments=arguments, started_at=now, ended_at=now, answer=answer)
+        )
+        logger.error(
+            "Instance %s, task %r: %s",
+            self.job.run.id,
+            self.job.run.task,
+            answer.exception,
+            extra=fields(**self.job.run.about(), action=call.name),
+        )
+        return answer
+
+    @contextmanager
+    def _beside_no_other(self) -> Iterator[None]:
+        with self.away():
+            is_mine = _one_suspect.acquire(timeout=LONGEST_ALONE)
+        try:
+            yield
+        finally:
+            if is_mine:
+                _one_suspect.release()
 
     def _wait(self, number: int, call: Call, arguments: dict[str, Any]) -> Answer:
         now = self.ledger.clock()

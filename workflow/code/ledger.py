@@ -49,6 +49,10 @@ class Ledger(Protocol):
         """The call of that number, if it was made before."""
         ...
 
+    def begun(self, number: int) -> int:
+        """How often the call of that number was begun, and has come to no end: whoever made it died, or lost the run."""
+        ...
+
     def add(self, record: Record) -> None:
         """Keep a call. It is saved with the next pause, or with the outcome."""
         ...
@@ -101,6 +105,9 @@ class MemoryLedger:
 
     def find(self, number: int) -> Record | None:
         return self.records.get(number)
+
+    def begun(self, number: int) -> int:
+        return 0
 
     def add(self, record: Record) -> None:
         self.records[record.number] = record

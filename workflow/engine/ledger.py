@@ -82,14 +82,19 @@ class DatabaseLedger:
     def find(self, number: int) -> Record | None:
         return self._records.get(number)
 
+    def begun(self, number: int) -> int:
+        return self._run.begun if number == self._run.call_number else 0
+
     def add(self, record: Record) -> None:
         self._records[record.number] = record
         self._last = record.ended_at or self._last
         self.unwritten.append(_row(self._run, record))
 
     def stand(self, number: int, call: Call) -> None:
+        snapshot = call.dump()
+        self._run.begun = self.begun(number) + 1
         self._run.call_number = number
-        self._run.snapshot = _signed(self._run, call.dump())
+        self._run.snapshot = _signed(self._run, snapshot)
         self._run.log = self.log(call.log())
 
     def begin_at(self, number: int) -> None:

@@ -93,6 +93,7 @@ class Planner:
 
     def _report(self, held: Held, run: TaskRun, report: Report, now: datetime) -> None:
         run.log, run.snapshot, run.call_number = _log(report.log), report.snapshot, report.call_number
+        run.begun = 0  # its code has come to something: a call that another attempt makes begins anew
         match _within_limit(report.outcome, self.limits.max_data_bytes):
             case Suspended(wait=wait):
                 run.state, run.due_at = RunState.SUSPENDED, wait.due_at

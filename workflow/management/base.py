@@ -73,15 +73,16 @@ def lacks_migrations(error: Exception) -> bool:
 
 def positive(text: str) -> int:
     """An argument that counts something: 1 to a million."""
-    return _whole(text, most=MOST)
+    return whole(text, most=MOST)
 
 
 def instance_id(text: str) -> int:
     """An argument that is the id of an instance."""
-    return _whole(text, most=LARGEST_ID)
+    return whole(text, most=LARGEST_ID)
 
 
-def _whole(text: str, *, most: int) -> int:
+def whole(text: str, *, most: int) -> int:
+    """An argument that is a whole number, from 1 up to that."""
     try:
         number = int(text)
     except ValueError:
@@ -91,12 +92,12 @@ def _whole(text: str, *, most: int) -> int:
     return number
 
 
-def seconds(text: str) -> float:
-    """An argument that is a time: more than 0 seconds."""
+def seconds(text: str, *, least: float = 0.0) -> float:
+    """An argument that is a time: more than 0 seconds, and no less than `least`."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < 1e9:
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    if not (0 < number < 1e9 and number >= least):
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds {f'from {least:g} up' if least else 'above 0'}")
     return number

@@ -49,6 +49,11 @@ class Process(models.Model):
         verbose_name = _("process")
         verbose_name_plural = _("processes")
         ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(priority__in=Priority.values), name="workflow_process_priority_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -127,6 +127,8 @@ class RunningProcesses(models.Model):
                 fields=["start_key"], name="workflow_instance_start_once", condition=~Q(start_key="")
             ),
             models.CheckConstraint(condition=Q(state__in=InstanceState.values), name="workflow_instance_state_known"),
+            # Engines look for these alone: what has another would never run.
+            models.CheckConstraint(condition=Q(priority__in=Priority.values), name="workflow_instance_priority_known"),
             models.CheckConstraint(
                 condition=~Q(state__in=sorted(DUE)) | Q(due_at__isnull=False), name="workflow_instance_due_known"
             ),
@@ -177,6 +179,11 @@ class TaskRun(models.Model):
         help_text=_("Since an operator restarted it: calls of earlier attempts don't count."),
     )
     call_number = models.PositiveIntegerField(_("call"), default=0, help_text=_("Which call the snapshot stands at."))
+    begun = models.PositiveSmallIntegerField(
+        _("begun"),
+        default=0,
+        help_text=_("How often that call was begun, without an end: more than once, and engines have died meanwhile."),
+    )
     error = models.JSONField(_("error"), null=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("decided by")

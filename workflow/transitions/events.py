@@ -176,6 +176,7 @@ def reopen(run: TaskRun, *, restart: bool = False, finish_with: tuple[Any, ...] 
     `restart` begins at its start, and makes its calls again.
     """
     fields: dict[str, Any] = {"state": RunState.PENDING, "ended_at": None, "due_at": None, "attempt": run.attempt + 1}
+    fields["begun"] = 0
     fields["deadline"] = None  # it gets another when it begins; the old one would fail it at once
     if finish_with:
         fields = {"state": RunState.FINISHED, "result": finish_with[0], "changes": None}

@@ -30,9 +30,9 @@ Asked = tuple[WaitingForApproval, Circle]
 
 RUN_FIELDS = (
     *("state", "attempt", "ended_at", "due_at", "deadline", "result", "changes", "log", "error"),
-    *("snapshot", "call_number"),
+    *("snapshot", "call_number", "begun"),
 )
-WHERE_IT_STANDS = ("snapshot", "call_number", "log")
+WHERE_IT_STANDS = ("snapshot", "call_number", "begun", "log")
 
 
 class RunClosed(Exception):

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Collection, Sequence
+from functools import partial
 from threading import Thread
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode, workers
 from workflow.engine.hearing import STOPS, Hearing
 from workflow.logs import Logfmt
-from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds
+from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds, whole
 from workflow.models import RunningProcesses
 
 
@@ -43,7 +44,7 @@ class Command(WorkflowCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--workers",
-            type=positive,
+            type=partial(whole, most=conf.MOST_WORKERS),
             metavar="N",
             help="how many engines to run, each a process of its own that is started again when it dies "
             f"(default: {conf.get('WORKERS')})",
@@ -51,30 +52,27 @@ class Command(WorkflowCommand):
         parser.add_argument(
             "--poll-interval",
             type=seconds,
-            default=conf.get("POLL_INTERVAL"),
             metavar="SECONDS",
-            help="time between looks for work (default: %(default)s)",
+            help=f"time between looks for work (default: {conf.get('POLL_INTERVAL')})",
         )
         parser.add_argument(
             "--concurrency",
-            type=positive,
-            default=conf.get("CONCURRENCY"),
+            type=partial(whole, most=conf.MOST_CONCURRENCY),
             metavar="N",
-            help="how many pieces of code to run at the same time (default: %(default)s)",
+            help=f"how many pieces of code to run at the same time (default: {conf.get('CONCURRENCY')})",
         )
         parser.add_argument(
             "--batch",
             type=positive,
-            default=conf.get("BATCH"),
             metavar="N",
-            help="how many instances to hold at the same time (default: %(default)s)",
+            help=f"how many instances to hold at the same time (default: {conf.get('BATCH')})",
         )
         parser.add_argument(
             "--lease",
-            type=seconds,
-            default=conf.get("LEASE"),
+            type=partial(seconds, least=conf.SHORTEST_LEASE),
             metavar="SECONDS",
-            help="silence after which others take over this engine's work; a dead one's own lease counts (default: %(default)s)",
+            help="silence after which others take over this engine's work; a dead one's own lease counts "
+            f"(default: {conf.get('LEASE')})",
         )
         parser.add_argument(
             "--processes",
@@ -112,10 +110,10 @@ class Command(WorkflowCommand):
         engine = Engine(
             processes=options["processes"],
             runner=get_runner(),
-            poll_interval=options["poll_interval"],
-            concurrency=options["concurrency"],
-            batch=options["batch"],
-            lease=options["lease"],
+            poll_interval=_asked(options, "poll_interval"),
+            concurrency=_asked(options, "concurrency"),
+            batch=_asked(options, "batch"),
+            lease=_asked(options, "lease"),
             dispatch=conf.get("DISPATCH"),
         )
         mode = _mode(options)
@@ -143,6 +141,13 @@ class Command(WorkflowCommand):
         if trouble := health.trouble(host="" if host == "any" else host, processes=processes):
             raise CommandError(trouble)
         self.stdout.write("An engine is alive.")
+
+
+def _asked(options: dict[str, Any], name: str) -> Any:
+    """What the command line says, or else the setting of that name. As the option's default it would be taken for one that
+    was typed, and be blamed so where it is wrong.
+    """
+    return conf.get(name.upper()) if options[name] is None else options[name]
 
 
 def _watch(count: int, options: dict[str, Any]) -> None:

@@ -1,12 +1,16 @@
 """Start instances of processes."""
 
+from argparse import ArgumentTypeError
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
 
 from workflow import operations, values
+from workflow.errors import suggestion
 from workflow.management.base import WorkflowCommand, positive
 from workflow.models import Priority
+
+_LEVELS = [name.lower() for name in Priority.names]
 
 
 class Command(WorkflowCommand):
@@ -23,9 +27,9 @@ class Command(WorkflowCommand):
         parser.add_argument("--count", type=positive, default=1, metavar="N", help="how many of each (default: 1)")
         parser.add_argument(
             "--priority",
-            type=str.upper,
-            choices=Priority.names,
-            help="which come first where many are due (default: their process's)",
+            type=_priority,
+            metavar="LEVEL",
+            help=f"which come first where many are due: {', '.join(_LEVELS)} (default: their process's)",
         )
         parser.add_argument("--user", metavar="NAME", help="who starts them")
 
@@ -33,9 +37,16 @@ class Command(WorkflowCommand):
         user = operations.user_named(options["user"]) if options["user"] is not None else None
         data = _data(options["data"])
         priority = Priority[options["priority"]] if options["priority"] else None
-        started = operations.start_many(options["names"], data, user=user, priority=priority, count=options["count"])
+        # As a list of one: JSON that is a list is wrong here, and not data of several.
+        started = operations.start_many(options["names"], [data], user=user, priority=priority, count=options["count"])
         for instance in started:
             self.stdout.write(str(instance.pk))
+
+
+def _priority(text: str) -> str:
+    if text.upper() not in Priority.names:
+        raise ArgumentTypeError(f"{text!r} is no priority.{suggestion(text.lower(), _LEVELS)}")
+    return text.upper()
 
 
 def _data(text: str | None) -> Any:

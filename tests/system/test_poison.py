@@ -1,0 +1,74 @@
+"""Actions that end the engine's process whenever they are called: neither the engine nor other instances are held up for ever."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.build import code, process
+from tests.system.conftest import EngineProcess
+from workflow import Operation, operate, operations
+from workflow.code.execute import MOST_INTERRUPTED
+from workflow.models import ActionCall, InstanceState, RunningProcesses
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+GIVEN_UP = "The engine died, or lost the instance, 5 times while {}() was at work; it is not called again."
+
+
+@pytest.fixture
+def deaths(start_engine: Callable[..., EngineProcess]) -> Callable[[], int]:
+    """Starts engines, one after another as they die, until one ends by itself; returns how many have died."""
+
+    def run() -> int:
+        for died in range(20):
+            engine = start_engine("--workers", "1", "--until-idle", "--lease", "1")
+            if (exit_code := engine.ended()) == 0:
+                return died
+            assert exit_code == 9, engine.log
+        raise AssertionError("the engines do not come to an end")
+
+    return run
+
+
+@pytest.mark.timeout(180)
+def test_a_call_that_kills_the_engine_is_given_up_and_all_others_finish(
+    deaths: Callable[[], int], effects: Path
+) -> None:
+    process("Poison", {"A": code(f"die({MOST_INTERRUPTED}, 'poison')")}, (1, "A"))
+    process("Plain", {"A": code("note(f'plain {run.id}')")}, (1, "A"))
+    process("Slow", {"A": code("pause(0.5)\nnote(f'slow {run.id}')")}, (1, "A"))
+    poison = operations.start("Poison")
+    operations.start_many(["Plain"], count=20)
+    operations.start_many(["Slow"], count=4)
+
+    assert deaths() == MOST_INTERRUPTED
+    poison.refresh_from_db()
+    assert poison.state == InstanceState.FAILED
+    assert poison.error["type"] == "RuntimeError"
+    assert poison.error["message"] == GIVEN_UP.format("die")
+    assert ActionCall.objects.get(run__instance=poison).error["message"] == GIVEN_UP.format("die")
+    others = RunningProcesses.objects.exclude(pk=poison.pk)
+    assert set(others.values_list("state", flat=True)) == {InstanceState.FINISHED}, "slow ones were under way each time"
+
+    operate(poison.pk, Operation.RETRY, reason="the library is mended")
+    assert deaths() == 0
+    poison.refresh_from_db()
+    assert (poison.state, poison.results["A"]) == (InstanceState.FINISHED, "poison")
+
+
+@pytest.mark.timeout(180)
+def test_one_that_kills_it_less_often_is_made_again_and_an_atomic_one_is_given_up_likewise(
+    deaths: Callable[[], int], effects: Path
+) -> None:
+    less_often = MOST_INTERRUPTED - 2
+    process("Sturdy", {"A": code(f"die({less_often}, 'one')\ndie({less_often}, 'two')")}, (1, "A"))
+    caught = "try:\n    book_and_die(99)\nexcept RuntimeError as error:\n    data['error'] = str(error)"
+    process("Atomic", {"A": code(caught)}, (1, "A"))
+    sturdy, atomic = operations.start("Sturdy"), operations.start("Atomic")
+
+    assert deaths() <= less_often * 2 + MOST_INTERRUPTED
+    sturdy.refresh_from_db()
+    atomic.refresh_from_db()
+    assert (sturdy.state, sturdy.results["A"]) == (InstanceState.FINISHED, "two")
+    assert (atomic.state, atomic.data["error"]) == (InstanceState.FINISHED, GIVEN_UP.format("book_and_die"))
