@@ -145,7 +145,12 @@ def test_a_queue_whose_workers_are_too_few_is_told_of_once(
     process("P", {"A": code("1")}, (1, "A"))
     operations.start_many(["P"], count=6)
     one = engine(dispatch="tasks", lease=0.3)
-    running = Thread(target=one.run)
+
+    def run() -> None:
+        one.run()
+        connection.close()
+
+    running = Thread(target=run)
     running.start()
     try:
         eventually(lambda: len(queues.sent) == 6)
