@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from tests.app import queues
 from tests.build import code, engine, manual, process, run_until_idle
+from tests.system.conftest import eventually
 from workflow import clock, operations, transitions
 from workflow.engine import Engine, Mode
 from workflow.engine.worker import drive_handed_over
@@ -135,6 +136,33 @@ def test_what_the_queue_loses_is_claimed_again_after_the_lease(
     drive_handed_over(**queues.sent[0])  # it was only late
     assert RunningProcesses.objects.get().state == InstanceState.FINISHED
     assert effects.read_text() == "a\n"
+
+
+def test_a_queue_whose_workers_are_too_few_is_told_of_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    use(settings, "Losing")
+    process("P", {"A": code("1")}, (1, "A"))
+    operations.start_many(["P"], count=6)
+    one = engine(dispatch="tasks", lease=0.3)
+
+    def run() -> None:
+        one.run()
+        connection.close()
+
+    running = Thread(target=run)
+    running.start()
+    try:
+        eventually(lambda: len(queues.sent) == 6)
+        for _ in range(4):  # a worker comes now and then, and most of the leases run out
+            sent = len(queues.sent)
+            eventually(lambda sent=sent: len(queues.sent) > sent)
+            drive_handed_over(**queues.sent[-1])
+    finally:
+        one.stop()
+        running.join()
+    told = [record.getMessage() for record in caplog.records if record.name == "workflow.engine.dispatch"]
+    assert len(told) == 1, told
 
 
 def test_a_queue_that_is_down_is_waited_for_and_told_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

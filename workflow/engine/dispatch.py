@@ -7,7 +7,7 @@ over, and one that comes twice, or too late, finds that the claim is no longer t
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -26,6 +26,7 @@ from workflow.transitions import Lease
 logger = logging.getLogger(__name__)
 
 SHORTEST, LONGEST = 0.02, 0.5  # seconds between looks at what waits in the queue: while it moves, and while it does not
+LEASES_IN_TIME = 3  # so long as these take, none may run out in the queue before one that does is news again
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between tries to reach a queue that is down
 
 
@@ -54,7 +55,7 @@ class TaskQueue:
         self._is_any = Event()
         self._is_over = Event()
         self._pause = 0.0  # since the queue is down
-        self._is_slow = False
+        self._slow_at: datetime | None = None  # when a lease has run out in the queue last
         self._watcher = Thread(target=self._watch, name="task queue", daemon=True)
 
     def __enter__(self) -> Self:
@@ -146,10 +147,14 @@ class TaskQueue:
             return set(waiting)
 
     def _note_whether_it_is_slow(self, gone: Collection[RunningProcesses]) -> None:
-        """Say once if nobody comes for tasks, until somebody does."""
+        """Say once if nobody comes for tasks in time, until that has been over for a while: where workers are too few, some
+        tasks are come for in between.
+        """
         now = self._clock()
         late = [instance for instance in gone if instance.due_at and instance.due_at <= now]
-        if late and not self._is_slow:
+        if not late:
+            return
+        if self._slow_at is None or now - self._slow_at > timedelta(seconds=self._lease * LEASES_IN_TIME):
             told = "No worker has come for %s of the tasks within the lease of %g s; their instances are claimed again."
             logger.warning(told, len(late), self._lease, extra=fields(engine=self._owner))
-        self._is_slow = bool(late) or (self._is_slow and not gone)
+        self._slow_at = now
