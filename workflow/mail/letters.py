@@ -78,45 +78,47 @@ def _waits(notice: Notice, now: datetime) -> Letter:
     right = Rights(notice.user).to(waiting)
     if not isinstance(right, May):
         return Dropped(reason(right, notice.user, waiting))
-    is_overdue = waiting.due_at is not None and waiting.due_at <= now
+    subject, lead = _subject_and_lead(notice, is_overdue=waiting.is_overdue(now))
     what = {"process": waiting.process_name, "task": waiting.task_name, "instance": waiting.rpid_id}
     return _letter(
         notice,
         now,
-        subject=_subject(notice, is_overdue=is_overdue) % what,
+        subject=subject % what,
         template="waits",
         item=_item(waiting, notice.user, now),
-        lead=_lead(notice, is_overdue=is_overdue),
+        lead=lead,
         said=notice.text,
         instructions_html=instructions_html(waiting),
         instructions_text=waiting.question or instructions_text(waiting),
     )
 
 
-def _subject(notice: Notice, *, is_overdue: bool) -> str:
+def _subject_and_lead(notice: Notice, *, is_overdue: bool) -> tuple[str, str]:
     match notice.kind:
         case NoticeKind.REMINDER if is_overdue:
-            return _("Overdue: %(process)s: %(task)s (instance %(instance)s)")
+            return (
+                _("Overdue: %(process)s: %(task)s (instance %(instance)s)"),
+                _("This is overdue, and still waits for your decision:"),
+            )
         case NoticeKind.REMINDER:
-            return _("Reminder: %(process)s: %(task)s (instance %(instance)s)")
+            return (
+                _("Reminder: %(process)s: %(task)s (instance %(instance)s)"),
+                _("This still waits for your decision:"),
+            )
         case NoticeKind.ESCALATED:
-            return _("Escalated to you: %(process)s: %(task)s (instance %(instance)s)")
+            return (
+                _("Escalated to you: %(process)s: %(task)s (instance %(instance)s)"),
+                _("Nobody has decided this in time. You are asked now, as well:"),
+            )
         case NoticeKind.DELEGATED:
-            return _("Handed on to you: %(process)s: %(task)s (instance %(instance)s)")
-    return _("Waits for you: %(process)s: %(task)s (instance %(instance)s)")
-
-
-def _lead(notice: Notice, *, is_overdue: bool) -> str:
-    match notice.kind:
-        case NoticeKind.REMINDER if is_overdue:
-            return _("This is overdue, and still waits for your decision:")
-        case NoticeKind.REMINDER:
-            return _("This still waits for your decision:")
-        case NoticeKind.ESCALATED:
-            return _("Nobody has decided this in time. You are asked now, as well:")
-        case NoticeKind.DELEGATED:
-            return _("This was handed on to you, to decide it:")
-    return _("This waits for your decision:")
+            return (
+                _("Handed on to you: %(process)s: %(task)s (instance %(instance)s)"),
+                _("This was handed on to you, to decide it:"),
+            )
+    return (
+        _("Waits for you: %(process)s: %(task)s (instance %(instance)s)"),
+        _("This waits for your decision:"),
+    )
 
 
 def _decided(notice: Notice, now: datetime) -> Letter:
@@ -153,7 +155,7 @@ def _digest(notice: Notice, now: datetime) -> Letter:
 def _item(waiting: WaitingForApproval, user: Any, now: datetime) -> dict[str, Any]:
     return {
         "waiting": waiting,
-        "is_overdue": waiting.due_at is not None and waiting.due_at <= now,
+        "is_overdue": waiting.is_overdue(now),
         "address": links.decide_address(user, waiting),
     }
 
