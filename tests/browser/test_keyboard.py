@@ -1,5 +1,6 @@
 """A day's work by the keyboard alone: only Tab, Enter, Space and letters, and one always sees where one is."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -25,74 +26,86 @@ FOCUSED = """() => {
 }"""
 
 
-def tab_to(page: Any, words: str) -> None:
-    """Press Tab until what begins with these words has the focus."""
-    passed: list[str] = []
-    for _ in range(MOST_TABS):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(FOCUSED)
-        assert focused["isSeen"], f"One does not see that {focused['words']!r} has the focus, after {passed}"
-        if focused["words"].startswith(words):
-            return
-        passed.append(focused["words"])
-    raise AssertionError(f"{words!r} is not reached; passed are {passed}")
+@dataclass(frozen=True)
+class Keys:
+    """Somebody at a page who has no mouse."""
+
+    page: Any
+
+    def tab_to(self, words: str) -> None:
+        """Press Tab until what begins with these words has the focus."""
+        passed: list[str] = []
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            focused = self.page.evaluate(FOCUSED)
+            assert focused["isSeen"], f"One does not see that {focused['words']!r} has the focus, after {passed}"
+            if focused["words"].startswith(words):
+                return
+            passed.append(focused["words"])
+        raise AssertionError(f"{words!r} is not reached; passed are {passed}")
+
+    def press(self, words: str, key: str = "Enter") -> None:
+        """What begins with these words, by a key."""
+        self.tab_to(words)
+        self.page.keyboard.press(key)
+
+    def fill(self, words: str, text: str) -> None:
+        """Type a text where these words stand."""
+        self.tab_to(words)
+        self.page.keyboard.type(text)
+
+    def is_at(self, heading: str) -> None:
+        """The page has that heading."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
+
+    def is_told(self, words: str) -> None:
+        """The page says what was done."""
+        expect(self.page.get_by_role("status").first).to_contain_text(words)
 
 
 def test_a_task_is_found_and_approved(visit: Visit, scene: Scene) -> None:
     page = visit()
+    keys = Keys(page)
     page.goto("/")
     page.keyboard.type("fiona")  # the first field has the focus
-    tab_to(page, "Password")
-    page.keyboard.type(PASSWORD)
+    keys.fill("Password", PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Inbox")
-    tab_to(page, "Skip to the content")
-    page.keyboard.press("Enter")
-    tab_to(page, "Select Finance approval")
-    tab_to(page, "Finance approval")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Finance approval")
-    tab_to(page, "Cost centre")
-    page.keyboard.type("4720")
-    tab_to(page, "Comment")
-    page.keyboard.type("Fine.")
-    tab_to(page, "Approve")
-    page.keyboard.press("Space")
-    expect(page.get_by_role("status").first).to_contain_text("You approved “Finance approval”")
+    keys.is_at("Inbox")
+    keys.press("Skip to the content")
+    keys.tab_to("Select Finance approval")
+    keys.press("Finance approval")
+    keys.is_at("Finance approval")
+    keys.fill("Cost centre", "4720")
+    keys.fill("Comment", "Fine.")
+    keys.press("Approve", "Space")
+    keys.is_told("You approved “Finance approval”")
     vote = Decision.objects.latest("pk")
     assert (vote.user.username, vote.approved, vote.comment) == ("fiona", True, "Fine.")
-    tab_to(page, "Fiona")
-    page.keyboard.press("Enter")
-    tab_to(page, "Log out")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
+    keys.press("Fiona")
+    keys.press("Log out")
+    keys.is_at("Log in")
 
 
 def test_several_are_rejected_together(visit: Visit, scene: Scene) -> None:
     page = visit("mark")
+    keys = Keys(page)
     page.goto("/")
     for _ in range(2):
-        tab_to(page, "Select Manager approval")
-        page.keyboard.press("Space")
-    tab_to(page, "Comment")
-    page.keyboard.type("Not this quarter.")
-    tab_to(page, "Reject")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_contain_text("2 tasks were rejected.")
+        keys.press("Select Manager approval", "Space")
+    keys.fill("Comment", "Not this quarter.")
+    keys.press("Reject")
+    keys.is_told("2 tasks were rejected.")
     assert list(Decision.objects.order_by("-pk").values_list("comment", flat=True)[:2]) == ["Not this quarter."] * 2
 
 
 def test_something_is_started(visit: Visit, scene: Scene) -> None:
     page = visit("anna")
+    keys = Keys(page)
     page.goto("/start/")
-    tab_to(page, "Expense claim")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Expense claim")
-    tab_to(page, "Amount")
-    page.keyboard.type("12")
-    tab_to(page, "For what")
-    page.keyboard.type("Stamps")
-    tab_to(page, "Start")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_contain_text("was started.")
+    keys.press("Expense claim")
+    keys.is_at("Expense claim")
+    keys.fill("Amount", "12")
+    keys.fill("For what", "Stamps")
+    keys.press("Start")
+    keys.is_told("was started.")
     expect(page.get_by_role("main")).to_contain_text("Stamps")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,22 +16,23 @@ from workflow.code.runner import Runner
 from workflow.code.sandbox import SandboxRunner
 
 SECRET = "'SECRET'"
+LEFT = f"left = {SECRET}"
 
 LOOKS: dict[str, tuple[str, str]] = {
     # By a name that other code has bound, in whatever way.
-    "a variable": (f"left = {SECRET}", "left"),
-    "a variable of the same name": (f"left = {SECRET}", "if False:\n    left = 1\nleft"),
-    "in a text": (f"left = {SECRET}", "f'{left}'"),
-    "in a nested text": (f"left = {SECRET}", "f'{1:{left}}'"),
-    "in a function": (f"left = {SECRET}", "def f():\n    return left\nf()"),
-    "in a function's default": (f"left = {SECRET}", "def f(x=left):\n    return x\nf()"),
-    "in a lambda's default": (f"left = {SECRET}", "f = lambda left=left: left\nf()"),
-    "in a class": (f"left = {SECRET}", "class A:\n    left = left\nA.left"),
+    "a variable": (LEFT, "left"),
+    "a variable of the same name": (LEFT, "if False:\n    left = 1\nleft"),
+    "in a text": (LEFT, "f'{left}'"),
+    "in a nested text": (LEFT, "f'{1:{left}}'"),
+    "in a function": (LEFT, "def f():\n    return left\nf()"),
+    "in a function's default": (LEFT, "def f(x=left):\n    return x\nf()"),
+    "in a lambda's default": (LEFT, "f = lambda left=left: left\nf()"),
+    "in a class": (LEFT, "class A:\n    left = left\nA.left"),
     "in a comprehension": (f"left = [{SECRET}]", "[x for x in left]"),
-    "in a condition of a comprehension": (f"left = {SECRET}", "[x for x in [1] if left]"),
-    "as a global": (f"left = {SECRET}", "def f():\n    global left\n    return left\nf()"),
+    "in a condition of a comprehension": (LEFT, "[x for x in [1] if left]"),
+    "as a global": (LEFT, "def f():\n    global left\n    return left\nf()"),
     "in a decorator": ("def left(f):\n    return lambda: 'SECRET'", "@left\ndef f():\n    return 1\nf()"),
-    "in an annotation": (f"left = {SECRET}", "x: left = 1\n__annotations__"),
+    "in an annotation": (LEFT, "x: left = 1\n__annotations__"),
     "in a pattern": ("class left:\n    x = 'SECRET'", "match 1:\n    case left.x:\n        y = 1\n    case _:\n        y = 2\ny"),
     "added to": ("left = 1000", "left += 1\nleft"),
     "what a loop counted": (f"for left in [{SECRET}]:\n    pass", "left"),
@@ -61,17 +63,17 @@ LOOKS: dict[str, tuple[str, str]] = {
     "what ran as text": (f'exec("left = {SECRET}")', "left"),
     "what ran as an expression": (f'eval("(left := {SECRET})")', "left"),
     # Without the name.
-    "by eval": (f"left = {SECRET}", "eval('le' + 'ft')"),
-    "by exec": (f"left = {SECRET}", "exec('kept = le' + 'ft')\nkept"),
-    "by eval under another name": (f"left = {SECRET}", "f = [eval][0]\nf('left')"),
+    "by eval": (LEFT, "eval('le' + 'ft')"),
+    "by exec": (LEFT, "exec('kept = le' + 'ft')\nkept"),
+    "by eval under another name": (LEFT, "f = [eval][0]\nf('left')"),
     "by eval that was left": ("f = eval\nleft = 'SECRET'", "f('left')"),
-    "by globals": (f"left = {SECRET}", "globals()['left']"),
-    "by vars": (f"left = {SECRET}", "vars()['left']"),
-    "by locals": (f"left = {SECRET}", "locals()['left']"),
-    "by dir": (f"left = {SECRET}", "'left' in dir()"),
-    "by a function's globals": (f"left = {SECRET}", "def f():\n    pass\nf.__globals__['left']"),
-    "by the main module": (f"left = {SECRET}", "import sys\nsys.modules['__main__'].left"),
-    "by the built-ins": (f"left = {SECRET}", "__builtins__"),
+    "by globals": (LEFT, "globals()['left']"),
+    "by vars": (LEFT, "vars()['left']"),
+    "by locals": (LEFT, "locals()['left']"),
+    "by dir": (LEFT, "'left' in dir()"),
+    "by a function's globals": (LEFT, "def f():\n    pass\nf.__globals__['left']"),
+    "by the main module": (LEFT, "import sys\nsys.modules['__main__'].left"),
+    "by the built-ins": (LEFT, "__builtins__"),
     "by what was said last": (SECRET, "_"),
     "by annotations": (f"left: {SECRET} = 1", "__annotations__"),
     "by a docstring": (f"{SECRET}\n1", "__doc__"),
@@ -103,22 +105,28 @@ LOOKS: dict[str, tuple[str, str]] = {
     "a finalizer": ("class A:\n    def __del__(self):\n        data['x'] = echo('SECRET')\ndata['a'] = 1\nleft = A()", "a = [1] * 1000\ndata"),
     "a coroutine nobody awaits": ("async def f():\n    data['x'] = echo('SECRET')\nleft = f()\n1", "data"),
     # What was left by code that failed, or was abandoned.
-    "after an error": (f"left = {SECRET}\n1 / 0", "left"),
-    "after too much memory": (f"left = {SECRET}\n[0] * 10 ** 9", "left"),
-    "after what can't be kept": (f"left = {SECRET}\n{{1}}", "left"),
+    "after an error": (f"{LEFT}\n1 / 0", "left"),
+    "after too much memory": (f"{LEFT}\n[0] * 10 ** 9", "left"),
+    "after what can't be kept": (f"{LEFT}\n{{1}}", "left"),
 }  # fmt: skip
 """Code that leaves something, and code that looks for it."""
 
 
+@pytest.fixture
+def shared(sandbox: SandboxRunner) -> Iterator[Runner]:
+    """A session in which code runs after other code."""
+    with sandbox.shared() as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("how", LOOKS)
-def test_code_finds_nothing_of_what_other_code_has_left(sandbox: SandboxRunner, how: str) -> None:
+def test_code_finds_nothing_of_what_other_code_has_left(sandbox: SandboxRunner, shared: Runner, how: str) -> None:
     leaves, looks = LOOKS[how]
     alone = run(sandbox, looks, n=3)
-    with sandbox.shared() as shared:
-        for _ in range(2):
-            run(shared, leaves, n=2)
-            assert run(shared, looks, n=3) == alone
-        assert evaluated(shared, "[data, results]") == Completed(result=[{"n": 4}, {}], data={"n": 4})
+    for _ in range(2):
+        run(shared, leaves, n=2)
+        assert run(shared, looks, n=3) == alone
+    assert evaluated(shared, "[data, results]") == Completed(result=[{"n": 4}, {}], data={"n": 4})
     assert "SECRET" not in str(alone)
 
 
@@ -135,20 +143,22 @@ def test_code_finds_nothing_of_what_other_code_has_left(sandbox: SandboxRunner, 
         ("def len(x):\n    return 5", "len([1])"),
     ],
 )
-def test_a_condition_finds_nothing_of_what_code_has_left(sandbox: SandboxRunner, leaves: str, expression: str) -> None:
+def test_a_condition_finds_nothing_of_what_code_has_left(
+    sandbox: SandboxRunner, shared: Runner, leaves: str, expression: str
+) -> None:
     alone = evaluated(sandbox, expression)
-    with sandbox.shared() as shared:
-        run(shared, leaves)
-        assert evaluated(shared, expression) == alone
+    run(shared, leaves)
+    assert evaluated(shared, expression) == alone
 
 
 @pytest.mark.parametrize("expression", ["(left := 5)", "[left := 5 for _ in [1]]", "(data := {'left': 5})"])
-def test_code_finds_nothing_of_what_a_condition_has_left(sandbox: SandboxRunner, expression: str) -> None:
+def test_code_finds_nothing_of_what_a_condition_has_left(
+    sandbox: SandboxRunner, shared: Runner, expression: str
+) -> None:
     alone = run(sandbox, "[data, left]")
-    with sandbox.shared() as shared:
-        evaluated(shared, expression)
-        assert run(shared, "data") == Completed(result={}, data={})
-        assert run(shared, "[data, left]") == alone
+    evaluated(shared, expression)
+    assert run(shared, "data") == Completed(result={}, data={})
+    assert run(shared, "[data, left]") == alone
 
 
 @given(st.lists(st.sampled_from([*PROGRAMS, *(code for pair in LOOKS.values() for code in pair)]), max_size=8))
@@ -159,15 +169,14 @@ def test_programs_do_alike_whatever_ran_before(sandbox: SandboxRunner, programs:
         assert [told(run(shared, code, n=3)) for code in programs] == alone
 
 
-def test_a_snapshot_holds_nothing_of_what_other_code_has_left(sandbox: SandboxRunner) -> None:
+def test_a_snapshot_holds_nothing_of_what_other_code_has_left(sandbox: SandboxRunner, shared: Runner) -> None:
     """It would be kept with an instance that it is not of, and be as large as all that ran before."""
     alone = snapshot(sandbox)
-    with sandbox.shared() as shared:
-        run(shared, f"left = [{SECRET} * 1000, data]", secret="SECRET")
-        run(shared, "def f():\n    x = ['x' * 100_000]\n    x.append(x)\nf()")
-        for number in range(50):
-            run(shared, f"data['n'] = {number}")
-        found = snapshot(shared)
+    run(shared, f"left = [{SECRET} * 1000, data]", secret="SECRET")
+    run(shared, "def f():\n    x = ['x' * 100_000]\n    x.append(x)\nf()")
+    for number in range(50):
+        run(shared, f"data['n'] = {number}")
+    found = snapshot(shared)
     assert b"SECRET" not in found
     assert len(found) < len(alone) + 100
 
@@ -185,58 +194,52 @@ class TestLimits:
 
     HALF = "x = []\nfor n in range(20):\n    x.append('y' * 2 ** 20 + str(n))\nlen(x)"
 
-    def test_of_memory(self, sandbox: SandboxRunner) -> None:
-        with sandbox.shared() as shared:
-            assert again(shared, self.HALF.replace("x", "left"), memory_limit=32) == Completed(result=20, data={})
-            assert again(shared, self.HALF, memory_limit=32) == Completed(result=20, data={})
+    def test_of_memory(self, shared: Runner) -> None:
+        assert again(shared, self.HALF.replace("x", "left"), memory_limit=32) == Completed(result=20, data={})
+        assert again(shared, self.HALF, memory_limit=32) == Completed(result=20, data={})
 
-    def test_of_memory_in_conditions(self, sandbox: SandboxRunner) -> None:
+    def test_of_memory_in_conditions(self, shared: Runner) -> None:
         expression = "len(['y' * 2 ** 20 + str(n) for n in range(40)])"
-        with sandbox.shared() as shared:
-            again(shared, self.HALF.replace("x", "left").replace("20)", "40)"))
-            assert evaluated(shared, expression) == Completed(result=40, data={"n": 4})
+        again(shared, self.HALF.replace("x", "left").replace("20)", "40)"))
+        assert evaluated(shared, expression) == Completed(result=40, data={"n": 4})
 
-    def test_own_limits_are_each_their_own(self, sandbox: SandboxRunner) -> None:
-        with sandbox.shared() as shared:
-            assert run(shared, "1", time_limit=5) == Completed(result=1, data={})
-            slow = run(shared, "while True:\n    pass", time_limit=0.2)
-            assert isinstance(slow, Errored)
-            assert slow.error.type == "TimeLimit"
-            large = run(shared, "[0] * 10 ** 7", memory_limit=16)
-            assert isinstance(large, Errored)
-            assert large.error.type == "MemoryLimit"
-            assert run(shared, "1") == Completed(result=1, data={})
+    def test_own_limits_are_each_their_own(self, shared: Runner) -> None:
+        assert run(shared, "1", time_limit=5) == Completed(result=1, data={})
+        slow = run(shared, "while True:\n    pass", time_limit=0.2)
+        assert isinstance(slow, Errored)
+        assert slow.error.type == "TimeLimit"
+        large = run(shared, "[0] * 10 ** 7", memory_limit=16)
+        assert isinstance(large, Errored)
+        assert large.error.type == "MemoryLimit"
+        assert run(shared, "1") == Completed(result=1, data={})
 
-    def test_a_worker_that_died_meanwhile_fails_nobody(self, sandbox: SandboxRunner) -> None:
-        with sandbox.shared() as shared:
-            run(shared, "1")
-            session: Any = shared.kept._session  # type: ignore[attr-defined]
-            os.kill(session.worker_pid, signal.SIGKILL)
-            assert again(shared, "2") == Completed(result=2, data={})
+    def test_a_worker_that_died_meanwhile_fails_nobody(self, shared: Runner) -> None:
+        run(shared, "1")
+        session: Any = shared.kept._session  # type: ignore[attr-defined]
+        os.kill(session.worker_pid, signal.SIGKILL)
+        assert again(shared, "2") == Completed(result=2, data={})
 
 
-def test_a_call_abandoned_midway_leaves_nothing(sandbox: SandboxRunner) -> None:
+def test_a_call_abandoned_midway_leaves_nothing(sandbox: SandboxRunner, shared: Runner) -> None:
     alone = run(sandbox, "left")
-    with sandbox.shared() as shared:
-        running = shared.run(job("left = 'SECRET'\necho(1)"))
-        next(running)
-        running.close()
-        assert run(shared, "left") == alone
+    running = shared.run(job("left = 'SECRET'\necho(1)"))
+    next(running)
+    running.close()
+    assert run(shared, "left") == alone
 
 
-def test_code_that_goes_on_from_a_snapshot_leaves_nothing(sandbox: SandboxRunner) -> None:
+def test_code_that_goes_on_from_a_snapshot_leaves_nothing(sandbox: SandboxRunner, shared: Runner) -> None:
     text = "left = 'SECRET'\necho(1)\nleft"
     running = sandbox.run(job(text))
     taken = next(running).dump()
     running.close()
     alone = run(sandbox, "left")
-    with sandbox.shared() as shared:
-        running = shared.run(job(text), snapshot=taken)
-        next(running)
-        with pytest.raises(StopIteration) as end:
-            running.send(Returned(1))
-        assert end.value.value == Completed(result="SECRET", data={})
-        assert run(shared, "left") == alone
+    running = shared.run(job(text), snapshot=taken)
+    next(running)
+    with pytest.raises(StopIteration) as end:
+        running.send(Returned(1))
+    assert end.value.value == Completed(result="SECRET", data={})
+    assert run(shared, "left") == alone
 
 
 def evaluated(runner: Runner, expression: str) -> Completed | Errored:
