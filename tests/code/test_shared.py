@@ -166,7 +166,7 @@ def test_code_finds_nothing_of_what_a_condition_has_left(
 def test_programs_do_alike_whatever_ran_before(sandbox: SandboxRunner, programs: list[str]) -> None:
     alone = [told(run(sandbox, code, n=3)) for code in programs]
     with sandbox.shared() as shared:
-        assert [told(run(shared, code, n=3)) for code in programs] == alone
+        assert [told(again(shared, code, n=3)) for code in programs] == alone
 
 
 def test_a_snapshot_holds_nothing_of_what_other_code_has_left(sandbox: SandboxRunner, shared: Runner) -> None:
