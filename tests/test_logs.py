@@ -3,13 +3,15 @@
 import json
 import logging
 import sys
+from io import StringIO
+from threading import Thread
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow.logs import Json, Logfmt, fields
+from workflow.logs import Console, Json, Logfmt, fields, together
 
 AT = 1_772_357_400.1239  # 2026-03-01 09:30:00.123 UTC
 
@@ -94,3 +96,73 @@ def test_what_is_not_one_word_is_quoted(text: str) -> None:
 def test_a_record_of_somebody_else_has_no_fields() -> None:
     made = logging.LogRecord("django.server", logging.INFO, "x.py", 1, "GET", (), None)
     assert Logfmt().format(made).endswith("level=INFO msg=GET logger=django.server")
+
+
+class TestConsole:
+    @staticmethod
+    def console(writes: list[str]) -> logging.Logger:
+        class Stream(StringIO):
+            def write(self, text: str) -> int:
+                writes.append(text)
+                return len(text)
+
+        console = Console(Stream())
+        console.setFormatter(logging.Formatter("%(message)s"))
+        logger = logging.Logger("console")  # noqa: LOG001 - of this test alone
+        logger.addHandler(console)
+        return logger
+
+    def test_an_event_is_written_at_once(self) -> None:
+        logger = self.console(writes := [])
+        logger.info("one")
+        logger.info("two")
+        assert writes == ["one\n", "two\n"]
+
+    def test_events_together_are_one_write(self) -> None:
+        logger = self.console(writes := [])
+        with together():
+            logger.info("one")
+            with together():
+                logger.info("two")
+            assert not writes
+        logger.info("three")
+        assert writes == ["one\ntwo\n", "three\n"]
+
+    def test_nothing_together_is_no_write(self) -> None:
+        self.console(writes := [])
+        with together():
+            pass
+        assert writes == []
+
+    def test_what_was_logged_before_an_error_is_written(self) -> None:
+        logger = self.console(writes := [])
+        with pytest.raises(ZeroDivisionError), together():  # noqa: PT012
+            logger.info("before")
+            1 / 0  # noqa: B018
+        assert writes == ["before\n"]
+
+    def test_another_thread_does_not_wait(self) -> None:
+        logger = self.console(writes := [])
+        with together():
+            logger.info("mine")
+            other = Thread(target=logger.info, args=("another's",))
+            other.start()
+            other.join()
+            assert writes == ["another's\n"]
+        assert writes == ["another's\n", "mine\n"]
+
+    def test_what_can_not_be_written_takes_nothing_else_with_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        logger = self.console(writes := [])
+        with together():
+            logger.info("one")
+            logger.info("%d", "no number")
+            logger.info("two")
+        assert "no number" in capsys.readouterr().err
+        assert writes == ["one\ntwo\n"]
+
+    def test_a_stream_that_is_gone_stops_nobody(self, capsys: pytest.CaptureFixture[str]) -> None:
+        logger = self.console([])
+        logger.handlers[0].stream.write = None  # type: ignore[attr-defined]
+        with together():
+            logger.info("into the void")
+        assert "into the void" in capsys.readouterr().err

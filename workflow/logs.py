@@ -7,10 +7,12 @@ What an event is about is in its record's `fields`, not in its text alone. A pro
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from threading import local
+from typing import Any, TextIO
 
 _PLAIN = re.compile(r"[^\s\"'=\\]+")
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -21,6 +23,62 @@ LONGEST_NAME = 40
 def fields(**about: Any) -> dict[str, Any]:
     """The `extra` of an event about this: its `instance`, `process`, `task`, `attempt` and `engine`, as far as it has them."""
     return {"fields": about}
+
+
+class _Waiting(local):
+    """The events of this thread that wait for the end of `together`, by the handler that is to write them."""
+
+    events: dict["Console", list[logging.LogRecord]] | None = None
+
+
+_waiting = _Waiting()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """A context at whose end a `Console` writes what this thread has logged in it, in one go."""
+    if _waiting.events is not None:
+        yield
+        return
+    events: dict[Console, list[logging.LogRecord]] = {}
+    _waiting.events = events
+    try:
+        yield
+    finally:
+        _waiting.events = None
+        for console, records in events.items():
+            console.write(records)
+
+
+class Console(logging.StreamHandler[TextIO]):
+    """Writes to standard error as `logging.StreamHandler` does, and many events at once where they come `together`.
+
+    Each write lets another thread have the interpreter, and an engine logs several thousand events a second.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the event, or keep it for the end of `together`."""
+        if _waiting.events is None:
+            super().emit(record)
+        else:
+            _waiting.events.setdefault(self, []).append(record)
+
+    def write(self, records: Sequence[logging.LogRecord]) -> None:
+        """Write these events at once."""
+        text = "".join(map(self._line, records))
+        with self.lock or nullcontext():
+            try:
+                self.stream.write(text)
+                self.flush()
+            except Exception:  # noqa: BLE001 - as all handlers do: what can't be logged must not stop what it tells of
+                self.handleError(records[-1])
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record) + self.terminator
+        except Exception:  # noqa: BLE001 - the same; the others are to be written
+            self.handleError(record)
+            return ""
 
 
 class _Formatter(logging.Formatter):

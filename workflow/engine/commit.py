@@ -1,11 +1,9 @@
 """Group commit: what many instances have come to is written together, as soon as the last group is written."""
 
-import math
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from enum import Enum
-from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Condition, Thread
 from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
@@ -14,6 +12,7 @@ from django.db import connection
 
 from workflow import transitions
 from workflow.engine.patience import Patience
+from workflow.logs import together
 from workflow.transitions import Applied, Lease, Turn
 
 LARGEST = 200
@@ -61,27 +60,24 @@ class _Wanted(NamedTuple):
     lease: Lease
     turn: Turn
     applied: Future[Applied]
-    is_urgent: bool
-
-
-class _Word(Enum):
-    """What the thread that commits is told between the turns."""
-
-    END = "end"
-    LOOK = "look"  # whether any more are to be expected
+    until: float
+    """When it is to be written, whatever else is on its way."""
 
 
 class GroupCommit:
     """Writes the turns that threads ask for at about the same time, in one transaction and one thread.
 
     `are_more_coming` tells whether any thread computes, whose turn is then worth waiting for; `look` is to be called when
-    none does any more.
+    none does any more. The thread that commits is not woken by each turn: all threads share one interpreter, and passing
+    that on costs about as much as what a small turn takes to compute.
     """
 
     def __init__(self, patience: Patience, are_more_coming: Callable[[], bool]) -> None:
         self._patience = patience
         self._are_more_coming = are_more_coming
-        self._asked: SimpleQueue[_Wanted | _Word] = SimpleQueue()
+        self._changed = Condition()
+        self._asked: deque[_Wanted] = deque()
+        self._is_over = False
         self._thread = Thread(target=self._work, name="commit")
 
     def __enter__(self) -> Self:
@@ -91,7 +87,9 @@ class GroupCommit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._asked.put(_Word.END)
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
         self._thread.join()
 
     def write(self, lease: Lease, turn: Turn) -> Applied:
@@ -103,44 +101,39 @@ class GroupCommit:
 
     def look(self) -> None:
         """No more turns are to be expected for now."""
-        self._asked.put(_Word.LOOK)
+        with self._changed:
+            if self._asked:
+                self._changed.notify()
 
     def _ask(self, lease: Lease, turn: Turn, *, is_urgent: bool) -> Future[Applied]:
-        wanted = _Wanted(lease, turn, Future(), is_urgent)
-        self._asked.put(wanted)
+        until = monotonic() + (LONGEST_WAIT if is_urgent else LONGEST_REST)
+        wanted = _Wanted(lease, turn, Future(), until)
+        with self._changed:
+            self._asked.append(wanted)
+            if is_urgent or len(self._asked) in {1, LARGEST}:
+                self._changed.notify()
         return wanted.applied
 
     def _work(self) -> None:
-        is_over = False
-        while not is_over:
-            group, is_over = self._next()
-            if group:
-                self._commit(group)
+        while group := self._next():
+            self._commit(group)
         connection.close()
 
-    def _next(self) -> tuple[list[_Wanted], bool]:
-        """All that is asked for by now; and whether that was the last."""
-        group: list[_Wanted] = []
-        until = math.inf
-        while (one := self._another(until)) is not _Word.END:
-            if isinstance(one, _Wanted):
-                group.append(one)
-                until = min(until, monotonic() + (LONGEST_WAIT if one.is_urgent else LONGEST_REST))
-            is_enough = one is None or len(group) == LARGEST
-            if group and is_enough:
-                return group, False
-        return group, True
+    def _next(self) -> list[_Wanted]:
+        """All that is asked for by the time that it is worth a transaction; nothing once there will be no more."""
+        with self._changed:
+            while not self._is_due():
+                self._changed.wait(self._left() if self._asked else None)
+            return [self._asked.popleft() for _ in range(min(len(self._asked), LARGEST))]
 
-    def _another(self, until: float) -> _Wanted | _Word | None:
-        """What is asked for or said next; nothing where a group is begun, and no more is to be expected by then."""
-        if until == math.inf:
-            return self._asked.get()
-        try:
-            if self._are_more_coming() and (left := until - monotonic()) > 0:
-                return self._asked.get(timeout=left)
-            return self._asked.get_nowait()
-        except Empty:
-            return None
+    def _is_due(self) -> bool:
+        if not self._asked:
+            return self._is_over
+        return len(self._asked) >= LARGEST or not self._are_more_coming() or self._left() <= 0
+
+    def _left(self) -> float:
+        """Seconds until what is asked for is to be written at the latest."""
+        return min(one.until for one in self._asked) - monotonic()
 
     def _commit(self, group: list[_Wanted]) -> None:
         try:
@@ -149,8 +142,9 @@ class GroupCommit:
             for one in group:
                 self._commit_alone(one)
         else:
-            for one, applied in zip(group, written, strict=True):
-                one.applied.set_result(applied)
+            with together():
+                for one, applied in zip(group, written, strict=True):
+                    one.applied.set_result(applied)
 
     def _commit_alone(self, one: _Wanted) -> None:
         """What one turn can't be written for must not keep the others from being written."""

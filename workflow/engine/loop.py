@@ -26,7 +26,7 @@ from workflow.engine.presence import Presence
 from workflow.engine.report import report_claim
 from workflow.engine.threads import Claimed, Drivers, Threads
 from workflow.engine.timepiece import DatabaseClock
-from workflow.logs import fields
+from workflow.logs import fields, together
 from workflow.models import RunningProcesses
 from workflow.models.states import DUE
 
@@ -118,9 +118,10 @@ class Engine:
             return 0
         claimed = self.patience(lambda: self._claimed(room))
         self.is_behind = len(claimed) == room
-        for instance, _ in claimed:
-            report_claim(instance)
-            self.driving[_claim_of(instance)] = instance
+        with together():
+            for instance, _ in claimed:
+                report_claim(instance)
+                self.driving[_claim_of(instance)] = instance
         self.drivers.begin(claimed)
         return len(claimed)
 

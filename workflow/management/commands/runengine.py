@@ -16,7 +16,7 @@ from workflow import conf, health, operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode, workers
 from workflow.engine.hearing import STOPS, Hearing
-from workflow.logs import Logfmt
+from workflow.logs import Console, Logfmt
 from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds, whole
 from workflow.models import RunningProcesses
 
@@ -185,7 +185,7 @@ def _show_log() -> None:
     if ours.level == logging.NOTSET:
         ours.setLevel(logging.INFO)
     if not ours.hasHandlers():
-        console = logging.StreamHandler()
+        console = Console()
         console.setFormatter(Logfmt())
         ours.addHandler(console)
 
