@@ -26,11 +26,14 @@ from workflow.models.people import count_people, unknown_names
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """An instance that can begin: the definition has no mistakes, and the data can be kept."""
+    """An instance that can begin: the definition has no mistakes, and the data can be kept. `version` is the one of this
+    very definition, if that is frozen already.
+    """
 
     process: Process
     definition: Definition
     data: Mapping[str, Any]
+    version: ProcessVersion | None = None
 
 
 def prepare(wanted: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[Start]:
@@ -38,8 +41,12 @@ def prepare(wanted: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[Star
     checked = [(name, _checked_data(data)) for name, data in wanted]
     names = list(dict.fromkeys(name for name, _ in checked))
     found = dict(zip(names, processes_named(names), strict=True))
-    definitions = {name: _startable(process) for name, process in found.items()}
-    return [Start(process=found[name], definition=definitions[name], data=data) for name, data in checked]
+    frozen = {name: _startable(process) for name, process in found.items()}
+    return [
+        Start(process=found[name], definition=definition, data=data, version=version)
+        for name, data in checked
+        for definition, version in [frozen[name]]
+    ]
 
 
 def begin(
@@ -141,14 +148,16 @@ def _asked_if_sound(definition: Definition) -> list[str] | None:
     return None if any(mistakes) else asked
 
 
-def _startable(process: Process) -> Definition:
+def _startable(process: Process) -> tuple[Definition, ProcessVersion | None]:
+    """The draft, with its version if it is frozen already: then it was found good."""
     definition = draft(process)
     newest = _newest(process.name)
-    if newest is None or newest.digest != definition.digest:  # what is frozen was found good then
-        mistakes = [str(finding) for finding in findings(definition) if finding.level == "error"]
-        if mistakes:
-            raise NotStartable(process.name, mistakes)
-    return definition
+    if newest is not None and newest.digest == definition.digest:
+        return definition, newest
+    mistakes = [str(finding) for finding in findings(definition) if finding.level == "error"]
+    if mistakes:
+        raise NotStartable(process.name, mistakes)
+    return definition, None
 
 
 def _newest(name: str) -> ProcessVersion | None:
@@ -157,6 +166,8 @@ def _newest(name: str) -> ProcessVersion | None:
 
 def _freeze(start: Start, now: datetime) -> ProcessVersion:
     """The version of this very definition: the newest one if it is the same, or a new one."""
+    if start.version is not None:
+        return start.version
     definition = start.definition
     while True:
         newest = _newest(definition.name)

@@ -104,9 +104,14 @@ def answer_call(run: TaskRun, result: Any, *, now: datetime, error: dict[str, st
 
 
 def close(runs: Collection[int], *, now: datetime) -> None:
-    """Take back what these task runs, which go no further, wait for. Their instance must be locked."""
-    WaitingForApproval.objects.filter(task_run__in=runs).delete()
+    """Take back all that these task runs, which go no further, wait for. Their instance must be locked."""
     cancel_children(runs, now=now)
+    take_back(runs, now=now)
+
+
+def take_back(runs: Collection[int], *, now: datetime) -> None:
+    """Nobody decides or answers any more what these task runs wait for. Their instances must be locked."""
+    WaitingForApproval.objects.filter(task_run__in=runs).delete()
     # As an error of this attempt: where the run is opened again, another attempt makes the call again.
     unanswered = {"type": "Unanswered", "message": "The task ended while this call waited."}
     ActionCall.objects.filter(run__in=runs, ended_at=None).update(ended_at=now, error=unanswered)

@@ -32,6 +32,7 @@ RUN_FIELDS = (
     *("state", "attempt", "ended_at", "due_at", "deadline", "result", "changes", "log", "error"),
     *("snapshot", "call_number", "begun"),
 )
+CLOSED = frozenset({RunState.CANCELLED, RunState.FAILED})
 WHERE_IT_STANDS = ("snapshot", "call_number", "begun", "log")
 
 
@@ -97,13 +98,21 @@ class Turn:
     @property
     def unanswered(self) -> list[int]:
         """The runs that go no further, and may have waited for something."""
-        closed = {RunState.CANCELLED, RunState.FAILED}
-        return [run.pk for run in self.changed if run.pk and run.state in closed]
+        return [run.pk for run in self._closed]
+
+    @property
+    def childless(self) -> bool:
+        """Whether none of the runs that go no further can have started another instance: that takes a call."""
+        return not any(run.call_number for run in self._closed)
 
     @property
     def is_local(self) -> bool:
         """Whether it concerns no other instance, and no signal."""
-        return not (self.children or self.listening or self.unanswered or (self.parent and self.state in ENDED))
+        return self.childless and not (self.children or self.listening or (self.parent and self.state in ENDED))
+
+    @property
+    def _closed(self) -> list[TaskRun]:
+        return [run for run in self.changed if run.pk and run.state in CLOSED]
 
     @property
     def is_pure(self) -> bool:
@@ -153,8 +162,8 @@ def _apply_far(lease: Lease, turn: Turn) -> Applied:
         above = locked(turn.parent.run.instance_id) if turn.parent and turn.state in ENDED else None
         (applied,) = _write([(lease, turn)])
         if applied is Applied.DONE:
-            if turn.at and turn.unanswered:
-                events.close(turn.unanswered, now=turn.at)
+            if turn.at and not turn.childless:
+                events.cancel_children(turn.unanswered, now=turn.at)
             events.take_kept_signals(turn.listening)
             events.begin_children(turn.children)
             if turn.parent and above:
@@ -168,6 +177,7 @@ def _write(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
     done = [pair for pair, verdict in zip(turns, applied, strict=True) if verdict is Applied.DONE]
     _write_instances(done)
     _write_runs([turn for _, turn in done])
+    _take_back([turn for _, turn in done])
     stale = _write_standing([turn for _, turn in done if turn.standing])
     return [
         Applied.OUTDATED if any(run.pk in stale for run in turn.standing) else verdict
@@ -207,6 +217,13 @@ def _write_runs(turns: Sequence[Turn]) -> None:
     circle.insert(asked)
     if asked:
         notices.queue(NoticeKind.WAITS, [waiting for waiting, _ in asked], now=asked[0][0].queued_at)
+
+
+def _take_back(turns: Sequence[Turn]) -> None:
+    closed = {key: turn.at for turn in turns if turn.at for key in turn.unanswered}
+    if closed:
+        # One time for all of them: what is written together came to its end within milliseconds.
+        events.take_back(closed.keys(), now=max(closed.values()))
 
 
 def _insert_calls(calls: Sequence[ActionCall]) -> None:
