@@ -116,8 +116,10 @@ class Engine:
         room = self.batch - len(self.driving)
         if room <= 0:
             return 0
-        claimed = self.patience(lambda: self._claimed(room))
-        self.is_behind = len(claimed) == room
+        found = self.patience(lambda: self._claimed(room))
+        self.is_behind = len(found) == room
+        # What is driven by this very claim goes on: a crash of the database had taken the claim back.
+        claimed = [one for one in found if _claim_of(one[0]) not in self.driving]
         with together():
             for instance, _ in claimed:
                 report_claim(instance)

@@ -38,31 +38,56 @@ def insert(rows: Sequence[_Row], *, unique: Sequence[str], are_new: bool = False
     So a write whose commit was not heard of, because the connection broke, can simply be done again. Where all of them
     `are_new`, one that is there raises `IntegrityError`, and `unique` need only tell them apart from one another.
     """
-    again = "" if are_new else "ON CONFLICT DO NOTHING "
     for part in _parts(rows):
-        model = type(part[0])
-        statement, parameters = _source(model, _inserted(model), [vars(row) for row in part])
-        columns = ", ".join(_columns(model, _inserted(model)))
-        back = ", ".join(_columns(model, ("id", *unique)))
-        keys = _run(
-            f"INSERT INTO {_table(model)} ({columns}) SELECT {columns} {statement} WHERE TRUE "  # or ON would be a join's
-            f"{again}RETURNING {back}",
-            parameters,
-        )
-        by_key = {tuple(natural): key for key, *natural in keys}
-        for row in part:
-            natural = tuple(getattr(row, name) for name in unique)
-            row.pk = by_key.get(natural) or _there(row, unique)
-            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+        keys = run(*inserting(part, unique=unique, are_new=are_new))
+        give_keys(part, {tuple(natural): key for key, *natural in keys}, unique=unique)
 
 
 def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     """Write these fields, by their attributes' names, of rows that are there; each row also has its `id`."""
     for part in _parts(rows):
-        table, (key, *columns) = _table(model), _columns(model, ("id", *names))
-        statement, parameters = _source(model, ("id", *names), part)
-        assignments = ", ".join(f"{column} = v.{column}" for column in columns)
-        _run(f"UPDATE {table} SET {assignments} {statement} WHERE {table}.{key} = v.{key}", parameters)
+        run(*updating(model, part, names))
+
+
+def inserting(
+    rows: Sequence[_Row], *, unique: Sequence[str], are_new: bool = False, where: str = "TRUE"
+) -> tuple[str, list[Any]]:
+    """The statement of `insert`, and its parameters. It returns keys with what is `unique`, of those rows, as `v`, of which
+    `where` holds.
+    """
+    model = type(rows[0])
+    source, parameters = _source(model, _inserted(model), [vars(row) for row in rows])
+    columns = ", ".join(_columns(model, _inserted(model)))
+    again = "" if are_new else "ON CONFLICT DO NOTHING "
+    back = ", ".join(_columns(model, ("id", *unique)))
+    # Without a WHERE, what comes next could be a join's.
+    insert = f"INSERT INTO {_table(model)} ({columns}) SELECT {columns} {source} WHERE {where} {again}RETURNING {back}"
+    return insert, parameters
+
+
+def updating(
+    model: type[Model],
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    *,
+    where: str = "TRUE",
+    also: Sequence[str] = (),
+) -> tuple[str, list[Any]]:
+    """The statement of `update`, and its parameters: of those rows, as `v`, of which `where` holds. They have fields that are
+    not written `also`.
+    """
+    table, (key, *columns) = _table(model), _columns(model, ("id", *names))
+    source, parameters = _source(model, ("id", *names, *also), rows)
+    assignments = ", ".join(f"{column} = v.{column}" for column in columns)
+    return f"UPDATE {table} SET {assignments} {source} WHERE {table}.{key} = v.{key} AND {where}", parameters
+
+
+def give_keys(rows: Sequence[Model], keys: Mapping[tuple[Any, ...], Any], *, unique: Sequence[str]) -> None:
+    """Give rows that were inserted the keys that came back, by what is `unique`."""
+    for row in rows:
+        natural = tuple(getattr(row, name) for name in unique)
+        row.pk = keys.get(natural) or _there(row, unique)
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def fresh(model: type[_Row], **values: Any) -> _Row:
@@ -83,7 +108,7 @@ def objects(model: type[_Row], statement: str, parameters: Sequence[Any]) -> lis
     names = _attributes(model)
     converters = _converters(model, connection.vendor)
     found = []
-    for row in _run(statement, parameters):
+    for row in run(statement, parameters):
         values = list(row)
         for place, expression, convert in converters:
             values[place] = convert(values[place], expression, connection)
@@ -105,7 +130,8 @@ def _parts(rows: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
         yield rows[start : start + ROWS]
 
 
-def _run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What a statement gives."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []

@@ -31,7 +31,8 @@ from workflow.transitions.leases import (
     take_over,
     with_runs,
 )
-from workflow.transitions.turns import Applied, Asked, RunClosed, Turn, apply, apply_all, checkpoint
+from workflow.transitions.turn import Applied, Asked, Turn
+from workflow.transitions.turns import RunClosed, apply, apply_all, checkpoint
 
 __all__ = [
     "Applied",

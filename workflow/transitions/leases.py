@@ -13,6 +13,8 @@ from workflow.models import InstanceState, Process, RunningProcesses, TaskRun, b
 from workflow.models.states import Priority
 
 TABLE = RunningProcesses._meta.db_table
+LIMITED = f"SELECT 1 FROM {Process._meta.db_table} WHERE max_running IS NOT NULL"
+AT_LEISURE = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +38,18 @@ def claim(
     processes, or of those named. Committed before anything runs.
 
     Two engines never get the same instance: rows that another is claiming are passed over where the database can do
-    that (`SKIP LOCKED`), and elsewhere claims wait for each other.
+    that (`SKIP LOCKED`), and elsewhere claims wait for each other. A crash of PostgreSQL may take back a claim of the last moment,
+    if no effect has followed it (`_Leasing`): then the same engine may get the same claim again.
     """
+    lease = _Leasing(owner=owner, now=now, until=until, only=_named("IN", processes))
+    levels = sorted(Priority, reverse=True)
+    if connection.features.has_select_for_update_skip_locked and (
+        claimed := lease.of(levels, limit=limit, unless=f"EXISTS ({LIMITED})")
+    ):
+        return claimed
     ahead, are_limited = _ahead(now, processes)
     if not ahead:  # an idle engine must not ask for SQLite's write lock all the time
         return []
-    lease = _Leasing(owner=owner, now=now, until=until, only=_named("IN", processes))
     if not are_limited:
         return lease.of(ahead, limit=limit)
     with transaction.atomic():
@@ -112,8 +120,12 @@ def renew(leases: Collection[Lease], *, until: datetime) -> int:
         return RunningProcesses.objects.filter(pk__in=held).update(due_at=until)
 
 
-def guards(instances: Sequence[int]) -> dict[int, tuple[str, str, int, int]]:
-    """State, owner, fence and events of these instances, locked until the transaction ends: in one order for all who lock
+Guard = tuple[str, str, int, int]
+"""State, owner, fence and events of an instance: what a write under a lease expects."""
+
+
+def guards(instances: Sequence[int]) -> dict[int, Guard]:
+    """The guards of these instances, locked until the transaction ends: in one order for all who lock
     several, so that they can't wait for each other.
     """
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
@@ -161,9 +173,8 @@ def _ahead(now: datetime, processes: Collection[str]) -> tuple[list[Priority], b
     only, names = _named("IN", processes)
     levels = sorted(Priority, reverse=True)
     due = [f"EXISTS (SELECT 1 FROM {TABLE} WHERE priority = {level:d} AND due_at <= %s{only})" for level in levels]
-    limited = f"EXISTS (SELECT 1 FROM {Process._meta.db_table} WHERE max_running IS NOT NULL)"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {limited}, {', '.join(due)}", [_at(now), *names] * len(levels))
+        cursor.execute(f"SELECT EXISTS ({LIMITED}), {', '.join(due)}", [_at(now), *names] * len(levels))
         are_limited, *are_due = cursor.fetchone()
     return [level for level, is_due in zip(levels, are_due, strict=True) if is_due], bool(are_limited)
 
@@ -193,31 +204,41 @@ def _left(now: datetime) -> Mapping[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Leasing:
-    """The statement that leases: a single one, so that it is a transaction of its own."""
+    """The statement that leases: a single one, so that it is a transaction of its own.
+
+    PostgreSQL does not wait until it is on disk. That is for its effects to do: whatever is written after it, before an
+    action is called above all, is on disk only together with all that was written before. What a crash takes back is a claim
+    without effects, and an engine that still drives by it is told that the lease is lost.
+    """
 
     owner: str
     now: datetime
     until: datetime
     only: Names
 
-    def of(self, levels: Sequence[Priority], *, limit: int, but: Names = ("", [])) -> list[RunningProcesses]:
-        claimed: list[RunningProcesses] = []
-        for level in levels:
-            if limit > len(claimed):
-                claimed += self._lease(level, limit - len(claimed), but)
-        return claimed
-
-    def _lease(self, level: Priority, limit: int, but: Names) -> list[RunningProcesses]:
-        skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
-        which = f"priority = {level:d} AND due_at <= %s{self.only[0]}{but[0]}"
-        found = f"SELECT id FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT {limit:d}{skip}"
+    def of(
+        self, levels: Sequence[Priority], *, limit: int, but: Names = ("", []), unless: str = ""
+    ) -> list[RunningProcesses]:
+        """Those of the first of these priorities first, in whose order they are looked for."""
+        each = [self._due(level, limit, but[0]) for level in levels]
+        found = f"SELECT id FROM ({' UNION ALL '.join(f'SELECT id FROM ({one}) AS due' for one in each)}) AS ahead"
+        also = "".join(f" AND {condition}" for condition in self._conditions(unless))
         statement = (
             f"UPDATE {TABLE} SET state = 'RUNNING', owner = %s, due_at = %s, fence = fence + 1 "
-            f"WHERE id IN ({found}) RETURNING {bulk.columns(RunningProcesses)}"
+            f"WHERE id IN ({found} LIMIT {limit:d}){also} RETURNING {bulk.columns(RunningProcesses)}"
         )
-        parameters = [self.owner, _at(self.until), _at(self.now), *self.only[1], *but[1]]
-        claimed = bulk.objects(RunningProcesses, statement, parameters)
-        return sorted(claimed, key=lambda instance: instance.pk)
+        which = [_at(self.now), *self.only[1], *but[1]] * len(levels)
+        claimed = bulk.objects(RunningProcesses, statement, [self.owner, _at(self.until), *which])
+        return sorted(claimed, key=lambda instance: (-instance.priority, instance.pk))
+
+    def _due(self, level: Priority, limit: int, but: str) -> str:
+        skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+        which = f"priority = {level:d} AND due_at <= %s{self.only[0]}{but}"
+        return f"SELECT id FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT {limit:d}{skip}"
+
+    def _conditions(self, unless: str) -> list[str]:
+        conditions = [f"NOT {unless}"] if unless else []
+        return [*conditions, AT_LEISURE] if connection.vendor == "postgresql" else conditions
 
 
 def _at(moment: datetime) -> Any:

@@ -1,0 +1,66 @@
+"""Plain turns, a whole group by one statement of PostgreSQL's, which is a transaction of its own.
+
+It does what `turns` does in five: lock, compare, update, insert, commit. Each of those is a message to the server and one
+back, in which the thread that commits also lets another one have the interpreter, and has to wait for it again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from workflow.models import RunningProcesses, TaskRun, bulk
+from workflow.transitions.leases import TABLE, Guard, Lease
+from workflow.transitions.turn import RUN_FIELDS, UNIQUE_RUN, Applied, Turn, alike, verdict
+
+HELD = f"""
+wanted AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, owner text, fence integer, events integer)),
+found AS (
+    SELECT id, state, owner, fence, events FROM {TABLE} WHERE id IN (SELECT id FROM wanted) ORDER BY id FOR UPDATE
+),
+held AS (SELECT id FROM found NATURAL JOIN wanted WHERE state = 'RUNNING')
+"""
+"""The instances, locked in one order for all who lock several, and those of them that are as their leases say."""
+
+
+def apply_plain(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
+    """As `apply_all`, of turns that are plain."""
+    statement, parameters = _statement(turns)
+    found: dict[int, Guard] = {}
+    keys: dict[tuple[Any, ...], int] = {}
+    for instance, state, owner, fence, events, key in bulk.run(statement, parameters):
+        if key:
+            keys[instance, fence, events] = key
+        else:
+            found[instance] = (state, owner, fence, events)
+    applied = [verdict(lease, found.get(lease.instance)) for lease, _ in turns]
+    for (_, turn), one in zip(turns, applied, strict=True):
+        if one is Applied.DONE:
+            bulk.give_keys(turn.created, keys, unique=UNIQUE_RUN)
+    return applied
+
+
+def _statement(turns: Sequence[tuple[Lease, Turn]]) -> tuple[str, list[Any]]:
+    leases = [
+        {"id": lease.instance, "owner": lease.owner, "fence": lease.fence, "events": lease.events} for lease, _ in turns
+    ]
+    parts, parameters, told = [HELD], [orjson.dumps(leases).decode()], _FOUND
+    for number, (names, rows) in enumerate(alike(turns).items()):
+        update, values = bulk.updating(RunningProcesses, rows, names, where="v.id IN (SELECT id FROM held)")
+        parts.append(f"updated{number} AS ({update})")
+        parameters += values
+    if changed := [vars(run) for _, turn in turns for run in turn.changed if run.pk]:
+        update, values = bulk.updating(TaskRun, changed, RUN_FIELDS, where=_OF_HELD, also=("instance_id",))
+        parts.append(f"changed AS ({update})")
+        parameters += values
+    if created := [run for _, turn in turns for run in turn.created]:
+        insert, values = bulk.inserting(created, unique=UNIQUE_RUN, where=_OF_HELD)
+        parts.append(f"created AS ({insert})")
+        parameters += values
+        told += _CREATED
+    return f"WITH {', '.join(parts)} {told}", parameters
+
+
+_OF_HELD = "v.instance_id IN (SELECT id FROM held)"
+_FOUND = "SELECT id, state, owner, fence, events, 0 FROM found"
+_CREATED = " UNION ALL SELECT instance_id, '', '', visit, \"row\", id FROM created"
