@@ -128,12 +128,16 @@ def guards(instances: Sequence[int]) -> dict[int, Guard]:
     """The guards of these instances, locked until the transaction ends: in one order for all who lock
     several, so that they can't wait for each other.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(locking(instances))
+        return {key: (state, owner, fence, events) for key, state, owner, fence, events in cursor.fetchall()}
+
+
+def locking(instances: Sequence[int]) -> str:
+    """The query of `guards`: keys with what guards them."""
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
     among = ", ".join(str(int(key)) for key in instances)  # numbers: as parameters, hundreds take a driver long
-    statement = f"SELECT id, state, owner, fence, events FROM {TABLE} WHERE id IN ({among}) ORDER BY id{lock}"
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return {key: (state, owner, fence, events) for key, state, owner, fence, events in cursor.fetchall()}
+    return f"SELECT id, state, owner, fence, events FROM {TABLE} WHERE id IN ({among}) ORDER BY id{lock}"
 
 
 def hold(lease: Lease) -> None:

@@ -10,17 +10,8 @@ from typing import Any
 import orjson
 
 from workflow.models import RunningProcesses, TaskRun, bulk
-from workflow.transitions.leases import TABLE, Guard, Lease
+from workflow.transitions.leases import Guard, Lease, locking
 from workflow.transitions.turn import RUN_FIELDS, UNIQUE_RUN, Applied, Turn, alike, verdict
-
-HELD = f"""
-wanted AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, owner text, fence integer, events integer)),
-found AS (
-    SELECT id, state, owner, fence, events FROM {TABLE} WHERE id IN (SELECT id FROM wanted) ORDER BY id FOR UPDATE
-),
-held AS (SELECT id FROM found NATURAL JOIN wanted WHERE state = 'RUNNING')
-"""
-"""The instances, locked in one order for all who lock several, and those of them that are as their leases say."""
 
 
 def apply_plain(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
@@ -41,10 +32,8 @@ def apply_plain(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
 
 
 def _statement(turns: Sequence[tuple[Lease, Turn]]) -> tuple[str, list[Any]]:
-    leases = [
-        {"id": lease.instance, "owner": lease.owner, "fence": lease.fence, "events": lease.events} for lease, _ in turns
-    ]
-    parts, parameters, told = [HELD], [orjson.dumps(leases).decode()], _FOUND
+    held, parameters = _held([lease for lease, _ in turns])
+    parts, told = [held], _FOUND
     for number, (names, rows) in enumerate(alike(turns).items()):
         update, values = bulk.updating(RunningProcesses, rows, names, where="v.id IN (SELECT id FROM held)")
         parts.append(f"updated{number} AS ({update})")
@@ -59,6 +48,19 @@ def _statement(turns: Sequence[tuple[Lease, Turn]]) -> tuple[str, list[Any]]:
         parameters += values
         told += _CREATED
     return f"WITH {', '.join(parts)} {told}", parameters
+
+
+def _held(leases: Sequence[Lease]) -> tuple[str, list[Any]]:
+    """The instances `found`, locked in one order for all who lock several, and those `held`, which are as their leases say."""
+    expected = [
+        {"id": lease.instance, "owner": lease.owner, "fence": lease.fence, "events": lease.events} for lease in leases
+    ]
+    parts = f"""
+        wanted AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, owner text, fence integer, events integer)),
+        found AS ({locking([lease.instance for lease in leases])}),
+        held AS (SELECT id FROM found NATURAL JOIN wanted WHERE state = 'RUNNING')
+    """
+    return parts, [orjson.dumps(expected).decode()]
 
 
 _OF_HELD = "v.instance_id IN (SELECT id FROM held)"
