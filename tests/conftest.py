@@ -32,10 +32,11 @@ BROWSER_ARGUMENTS = [
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
-# Benchmarks bring databases of their own, neither a browser nor a terminal sees which one there is, and only SQLite locks all
-# of it: one of the suite's two runs is enough for them.
+# Benchmarks bring databases of their own, the runners have none, neither a browser nor a terminal sees which one there is, nor
+# does a translation, and only SQLite locks all of it: one of the suite's two runs is enough for them.
 IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
-collect_ignore = ["browser", "commands", "test_benchmarks.py", "system/test_locked.py"] if IS_SECOND_RUN else []
+ONCE = ["browser", "code", "commands", "german", "test_benchmarks.py", "system/test_locked.py"]
+collect_ignore = ONCE if IS_SECOND_RUN else []
 
 Child = Any  # a subprocess.Popen, or a Forked
 Manage = Callable[..., subprocess.CompletedProcess[str]]
