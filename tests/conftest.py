@@ -44,11 +44,15 @@ Spawn = Callable[..., Child]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The second run of the suite is for what another database may change: neither pure code nor pages in a browser."""
+    """The second run of the suite is for what another database may change: neither pure code nor pages in a browser.
+
+    The slow tests come first, so that all that run side by side end at about the same time.
+    """
     if IS_SECOND_RUN:
         left = [item for item in items if not _depends_on_the_database(item)]
         items[:] = [item for item in items if _depends_on_the_database(item)]
         config.hook.pytest_deselected(items=left)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def _depends_on_the_database(item: pytest.Item) -> bool:

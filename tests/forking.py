@@ -22,8 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SIZE = 4  # bytes of an answer, which is a number
-READ_WHEN_RUN = {"EFFECTS", "PYTEST_CURRENT_TEST"}
-"""Variables that are read neither by Python nor by the settings: each process has its own."""
+READ_WHEN_RUN = {"DJANGO_ALLOW_ASYNC_UNSAFE", "EFFECTS", "PYTEST_CURRENT_TEST"}
+"""Variables that are read neither by Python as it starts nor by the settings: each process has its own."""
 
 
 class Forked:
