@@ -19,7 +19,7 @@ def main() -> int:
 
 def _run(database: str, arguments: list[str]) -> int:
     print(f"--- The suite on {database}, Python {sys.version.split()[0]}", flush=True)
-    command = [sys.executable, "-m", "pytest", "--numprocesses", "auto", *arguments]
+    command = [sys.executable, "-m", "pytest", "--numprocesses", "auto", "--dist", "worksteal", *arguments]
     return subprocess.run(command, env={**os.environ, "TEST_DATABASE": database}, check=False).returncode
 
 

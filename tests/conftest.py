@@ -5,14 +5,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+
+from tests.forking import Forking
 
 ROOT = Path(__file__).parent.parent
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
@@ -29,21 +32,27 @@ BROWSER_ARGUMENTS = [
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
-# Benchmarks bring databases of their own, neither a browser nor a terminal sees which one there is, and only SQLite locks all
-# of it: one of the suite's two runs is enough for them.
+# Benchmarks bring databases of their own, the runners have none, neither a browser nor a terminal sees which one there is, nor
+# does a translation, and only SQLite locks all of it: one of the suite's two runs is enough for them.
 IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
-collect_ignore = ["browser", "commands", "test_benchmarks.py", "system/test_locked.py"] if IS_SECOND_RUN else []
+ONCE = ["browser", "code", "commands", "german", "test_benchmarks.py", "system/test_locked.py"]
+collect_ignore = ONCE if IS_SECOND_RUN else []
 
+Child = Any  # a subprocess.Popen, or a Forked
 Manage = Callable[..., subprocess.CompletedProcess[str]]
-Spawn = Callable[..., subprocess.Popen[str]]
+Spawn = Callable[..., Child]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The second run of the suite is for what another database may change: neither pure code nor pages in a browser."""
+    """The second run of the suite is for what another database may change: neither pure code nor pages in a browser.
+
+    The slow tests come first, so that all that run side by side end at about the same time.
+    """
     if IS_SECOND_RUN:
         left = [item for item in items if not _depends_on_the_database(item)]
         items[:] = [item for item in items if _depends_on_the_database(item)]
         config.hook.pytest_deselected(items=left)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def _depends_on_the_database(item: pytest.Item) -> bool:
@@ -73,9 +82,9 @@ def _no_language_is_left() -> Iterator[None]:
     translation.deactivate()
 
 
-@pytest.fixture
-def database_url(transactional_db: None) -> str:
-    """The address of this test's database, for a child's `DATABASE_URL`. Its rows are committed, so children see them."""
+@pytest.fixture(scope="session")
+def database_url_of_all(django_db_setup: None) -> str:
+    """The address of the tests' database."""
     from django.db import connection
 
     name = connection.settings_dict["NAME"]
@@ -85,8 +94,18 @@ def database_url(transactional_db: None) -> str:
 
 
 @pytest.fixture
+def database_url(database_url_of_all: str, transactional_db: None) -> str:
+    """The same for a child's `DATABASE_URL`: this test's rows are committed, so children see them."""
+    return database_url_of_all
+
+
+@pytest.fixture
 def environment(database_url: str) -> dict[str, str]:
     """What a child process needs to work on this test's database."""
+    return environment_for(database_url)
+
+
+def environment_for(database_url: str) -> dict[str, str]:
     return {
         **os.environ,
         "DATABASE_URL": database_url,
@@ -96,42 +115,58 @@ def environment(database_url: str) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def forking(database_url_of_all: str) -> Iterator[Forking]:
+    """Starts processes that need no environment of their own."""
+    server = Forking(environment_for(database_url_of_all))
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def manage(environment: dict[str, str]) -> Manage:
+def start_command(environment: dict[str, str], forking: Forking) -> Callable[..., Child]:
+    """Starts `manage.py` as a process: by a fork, or afresh as a user does, if it is given variables of its own."""
+
+    def start(arguments: Sequence[str], variables: Mapping[str, str], *, output: int, errors: int) -> Child:
+        for_it = {**environment, **variables}
+        if forking.serves(for_it):
+            return forking.start(arguments, for_it, output=output, errors=errors)
+        # Its group is its own, so that a test can signal it with all that it has started.
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=for_it, stdout=output, stderr=errors, process_group=0)
+
+    return start
+
+
+@pytest.fixture
+def manage(start_command: Callable[..., Child]) -> Manage:
     """Runs `manage.py` as a process to its end, and gives its output."""
 
     def run(*arguments: str, timeout: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env={**environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+            child = start_command(arguments, variables, output=output.fileno(), errors=errors.fileno())
+            try:
+                child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise
+            for file in (output, errors):
+                file.seek(0)
+            return subprocess.CompletedProcess(child.args, child.returncode, output.read(), errors.read())
 
     return run
 
 
 @pytest.fixture
-def spawn(environment: dict[str, str], tmp_path: Path) -> Iterator[Spawn]:
+def spawn(start_command: Callable[..., Child], tmp_path: Path) -> Iterator[Spawn]:
     """Starts `manage.py` as a process that the test's end kills, if the test has not. Its output is in `.log`, a path."""
-    children: list[subprocess.Popen[str]] = []
+    children: list[Child] = []
 
-    def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, **variables: str) -> Child:
         log = tmp_path / f"child-{len(children)}.log"
         with log.open("w") as output:
-            child = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
-                cwd=ROOT,
-                env={**environment, **variables},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-                process_group=0,  # so that a test can signal it with all that it has started
-            )
-        child.log = log  # type: ignore[attr-defined]
+            child = start_command(arguments, variables, output=output.fileno(), errors=output.fileno())
+        child.log = log
         children.append(child)
         return child
 

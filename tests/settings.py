@@ -58,6 +58,8 @@ from config.settings import DATABASES, INSTALLED_APPS  # noqa: E402
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.app"]
 MEDIA_ROOT = str(FOLDER / "media")
+# Files are looked for when they are asked for; else each client of each test would look through all of them as it is made.
+WHITENOISE_AUTOREFRESH = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file: engines, commands and the live server are processes and threads of their own.

@@ -15,7 +15,7 @@ from workflow.models import RunningProcesses, TaskRun
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
-COMPUTING = "n = 0\nwhile n < 3000000:\n    n = n + 1\nn"
+COMPUTING = "n = 0\nwhile n < 1500000:\n    n = n + 1\nn"
 
 
 def states() -> set[str]:
@@ -44,7 +44,7 @@ def test_under_load_everything_is_ended_or_handed_back(
 
     run_until_idle()
     assert states() == {"FINISHED"}
-    assert set(TaskRun.objects.values_list("state", "attempt", "result")) == {("FINISHED", 1, 3000000)}
+    assert set(TaskRun.objects.values_list("state", "attempt", "result")) == {("FINISHED", 1, 1500000)}
     keys = [str(instance.pk) for instance in instances for _ in range(2)]
     assert sorted(effects.read_text().split()) == sorted(keys), "no call was made again"
 
