@@ -5,6 +5,8 @@ next to nothing. Both may fail to tell: the engine also looks by itself, now and
 """
 
 import logging
+import selectors
+import socket
 from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
@@ -18,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 SHORTEST, LONGEST = 0.004, 0.03  # seconds between looks at SQLite: after a change, and after a while without
 AGAIN = 5.0  # seconds until a connection that can't listen is tried again
-ATTENTION = 0.5  # seconds after which a listener looks whether it is to end
 
 
 class Listener:
@@ -27,6 +28,7 @@ class Listener:
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._over = Event()
+        self._end, self._ended = socket.socketpair()  # for who waits at a connection, and sees no event meanwhile
         listen = self._listen if connection.vendor == "postgresql" else self._watch
         self._thread = Thread(target=listen, name="listener", daemon=True)
 
@@ -37,7 +39,9 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._over.set()
+        self._end.close()
         self._thread.join()
+        self._ended.close()
 
     def _listen(self) -> None:
         was_told = False
@@ -55,11 +59,14 @@ class Listener:
         import psycopg
 
         # A connection of its own: one of Django's may not stand idle in the middle of waiting.
-        with psycopg.connect(**_parameters(), autocommit=True) as own:
+        with psycopg.connect(**_parameters(), autocommit=True) as own, selectors.DefaultSelector() as either:
+            either.register(own, selectors.EVENT_READ)
+            either.register(self._ended, selectors.EVENT_READ)
             own.execute(f"LISTEN {CHANNEL}")
             self._ring()  # what was announced before anybody listened
             while not self._over.is_set():
-                for _ in own.notifies(timeout=ATTENTION, stop_after=1):
+                either.select()
+                if any(True for _ in own.notifies(timeout=0)):
                     self._ring()
 
     def _watch(self) -> None:
