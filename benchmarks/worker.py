@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks import usage
@@ -15,9 +16,11 @@ STOPPING = 30.0  # seconds
 
 
 class Worker:
-    """A process that works on what is in the database, and writes its log to a file."""
+    """A process that works on what is in the database, and writes its log to a file. It may be bound to a core, with what
+    it starts, as by `CPUAffinity=` of systemd.
+    """
 
-    def __init__(self, *command: str, url: str, folder: Path) -> None:
+    def __init__(self, *command: str, url: str, folder: Path, cpu: int | None = None) -> None:
         self.log = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
@@ -27,6 +30,7 @@ class Worker:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,  # so that what it starts stands still together with it
+                preexec_fn=None if cpu is None else partial(os.sched_setaffinity, 0, {cpu}),
             )
 
     @property
@@ -63,15 +67,15 @@ class Worker:
 
 
 @contextmanager
-def working(*command: str, url: str, folder: Path) -> Iterator[Worker]:
+def working(*command: str, url: str, folder: Path, cpu: int | None = None) -> Iterator[Worker]:
     """A worker that runs until the block ends."""
-    worker = Worker(*command, url=url, folder=folder)
+    worker = Worker(*command, url=url, folder=folder, cpu=cpu)
     try:
         yield worker
     finally:
         worker.end()
 
 
-def engine(*options: str, url: str, folder: Path) -> AbstractContextManager[Worker]:
+def engine(*options: str, url: str, folder: Path, cpu: int | None = None) -> AbstractContextManager[Worker]:
     """Our engine, with default options but for those that are given."""
-    return working("manage.py", "runengine", *options, url=url, folder=folder)
+    return working("manage.py", "runengine", *options, url=url, folder=folder, cpu=cpu)

@@ -3,10 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from tests.build import code, engine, manual, process
@@ -74,6 +76,45 @@ def test_the_longest_due_come_first() -> None:
     claimed = transitions.claim("me", now=now, until=now + timedelta(seconds=9), limit=2)
     assert set(claimed) == {third, first}
     assert transitions.claim("me", now=now, until=now, limit=2) == [second]
+
+
+class TestClaimsThatACrashTookBack:
+    """PostgreSQL's commit of a claim is not waited for: the instance may be due again, as if nobody had claimed it."""
+
+    @staticmethod
+    def claimed() -> RunningProcesses:
+        now = timezone.now()
+        (claimed,) = transitions.claim("me", now=now, until=now + timedelta(seconds=60), limit=1)
+        return claimed
+
+    @staticmethod
+    def crash() -> None:
+        RunningProcesses.objects.update(state="READY", owner="", fence=F("fence") - 1, due_at=timezone.now())
+
+    def test_it_is_lost(self) -> None:
+        operations.start(process("P", {"A": code("1")}, (1, "A")))
+        lease = transitions.lease_of(self.claimed())
+        self.crash()
+        turn = transitions.Turn(state=InstanceState.FINISHED, fields={"ended_at": timezone.now()})
+        assert transitions.apply(lease, turn) is transitions.Applied.LOST
+
+    def test_made_again_by_the_same_engine_it_holds_again(self) -> None:
+        operations.start(process("P", {"A": code("1")}, (1, "A")))
+        lease = transitions.lease_of(self.claimed())
+        self.crash()
+        assert transitions.lease_of(self.claimed()) == lease
+        turn = transitions.Turn(state=InstanceState.FINISHED, fields={"ended_at": timezone.now()})
+        assert transitions.apply(lease, turn) is transitions.Applied.DONE
+
+    def test_what_is_driven_by_it_is_not_driven_twice(self) -> None:
+        operations.start(process("P", {"A": code("1")}, (1, "A")))
+        begun: list[Any] = []
+        holding = engine()
+        holding.drivers = SimpleNamespace(begin=begun.extend)  # type: ignore[assignment]
+        assert holding._claim() == 1
+        self.crash()
+        assert holding._claim() == 0
+        assert len(begun) == len(holding.driving) == 1
 
 
 @pytest.mark.parametrize(("text", "most"), [("1", 0), ("key()", 13), ("sleep()", 14)])
