@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from pathlib import Path
 
 from benchmarks import usage
@@ -30,8 +29,9 @@ class Worker:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,  # so that what it starts stands still together with it
-                preexec_fn=None if cpu is None else partial(os.sched_setaffinity, 0, {cpu}),
             )
+        if cpu is not None:
+            os.sched_setaffinity(self.pid, {cpu})  # before it has threads and children, which inherit it
 
     @property
     def pid(self) -> int:
