@@ -224,7 +224,7 @@ def _blank(model: type[Model]) -> dict[str, Any]:
 def _made(model: type[Model]) -> list[tuple[str, Callable[[], Any]]]:
     """Attributes whose default is made for each object: two that share a dict would change one another's."""
     fields = model._meta.local_concrete_fields
-    return [(field.attname, field.get_default) for field in fields if callable(field.default)]
+    return [(field.attname, field.get_default) for field in fields if field.has_default() and callable(field.default)]
 
 
 @cache
