@@ -19,11 +19,11 @@ def apply_plain(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
     statement, parameters = _statement(turns)
     found: dict[int, Guard] = {}
     keys: dict[tuple[Any, ...], int] = {}
-    for instance, state, owner, fence, events, key in bulk.run(statement, parameters):
-        if key:
-            keys[instance, fence, events] = key
-        else:
-            found[instance] = (state, owner, fence, events)
+    for instance, state, owner, one, other, key in bulk.run(statement, parameters):
+        if key:  # a new task run, by its visit and row
+            keys[instance, one, other] = key
+        else:  # an instance, with its fence and events
+            found[instance] = (state, owner, one, other)
     applied = [verdict(lease, found.get(lease.instance)) for lease, _ in turns]
     for (_, turn), one in zip(turns, applied, strict=True):
         if one is Applied.DONE:
