@@ -56,7 +56,7 @@ def test_nothing_is_lost_or_booked_twice(start_engine: Callable[..., EngineProce
     }
     process("P", tasks, (1, "Pure"), (2, "Book"), (3, "Left"), (3, "Right"))
     instances = operations.start_many(["P"], count=INSTANCES)
-    engine = start_engine("--lease", "5")
+    engine = start_engine("--lease", "60")  # on a busy machine, a shorter one may run out while the database is locked
     engine.told("is RUNNING")
     for _ in range(DISTURBANCES):
         disturb()
@@ -71,7 +71,9 @@ def test_nothing_is_lost_or_booked_twice(start_engine: Callable[..., EngineProce
     assert booked == sorted(name for one in instances for name in (str(one.pk), f"{one.pk} again")), "exactly once each"
     noted = Counter(effects.read_text().splitlines())
     assert len(noted) == 3 * INSTANCES
-    assert noted.total() == 3 * INSTANCES, "nothing that was done is done again while the engine lives"
+    twice = [name for name, times in noted.items() if times > 1]
+    about = [line for line in engine.log.splitlines() if any(f"instance={name.split()[0]} " in line for name in twice)]
+    assert twice == [], "what was done is done again while the engine lives:\n" + "\n".join(about)
     assert "Traceback" not in engine.log, engine.log
     assert threading.active_count() < 50
 
@@ -82,13 +84,14 @@ def test_what_ran_side_by_side_is_not_done_again_for_a_connection_that_is_cut(
     User.objects.create_user("boss")
     tasks = {
         "Left": code("note(f'{run.id} left')"),
-        "Right": code(f"note(f'{{run.id}} right')\ncut_connections({own_backend()})"),
+        "Right": code(f"note(f'{{run.id}} right')\nif data.get('cuts'):\n    cut_connections({own_backend()})"),
         "Sign": manual("boss"),
     }
     # Who may decide is looked up by the thread that drives, whose own connection is cut by now.
     process("P", tasks, (1, "Left"), (1, "Right"), (2, "Sign"))
-    first, second = (operations.start("P") for _ in range(2))
+    first, second = operations.start("P", {"cuts": True}), operations.start("P")  # two that cut would cut each other
     assert start_engine("--until-idle").ended() == 0
-    assert WaitingForApproval.objects.count() == 2
+    states = list(RunningProcesses.objects.values_list("state", "step", "error"))
+    assert WaitingForApproval.objects.count() == 2, states
     noted = sorted(effects.read_text().splitlines())
     assert noted == sorted(f"{one.pk} {side}" for one in (first, second) for side in ("left", "right"))
