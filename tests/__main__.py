@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 DATABASES = ("sqlite", "postgres")
-WORKERS = (os.cpu_count() or 1) + 1  # half of the time, a test waits for the processes that it has started
 
 
 def main() -> int:
@@ -20,7 +19,7 @@ def main() -> int:
 
 def _run(database: str, arguments: list[str]) -> int:
     print(f"--- The suite on {database}, Python {sys.version.split()[0]}", flush=True)
-    command = [sys.executable, "-m", "pytest", "--numprocesses", str(WORKERS), "--dist", "worksteal", *arguments]
+    command = [sys.executable, "-m", "pytest", "--numprocesses", "auto", "--dist", "worksteal", *arguments]
     return subprocess.run(command, env={**os.environ, "TEST_DATABASE": database}, check=False).returncode
 
 
