@@ -8,7 +8,7 @@ from django.db import transaction
 from config.samples.processes import SAMPLES, Sample
 from workflow.definition import Definition
 from workflow.models import FormField, Process, Task, TaskTransitions
-from workflow.models.definitions import form_fields, task_fields
+from workflow.models.drafts import form_fields, task_fields
 
 GROUPS = ("managers", "finance", "hr", "it", "sales", "warehouse")
 MARK = "Sample: "

@@ -9,7 +9,7 @@ from tests import build
 from tests.admin.pages import Draft, found, messages, process_url, text
 from workflow.definition import Field, Kind
 from workflow.models import Process, Task, TaskTransitions
-from workflow.models.definitions import draft as draft_of
+from workflow.models.drafts import draft as draft_of
 
 pytestmark = pytest.mark.django_db
 

@@ -94,6 +94,16 @@ class TestConfirming:
         run()
         assert RunningProcesses.objects.get().data == {"comment": "4711", "sum": Decimal("12.50")}
 
+    def test_with_what_others_have_answered(self, people: People) -> None:
+        form(sign(quorum=2), "Sign", centre="text")
+        waiting = waits("Sign")
+        path = link_of(people.anna)
+        assert "Answered so far" not in text(Client().get(path))
+        operations.approve(waiting, by=people.carl, answers={"centre": "4711"})
+        page = text(Client().get(path))
+        assert "Answered so far" in page
+        assert "<dt>Centre</dt><dd>4711\n</dd>" in page
+
     def test_who_is_logged_in_as_that_person_decides_as_on_any_page(self, people: People) -> None:
         sign()
         waits("Sign")

@@ -18,7 +18,7 @@ from workflow.engine import Mode
 from workflow.errors import NotAllowed
 from workflow.lint import lint
 from workflow.models import InstanceState, Process, ProcessVersion, RunningProcesses, Task, TaskTransitions
-from workflow.models.definitions import draft
+from workflow.models.drafts import draft
 from workflow.models.people import unknown_names
 
 pytestmark = pytest.mark.django_db(transaction=True)

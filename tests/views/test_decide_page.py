@@ -98,6 +98,36 @@ def test_answers_land_in_the_data(people: People, visit: Visit) -> None:
     assert upload.instance_id == waiting.rpid_id
 
 
+def test_what_others_have_answered_is_shown_with_who_has(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("managers", quorum=3)}, (10, "Sign"))
+    form(made, "Sign", account={"kind": "text", "label": "Cost centre"}, contact="user", receipt="file")
+    waiting = waits("Claim", {"amount": 180})
+    mona = visit(people.mona)
+    assert "Answered so far" not in text(mona.get(address(waiting)))
+    receipt = SimpleUploadedFile("receipt.txt", b"180", content_type="text/plain")
+    sent = {"answer-account": "<b>4711</b>", "answer-contact": "emil", "answer-receipt": receipt}
+    assert press(visit(people.mark), waiting, **sent).status_code == 302
+
+    page = mona.get(address(waiting))
+    assert "Answered so far mark Cost centre <b>4711</b> Contact emil Receipt receipt.txt 3 bytes" in text(page)
+    assert "<b>4711" not in page.content.decode()
+    file: Any = mona.get(f"/files/{Upload.objects.get().pk}/")
+    assert b"".join(file.streaming_content) == b"180"
+    file.close()
+
+
+def test_what_others_have_answered_to_another_question_is_not_shown(people: People, visit: Visit) -> None:
+    made = process("Claim", {"Sign": manual("managers", quorum=2)}, (10, "Sign", {"then": 10}))
+    form(made, "Sign", account="text")
+    waiting = waits("Claim")
+    for person in (people.mark, people.mona):
+        press(visit(person), waiting, **{"answer-account": "4711"})
+    run_until_idle()
+    again = WaitingForApproval.objects.get()
+    assert again.task_run_id != waiting.task_run_id
+    assert "Answered so far" not in text(visit(people.mona).get(address(again)))
+
+
 def test_what_is_known_already_stands_in_the_form_and_a_file_stays(people: People, visit: Visit) -> None:
     made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
     form(

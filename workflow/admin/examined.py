@@ -15,7 +15,7 @@ from workflow.admin.forms import FieldForm, OfTaskFormSet, TaskForm, TaskFormSet
 from workflow.definition import Definition, Row
 from workflow.findings import Finding
 from workflow.models import FormField, TaskTransitions
-from workflow.models.definitions import field_definition, task_definition
+from workflow.models.drafts import field_definition, task_definition
 from workflow.picture import picture
 
 

@@ -40,7 +40,7 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         (_("Values"), {"fields": ("data_shown", "results_shown")}),
         (
             _("For operators"),
-            {"classes": ("collapse",), "fields": ("visit", "due_at", "engine_link", "fence", "events")},
+            {"classes": ("collapse",), "fields": ("visit", "due_at", "engine_link", "fence", "events", "interrupted")},
         ),
     )
     readonly_fields = (

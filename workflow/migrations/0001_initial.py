@@ -437,6 +437,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "interrupted",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Counts claims in a row that were not given back: the engine died, or lost it.",
+                        verbose_name="interrupted",
+                    ),
+                ),
+                (
                     "parent",
                     models.ForeignKey(
                         help_text="The call that waits for its end: of run_process() or run_all(), or a task's that is this process.",
@@ -1558,7 +1566,7 @@ class Migration(migrations.Migration):
             model_name="runningprocesses",
             index=models.Index(
                 condition=models.Q(("due_at__isnull", False)),
-                fields=["priority", "due_at"],
+                fields=["priority", "due_at", "id"],
                 name="workflow_instance_due",
             ),
         ),

@@ -23,6 +23,7 @@ from django.db.models import (
 )
 from django.db.models.base import ModelState
 
+from workflow.models import prepared
 from workflow.values import encode
 
 ROWS = 500
@@ -103,12 +104,12 @@ def fresh(model: type[_Row], **values: Any) -> _Row:
     return one
 
 
-def objects(model: type[_Row], statement: str, parameters: Sequence[Any]) -> list[_Row]:
-    """What a statement gives that ends with `RETURNING` or `SELECT` and `columns(model)`."""
+def objects(model: type[_Row], statement: str, parameters: Sequence[Any], *, is_kept: bool = False) -> list[_Row]:
+    """What a statement gives that ends with `RETURNING` or `SELECT` and `columns(model)`; `is_kept` as in `run`."""
     names = _attributes(model)
     converters = _converters(model, connection.vendor)
     found = []
-    for row in run(statement, parameters):
+    for row in run(statement, parameters, is_kept=is_kept):
         values = list(row)
         for place, expression, convert in converters:
             values[place] = convert(values[place], expression, connection)
@@ -130,8 +131,10 @@ def _parts(rows: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
         yield rows[start : start + ROWS]
 
 
-def run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What a statement gives."""
+def run(statement: str, parameters: Sequence[Any], *, is_kept: bool = False) -> list[tuple[Any, ...]]:
+    """What a statement gives. PostgreSQL plans it once if it `is_kept`, where that can be."""
+    if is_kept and prepared.can_keep():
+        return prepared.run(statement, parameters)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []

@@ -83,6 +83,11 @@ class RunningProcesses(models.Model):
     events = models.PositiveBigIntegerField(
         _("events"), default=0, help_text=_("Counts decisions from outside: an engine that has not seen one is told.")
     )
+    interrupted = models.PositiveIntegerField(
+        _("interrupted"),
+        default=0,
+        help_text=_("Counts claims in a row that were not given back: the engine died, or lost it."),
+    )
 
     objects = InstanceQuerySet.as_manager()
 
@@ -93,7 +98,7 @@ class RunningProcesses(models.Model):
         permissions: ClassVar = [("operate_instances", _("Can cancel, pause, resume, retry and redirect instances"))]
         indexes: ClassVar = [
             models.Index(
-                fields=["priority", "due_at"], name="workflow_instance_due", condition=Q(due_at__isnull=False)
+                fields=["priority", "due_at", "id"], name="workflow_instance_due", condition=Q(due_at__isnull=False)
             ),
             # What a purge looks through: ended, and waited for by no other instance, the oldest first.
             models.Index(

@@ -9,11 +9,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
-from workflow import conf, values
+from workflow import values
 from workflow.definition import Field, Kind
 from workflow.errors import BadData, suggestion
 from workflow.models import Upload
 from workflow.questions import LONGEST_NAME
+from workflow.size import refuse_too_large
 
 LONGEST_TEXT = 1_000
 MOST_DIGITS, MOST_DECIMALS = 15, 4
@@ -46,12 +47,7 @@ def answers_from(
             wrong[field.name] = str(fault)
     if wrong:
         raise _bad(form, wrong)
-    size, limit = values.size(given), conf.get("MAX_DATA_BYTES")
-    if size > limit:
-        raise BadData(
-            _("The answers take %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s.")
-            % {"size": f"{size:,}", "limit": f"{limit:,}"}
-        )
+    refuse_too_large(given, _("The answers take %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s."))
     return given
 
 

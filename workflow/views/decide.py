@@ -3,7 +3,6 @@
 A GET changes nothing. A page that is stale, or sent twice, decides nothing: it is told what has happened meanwhile.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +25,7 @@ from workflow.views.base import PageView
 from workflow.views.facts import facts, full_name
 from workflow.views.found import found_run, told
 from workflow.views.subject import subject
+from workflow.views.votes import votes_on
 
 HISTORY_SHOWN = 20
 
@@ -116,7 +116,7 @@ class DecideView(PageView):
         user, instance = self.request.user, waiting.rpid
         definition = instance.version.frozen
         right = operations.Rights.kept(user).to(waiting)
-        now = clock.now()
+        now, votes = clock.now(), votes_on(waiting)
         return self.page(
             "decide.html",
             status=status,
@@ -140,7 +140,8 @@ class DecideView(PageView):
             errors=_errors(comment, asked),
             seen=operations.seen_token(waiting),
             diagram=picture_of(instance, newest_of_each_row(instance)),
-            votes=_votes(waiting) if waiting.votes else (),
+            votes=votes,
+            answered=[vote for vote in votes if vote.answers.value],
             history=_history(waiting),
         )
 
@@ -167,14 +168,6 @@ def _errors(comment: CommentForm, asked: AnswersForm) -> list[tuple[str, str, st
     for form in (asked, comment):
         found += [(str(field.label), field.id_for_label, str(error)) for field in form for error in field.errors]
     return found
-
-
-def _votes(waiting: WaitingForApproval) -> Sequence[Decision]:
-    """Who has approved so far, of those whose approval is needed."""
-    run = waiting.task_run
-    call = run.call_number if waiting.question else 0
-    votes = Decision.objects.filter(task_run=run, attempt=run.attempt, call=call).select_related("user", "on_behalf_of")
-    return list(votes.defer("answers", "saw").order_by("pk"))
 
 
 def _history(waiting: WaitingForApproval) -> list[dict[str, Any]]:

@@ -63,9 +63,19 @@ def facts(data: Any, definition: Definition) -> Shown:
     """
     if not isinstance(data, Mapping):
         return Shown(kind="text", value=str(data))
-    fields = form_fields(definition)
-    reader = _Reader(people=_people(data, fields))
-    return reader.mapping(_in_order(data, fields), labels={name: field.title for name, field in fields.items()})
+    (shown,) = _read([data], form_fields(definition))
+    return shown
+
+
+def answered(answers: Sequence[Mapping[str, Any]], form: Iterable[Field]) -> list[Shown]:
+    """What several people have answered to one form: one for each."""
+    return _read(answers, {field.name: field for field in form})
+
+
+def _read(several: Sequence[Mapping[str, Any]], fields: Mapping[str, Field]) -> list[Shown]:
+    reader = _Reader(people=_people(several, fields))
+    labels = {name: field.title for name, field in fields.items()}
+    return [reader.mapping(_in_order(data, fields), labels=labels) for data in several]
 
 
 def summary(data: Any, definition: Definition) -> list[Fact]:
@@ -102,10 +112,10 @@ def _label(name: str, fields: Mapping[str, Field]) -> str:
     return fields[name].title if name in fields else Field(name=name).title
 
 
-def _people(data: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, str]:
+def _people(several: Iterable[Mapping[str, Any]], fields: Mapping[str, Field]) -> dict[str, str]:
     """The full names of the users that answers name."""
-    wanted = (name for name, field in fields.items() if field.kind is Kind.USER)
-    names = [data[name] for name in wanted if isinstance(data.get(name), str)]
+    wanted = [name for name, field in fields.items() if field.kind is Kind.USER]
+    names = [data[name] for data in several for name in wanted if isinstance(data.get(name), str)]
     if not names:
         return {}
     model = get_user_model()

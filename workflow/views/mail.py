@@ -21,6 +21,7 @@ from workflow.mail.wishes import save_wish, wish_of
 from workflow.models import MailPreference, MailWish
 from workflow.views.base import PageView, status_of
 from workflow.views.facts import facts
+from workflow.views.votes import votes_on
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -103,10 +104,11 @@ class DecideByLinkView(PageView):
             waiting=waiting,
             instructions=operations.instructions_html(waiting),
             facts=facts(waiting.rpid.data, waiting.rpid.version.frozen),
+            answered=[vote for vote in votes_on(waiting) if vote.answers.value],
             form=form,
             comment=request.POST.get("comment", ""),
             seen=operations.seen_token(waiting),
-            is_overdue=waiting.due_at is not None and waiting.due_at <= clock.now(),
+            is_overdue=waiting.is_overdue(clock.now()),
         )
 
 

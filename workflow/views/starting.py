@@ -15,7 +15,7 @@ from workflow import operations
 from workflow.errors import WorkflowError
 from workflow.forms import AnswersForm
 from workflow.models import Process
-from workflow.models.definitions import draft
+from workflow.models.drafts import draft
 from workflow.picture import picture
 from workflow.views.base import PageView, status_of
 
