@@ -1,6 +1,6 @@
 """What a process is, frozen: immutable values that an instance is pinned to.
 
-Pure: no Django, no database. The admin's rows are drafts; `models.definitions` turns a draft into
+Pure: no Django, no database. The admin's rows are drafts; `models.drafts` turns a draft into
 a `Definition`, and a `ProcessVersion` keeps its JSON for as long as an instance needs it.
 """
 
@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
+
+from workflow import approvers
 
 
 class Kind(StrEnum):
@@ -170,6 +172,18 @@ class Definition:
     @cached_property
     def _following(self) -> Mapping[int, int]:
         return dict(pairwise(self.sequences))
+
+    @cached_property
+    def expressions(self) -> tuple[str, ...]:
+        """What is evaluated on entering its steps: conditions, and whom tasks ask."""
+        conditions = [row.condition for row in self.rows if row.condition.strip()]
+        people = [text for task in self.tasks if task.manual for text in (task.approver, task.escalate_to)]
+        return (*conditions, *(approvers.expression(text) for text in people if approvers.is_expression(text)))
+
+    @cached_property
+    def asks_people(self) -> bool:
+        """Whether any of its tasks is manual."""
+        return any(task.manual for task in self.tasks)
 
     def task_of(self, index: int) -> TaskDefinition:
         """The task that row `index` puts at its step."""

@@ -7,7 +7,7 @@ import pytest
 from tests.code.granted import GRANTED, job, run
 from workflow.code.actions import Action
 from workflow.code.execute import execute
-from workflow.code.job import CodeError, Completed, Errored
+from workflow.code.job import Call, CodeError, Completed, Errored
 from workflow.code.ledger import MemoryLedger
 from workflow.code.runner import Runner
 from workflow.code.sandbox import SandboxRunner
@@ -69,7 +69,7 @@ def test_a_call_that_was_interrupted_too_often_is_not_made(
     ledger = Interrupted(5)
     outcome = execute(job(text), sandbox, ledger, granted=granted)
     assert isinstance(outcome, Completed)
-    told = "The engine died, or lost the instance, 5 times while crash() was at work; it is not called again."
+    told = "The engine died, or lost the instance or the database, 5 times while crash() was at work; it is not called again."
     assert outcome.data["error"] == told
     assert [record.getMessage() for record in caplog.records] == [f"Instance 7, task 'Pick': {told}"]
     assert list(ledger.records) == [1, 2]
@@ -78,12 +78,48 @@ def test_a_call_that_was_interrupted_too_often_is_not_made(
     assert calls == [2, 3]
 
 
+@pytest.mark.parametrize(("deaths", "made"), [(0, [1, 2]), (1, [1, 2]), (2, [2])])
+def test_a_look_up_is_given_up_only_where_the_instance_is_suspect(
+    sandbox: SandboxRunner, deaths: int, made: list[int]
+) -> None:
+    calls: list[int] = []
+    granted = {"find": Action("find", calls.append, checkpoint=False)}
+    text = "for n in [1, 2]:\n    try:\n        find(n)\n    except RuntimeError as error:\n        data['error'] = str(error)"
+    ledger = Interrupted(5)
+    ledger.interrupted = deaths
+    outcome = execute(job(text), sandbox, ledger, granted=granted)
+    assert isinstance(outcome, Completed)
+    assert calls == made
+    assert ("it is not called again" in outcome.data.get("error", "")) == (deaths == 2)
+    assert not ledger.records
+
+
+def test_a_look_up_that_is_counted_is_known_to_have_ended_before_another_may_kill_the_engine(
+    sandbox: SandboxRunner,
+) -> None:
+    granted = {"find": Action("find", lambda number: number, checkpoint=False)}
+    ledger = Interrupted(3)
+    ledger.interrupted = 2
+    execute(job("find(1)"), sandbox, ledger, granted=granted)
+    assert ledger.saved == [4, 0]
+
+
 class Interrupted(MemoryLedger):
     """A ledger whose first call was begun so often, and has not ended."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
         self.times = times
+        self.saved: list[int] = []
+
+    def stand(self, number: int, call: Call) -> None:
+        self.times += 1
+
+    def save(self) -> None:
+        self.saved.append(self.times)
 
     def begun(self, number: int) -> int:
         return self.times if number == 1 else 0
+
+    def passed(self, interrupted: int) -> None:
+        self.times = 0

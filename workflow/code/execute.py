@@ -48,7 +48,7 @@ MOST_INTERRUPTED = 5
 
 SUSPECT = 2
 """Of calls that were interrupted so often, one is made at a time: the one that kills the engine is then counted by itself,
-and not those that were made beside it."""
+and not those that were made beside it. In an instance that was, look-ups are counted, too."""
 
 LONGEST_ALONE = 60.0
 """Seconds that a suspect waits for another: one that hangs must not hold all of them back."""
@@ -143,8 +143,7 @@ class _Calls:
             # The same in every replay: it needs no record.
             return Raised(TypeError(str(error)) if isinstance(error, ValueProblem) else error)
         if bound and not self.granted[call.name].checkpoint:
-            with self.away():
-                return self._called(self.granted[call.name], bound, number=0)
+            return self._looked_up(number, call, bound)
         record = self.ledger.find(number)
         if record is None:
             return self._new(number, call, bound, arguments)
@@ -162,6 +161,25 @@ class _Calls:
             raise NameError(f"name '{call.name}' is not defined")
         return self.granted[call.name].bind(call.args, call.kwargs)
 
+    def _looked_up(self, number: int, call: Call, bound: BoundArguments) -> Answer:
+        """Make a look-up, of which nothing is written, unless it may be what has interrupted the instance."""
+        action = self.granted[call.name]
+        was_passed = number < self.ledger.number  # in a replay
+        if self.ledger.interrupted < SUSPECT or was_passed:
+            with self.away():
+                return self._called(action, bound, number=0)
+        interrupted = self.ledger.begun(number)
+        if interrupted >= MOST_INTERRUPTED:
+            self.ledger.passed(interrupted)
+            return self._refused(call, interrupted)
+        with self._begun(number, call, interrupted):
+            with self.away():
+                answer = self._called(action, bound, number=0)
+            # Saved before another suspect may be at work, whose death would else count for this one, too.
+            self.ledger.passed(interrupted)
+            self.ledger.save()
+        return answer
+
     def _new(self, number: int, call: Call, bound: BoundArguments | None, arguments: dict[str, Any]) -> Answer:
         """Make a call that is not in the ledger, and add it there."""
         if bound is None:
@@ -169,23 +187,33 @@ class _Calls:
         interrupted = self.ledger.begun(number)
         if interrupted >= MOST_INTERRUPTED:
             return self._given_up(number, call, arguments, interrupted)
+        with self._begun(number, call, interrupted):
+            return self._made(number, self.granted[call.name], bound, arguments)
+
+    @contextmanager
+    def _begun(self, number: int, call: Call, interrupted: int) -> Iterator[None]:
+        """Save that a call is begun, before it is."""
         with self._beside_no_other() if interrupted >= SUSPECT else nullcontext():
             self.ledger.stand(number, call)
             self.ledger.save()
-            return self._made(number, self.granted[call.name], bound, arguments)
+            yield
 
     def _given_up(self, number: int, call: Call, arguments: dict[str, Any], interrupted: int) -> Answer:
-        """A call that kills the engine whenever it is made must not go on to do so: it would take others with it."""
         now = self.ledger.clock()
-        answer = Raised(
-            RuntimeError(
-                f"The engine died, or lost the instance, {interrupted} times while {call.name}() was at work; "
-                "it is not called again."
-            )
-        )
+        answer = self._refused(call, interrupted)
         self.ledger.stand(number, call)
         self.ledger.add(
             Record(number=number, name=call.name, arguments=arguments, started_at=now, ended_at=now, answer=answer)
+        )
+        return answer
+
+    def _refused(self, call: Call, interrupted: int) -> Raised:
+        """A call that kills the engine whenever it is made must not go on to do so: it would take others with it."""
+        answer = Raised(
+            RuntimeError(
+                f"The engine died, or lost the instance or the database, {interrupted} times while {call.name}() was at work; "
+                "it is not called again."
+            )
         )
         logger.error(
             "Instance %s, task %r: %s",

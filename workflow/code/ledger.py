@@ -45,6 +45,11 @@ class Ledger(Protocol):
         """The call at which the snapshot stands; 0 where there is none."""
         ...
 
+    @property
+    def interrupted(self) -> int:
+        """How many engines in a row have died, or lost the instance, since one has let go of it: whatever they were doing."""
+        ...
+
     def find(self, number: int) -> Record | None:
         """The call of that number, if it was made before."""
         ...
@@ -59,6 +64,10 @@ class Ledger(Protocol):
 
     def stand(self, number: int, call: Call) -> None:
         """Note that the code stands at this call: to be saved with the next `save`, or with the outcome."""
+        ...
+
+    def passed(self, interrupted: int) -> None:
+        """Note that the code goes on from a look-up, which was interrupted so often: what it begins next counts by itself."""
         ...
 
     def save(self) -> None:
@@ -97,6 +106,7 @@ class MemoryLedger:
 
     snapshot = b""
     number = 0
+    interrupted = 0
 
     def __init__(self, clock: Callable[[], datetime] = now) -> None:
         self.clock = clock
@@ -114,6 +124,9 @@ class MemoryLedger:
         self._last = record.ended_at or self._last
 
     def stand(self, number: int, call: Call) -> None:
+        """Nothing is saved."""
+
+    def passed(self, interrupted: int) -> None:
         """Nothing is saved."""
 
     def save(self) -> None:

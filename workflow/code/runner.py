@@ -3,7 +3,7 @@
 import atexit
 import os
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -46,6 +46,20 @@ class Runner(Protocol):
         memory_limit: int,
     ) -> Completed | Errored:
         """The value of one expression that makes no calls: a condition, an approver."""
+        ...
+
+    def may_join(self, job: Job) -> bool:
+        """Whether its code is known to be short, and to call and print nothing, so that it may run with others'."""
+        ...
+
+    def run_together(self, jobs: Sequence[Job]) -> list[Outcome | None]:
+        """What becomes of these jobs, all of which may join, in their order; `None` for one that is to be run by itself
+        after all.
+        """
+        ...
+
+    def are_short(self, expressions: Collection[str]) -> bool:
+        """Whether all of these are known to be evaluated in a moment."""
         ...
 
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:

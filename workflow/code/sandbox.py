@@ -6,11 +6,12 @@ A feed is one run of code in a session; a session holds one worker of the pool f
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from importlib.util import find_spec
+from time import monotonic
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -44,9 +45,11 @@ from workflow.code.job import (
     SnapshotRefused,
     WorkerStopped,
 )
+from workflow.code.kept import Kept
 from workflow.code.log import Log
 from workflow.code.runner import Runner
 from workflow.code.text import Text, is_blank, text_of
+from workflow.code.together import LONGEST, Pair, ShortCode, Together
 from workflow.values import ValueProblem
 
 if find_spec("opentelemetry") is None:
@@ -56,8 +59,6 @@ if find_spec("opentelemetry") is None:
 
 GRACE: Final = 1.0  # seconds past its limit after which a worker that does not stop by itself is killed
 _MIB: Final = 1 << 20
-_MOST_USES: Final = 200
-"""Pieces of code that one session runs: each leaves a little behind."""
 
 
 class SandboxRunner:
@@ -80,6 +81,7 @@ class SandboxRunner:
         self._timezone = timezone
         self._zone = ZoneInfo(timezone)
         self._busy: set[int] = set()
+        self._short = ShortCode()
         self._pool = Monty(max_processes=workers, feed_duration_limit_grace=GRACE)
         self._pool.__enter__()
 
@@ -92,8 +94,8 @@ class SandboxRunner:
     @contextmanager
     def shared(self) -> Iterator["Runner"]:
         """See `Runner.shared`."""
-        with ExitStack() as stack:
-            yield _Sharing(self, _Kept(self, stack))
+        with closing(Kept(self._session_of, names=self._names)) as kept, closing(self._together()) as together:
+            yield _Sharing(self, kept, together)
 
     def evaluate(
         self,
@@ -103,7 +105,7 @@ class SandboxRunner:
         results: dict[str, Any],
         time_limit: float,
         memory_limit: int,
-        kept: "_Kept | None" = None,
+        kept: Kept | None = None,
     ) -> Completed | Errored:
         """See `Runner.evaluate`."""
         if is_blank(expression):
@@ -121,13 +123,24 @@ class SandboxRunner:
                     without_calls(self._run(job, {"data": data, "results": results}, kept=kept))
                 )
 
+    def may_join(self, job: Job) -> bool:
+        """See `Runner.may_join`."""
+        if job.time_limit < LONGEST or not self._short.is_short(job.code):
+            return False
+        text = text_of(job.code)
+        return bool(text.body) and text.uses.isdisjoint(self._names())
+
+    def run_together(self, jobs: Sequence[Job]) -> list[Outcome | None]:
+        """See `Runner.run_together`. There is nothing to gain without a session that is kept."""
+        return [None] * len(jobs)
+
+    def are_short(self, expressions: Collection[str]) -> bool:
+        """See `Runner.are_short`."""
+        return all(self._short.is_short(typecheck.parenthesized(one)) for one in expressions)
+
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """See `Runner.check`."""
         return typecheck.check(self._pool, code, expression=expression, stubs=stubs)
-
-    def callable_names(self) -> Collection[str]:
-        """The names of what code may call here."""
-        return self._names()
 
     def close(self) -> None:
         """See `Runner.close`."""
@@ -143,22 +156,27 @@ class SandboxRunner:
         *,
         snapshot: bytes = b"",
         clock: Callable[[], datetime] = now,
-        kept: "_Kept | None" = None,
+        kept: Kept | None = None,
     ) -> Generator[Call, Answer, Outcome]:
         log = Log(self._log_limit)
         text = text_of(job.code)
+        is_quiet, begun_at = not snapshot, monotonic()
         try:
-            with kept.session(job, text, inputs, anew=bool(snapshot)) if kept else self.session(job) as session:
+            with kept.session(job, text, inputs, anew=bool(snapshot)) if kept else self._session_of(job) as session:
                 step = self._begin(session, text, inputs, snapshot=snapshot, log=log)
                 while not isinstance(step, MontyComplete):
                     if isinstance(step, FunctionSnapshot) and not step.is_os_function:
+                        is_quiet = False
                         step = step.resume(as_reply((yield _call(step, text, log))))
                     else:
                         step = self._go_on(step, clock)
                 result, data = step.output if text.gives_data else (step.output, session.feed_run("data"))
-                return _completed(result, data, job=job, log=log)
+                completed = _completed(result, data, job=job, log=log)
+                if is_quiet and not completed.log:
+                    self._short.took(job.code, monotonic() - begun_at)
+                return completed
         except ValueProblem as problem:
-            return Errored(error=failure("BadValue", str(problem)), log=str(log))
+            return _bad_value(problem, log=str(log))
         except MontyError as error:
             if was_stopped(error) or (kept and kept.was_used and may_be_anothers_doing(error)):
                 raise WorkerStopped(str(error)) from error
@@ -179,16 +197,25 @@ class SandboxRunner:
         except MontyError as error:
             raise SnapshotRefused(str(error)) from error
 
+    def _session_of(self, job: Job) -> AbstractContextManager[MontySession]:
+        return self.session(time_limit=job.time_limit, memory_limit=job.memory_limit, seed=job.seed)
+
+    def _together(self) -> Together:
+        def checkout(memory_limit: int) -> AbstractContextManager[MontySession]:
+            return self.session(time_limit=LONGEST, memory_limit=memory_limit)
+
+        return Together(checkout, known=self._short)
+
     @contextmanager
-    def session(self, job: Job) -> Iterator[MontySession]:
-        """A session with the job's limits, in a worker that nobody else uses meanwhile."""
+    def session(self, *, time_limit: float, memory_limit: int, seed: str = "") -> Iterator[MontySession]:
+        """A session with these limits, in a worker that nobody else uses meanwhile."""
         with self._pool.checkout(
             limits={
-                "max_feed_duration_secs": job.time_limit,
-                "max_memory": job.memory_limit * _MIB,
+                "max_feed_duration_secs": time_limit,
+                "max_memory": memory_limit * _MIB,
                 "max_suspensions": MAX_CALLS,
             },
-            os_policy=self._policy_of(job),
+            os_policy=self._policy(seed),
         ) as session:
             # None for one that has died since it last worked: the first turn tells of that.
             worker = {pid} if (pid := session.worker_pid) is not None else set()
@@ -198,10 +225,10 @@ class SandboxRunner:
             finally:
                 self._busy -= worker
 
-    def _policy_of(self, job: Job) -> OSPolicy:
+    def _policy(self, seed: str) -> OSPolicy:
         policy: OSPolicy = {"timezone": self._timezone, "datetime": "call_host"}
-        if job.seed:
-            policy["random_start"] = {"seed": job.seed}
+        if seed:
+            policy["random_start"] = {"seed": seed}
         return policy
 
     def _go_on(self, step: SyncSnapshot, clock: Callable[[], datetime]) -> SyncSnapshot:
@@ -221,55 +248,13 @@ class SandboxRunner:
         return step
 
 
-class _Kept:
-    """A session that is used for one piece of code after the other, as long as none can see what another has left.
-
-    Code that makes calls begins a new one: its snapshots would keep what others have left.
-    """
-
-    def __init__(self, runner: SandboxRunner, stack: ExitStack) -> None:
-        self._runner = runner
-        self._stack = stack
-        self._session: MontySession | None = None
-        self._limits: tuple[float, int, str] | None = None
-        self._left: set[str] = set()
-        self._uses = 0
-
-    @property
-    def was_used(self) -> bool:
-        """Whether other code ran in the session before: what that has left counts towards its limits, too."""
-        return self._uses > 1
-
-    @contextmanager
-    def session(self, job: Job, text: Text, inputs: Mapping[str, Any], *, anew: bool) -> Iterator[MontySession]:
-        """The session that is kept, or a new one, to be kept in its stead."""
-        limits = (job.time_limit, job.memory_limit, job.seed if text.is_alone else "")
-        # A snapshot holds all that a session has in memory: neither what is another's, nor what has grown, is to be in it.
-        may_be_saved = not text.uses.isdisjoint(self._runner.callable_names())
-        is_safe = not (anew or text.is_alone or may_be_saved or (self._left - inputs.keys()) & text.uses)
-        if not is_safe or self._limits != limits or self._uses >= _MOST_USES:
-            self._stack.close()
-            self._session = self._stack.enter_context(self._runner.session(job))
-            self._limits, self._left, self._uses = limits, set(), 0
-        assert self._session is not None
-        self._uses += 1
-        try:
-            yield self._session
-        except BaseException:
-            self._limits = None
-            self._stack.close()
-            raise
-        self._left |= text.binds | inputs.keys()
-        if text.is_alone or anew:
-            self._limits = None
-
-
 @dataclass(frozen=True)
 class _Sharing:
     """A `Runner` whose runs, which come one after the other, share a session where they can."""
 
     runner: SandboxRunner
-    kept: _Kept
+    kept: Kept
+    together: Together
 
     def run(
         self, job: Job, *, snapshot: bytes = b"", clock: Callable[[], datetime] = now
@@ -279,6 +264,15 @@ class _Sharing:
     def evaluate(self, expression: str, **given: Any) -> Completed | Errored:
         return self.runner.evaluate(expression, kept=self.kept, **given)
 
+    def may_join(self, job: Job) -> bool:
+        return self.runner.may_join(job)
+
+    def run_together(self, jobs: Sequence[Job]) -> list[Outcome | None]:
+        return [_given(pair, job) for job, pair in zip(jobs, self.together.run(jobs), strict=True)]
+
+    def are_short(self, expressions: Collection[str]) -> bool:
+        return self.runner.are_short(expressions)
+
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         return self.runner.check(code, expression=expression, stubs=stubs)
 
@@ -287,6 +281,16 @@ class _Sharing:
 
     def close(self) -> None:
         """The runner itself goes on."""
+
+
+def _given(pair: Pair | None, job: Job) -> Outcome | None:
+    """What the code gave that was run with other code."""
+    if pair is None:
+        return None
+    try:
+        return _completed(*pair, job=job, log=Log(0))
+    except ValueProblem as problem:
+        return _bad_value(problem)
 
 
 def _inputs(job: Job) -> dict[str, Any]:
@@ -338,6 +342,10 @@ def _completed(result: Any, data: Any, *, job: Job, log: Log) -> Completed:
         data=exported(data, where="data", given=job.given),
         log=str(log),
     )
+
+
+def _bad_value(problem: ValueProblem, *, log: str = "") -> Errored:
+    return Errored(error=failure("BadValue", str(problem)), log=log)
 
 
 def _without_parenthesis(outcome: Outcome) -> Outcome:

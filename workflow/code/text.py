@@ -1,11 +1,20 @@
 """Code as it is fed to the sandbox, and what is known of it without running it."""
 
 import ast
+import builtins
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from textwrap import indent
 
 _NOTHING = "None"  # the sandbox binds no inputs to blank code
 _FAR_REACHING = frozenset({"dir", "eval", "exec", "globals", "locals", "vars"})
+_PLAIN = (
+    *(ast.Assign, ast.AugAssign, ast.Delete, ast.Expr, ast.Assert, ast.Raise, ast.Pass),
+    *(ast.If, ast.For, ast.While, ast.Break, ast.Continue),
+)
+"""Statements that mean in a function what they mean outside."""
+_TO_THE_LOG = frozenset({"print"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +24,9 @@ class Text:
     Where `gives_data`, its value is a pair of the code's own value and `data`, which saves asking for `data` by a
     second feed; in `shifted`, one of its lines, columns are then one too high. `uses` and `binds` are the names that it
     mentions and those that it leaves behind; `is_alone` where that can't be told.
+
+    `body` is the same as the body of a function, where the code does there what it does by itself, unless it raises, and
+    tells the log nothing; else blank. Such a function returns the pair.
     """
 
     fed: str
@@ -24,6 +36,7 @@ class Text:
     binds: frozenset[str] = frozenset()
     is_alone: bool = True
     typed: str = ""
+    body: str = ""
 
     def as_typed(self, traceback: str) -> str:
         """A traceback with the lines of code as they were typed."""
@@ -51,17 +64,20 @@ def text_of(code: str) -> Text:
     if not tree.body or "\r" in code or "\f" in code:
         return Text(fed=code)
     names = _Names()
-    for node in ast.walk(tree):  # not a visitor, which would be as deep as the code that somebody has typed
+    nodes = list(ast.walk(tree))  # not a visitor, which would be as deep as the code that somebody has typed
+    for node in nodes:
         names.see(node)
-    fed, shifted = _giving_data(code, tree.body[-1])
+    is_alone = names.imports or bool(names.used & _FAR_REACHING)
+    last = _last_value(tree)
     return Text(
-        fed=fed,
+        fed=_giving_data(code, last),
         typed=code,
         gives_data=True,
-        shifted=shifted,
+        shifted=last.lineno if last else 0,
         uses=frozenset(names.used),
         binds=frozenset(names.bound),
-        is_alone=names.imports or bool(names.used & _FAR_REACHING),
+        is_alone=is_alone,
+        body="" if is_alone or not _fits_a_function(nodes, names) else _body(code, last),
     )
 
 
@@ -70,18 +86,46 @@ def is_blank(code: str) -> bool:
     return all(not line or line.startswith("#") for line in map(str.strip, code.splitlines()))
 
 
-def _giving_data(code: str, last: ast.stmt) -> tuple[str, int]:
-    if not isinstance(last, ast.Expr) or last.end_lineno is None or last.end_col_offset is None:
-        return f"{code}\n(None, data)", 0
+def _last_value(tree: ast.Module) -> ast.Expr | None:
+    """The last statement, where it is an expression."""
+    last = tree.body[-1]
+    return last if isinstance(last, ast.Expr) else None
+
+
+def _giving_data(code: str, last: ast.Expr | None, *, statement: str = "") -> str:
+    """The code such that its last expression, or what its last `statement` is about, is the pair."""
+    if last is None or last.end_lineno is None or last.end_col_offset is None:
+        return f"{code}\n{statement}(None, data)"
     lines = [line.encode() for line in code.split("\n")]
     # From behind, so that the first place stays what it is. A parser counts bytes.
     for line, column, more in (
-        (last.end_lineno, last.end_col_offset, b"), data"),
-        (last.lineno, last.col_offset, b"("),
+        (last.end_lineno, last.end_col_offset, "), data"),
+        (last.lineno, last.col_offset, f"{statement}("),
     ):
         before = lines[line - 1]
-        lines[line - 1] = before[:column] + more + before[column:]
-    return b"\n".join(lines).decode(), last.lineno
+        lines[line - 1] = before[:column] + more.encode() + before[column:]
+    return b"\n".join(lines).decode()
+
+
+def _fits_a_function(nodes: Sequence[ast.AST], names: "_Names") -> bool:
+    """Whether the code means the same in a function, whose variables are not there before they are bound."""
+    is_plain = all(isinstance(node, _PLAIN) for node in nodes if isinstance(node, ast.stmt))
+    is_one = not any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Await) or _is_long(node) for node in nodes)
+    replaces = any(hasattr(builtins, name) for name in names.bound)
+    names_ours = any(name.startswith("__") for name in names.used)
+    return is_plain and is_one and not (replaces or names_ours or names.used & _TO_THE_LOG)
+
+
+def _is_long(node: ast.AST) -> bool:
+    """Whether it is a text over several lines: to indent those would change it."""
+    is_text = isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+    )
+    return is_text and node.lineno != node.end_lineno  # type: ignore[attr-defined]
+
+
+def _body(code: str, last: ast.Expr | None) -> str:
+    return indent(_giving_data(code, last, statement="return "), "    ")
 
 
 @dataclass

@@ -10,7 +10,7 @@ import itertools
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -60,6 +60,18 @@ class TrustedRunner:
             expression.strip(), data=data, results=results, time_limit=time_limit, memory_limit=memory_limit
         )
         return without_calls(self._run(job, {}, mode="eval"))
+
+    def may_join(self, job: Job) -> bool:
+        """See `Runner.may_join`: there would be nothing to gain."""
+        return False
+
+    def run_together(self, jobs: Sequence[Job]) -> list[Outcome | None]:
+        """See `Runner.run_together`."""
+        return [None] * len(jobs)
+
+    def are_short(self, expressions: Collection[str]) -> bool:
+        """See `Runner.are_short`: none is known to be."""
+        return not expressions
 
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """See `Runner.check`. Only the syntax: what real Python can import and call, only running it shows."""
