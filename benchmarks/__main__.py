@@ -16,8 +16,8 @@ from benchmarks import databases, table
 from benchmarks.measures import Measure
 from benchmarks.site import ROOT, environment, manage
 
-NAMES = ("raw", "steps", "start", "latency", "sleepers", "mixed", "memory", "pages", "dbos", "absurd")
-PACKAGES = ("Django", "psycopg", "pydantic-monty", "dbos", "absurd-sdk")
+NAMES = ("raw", "steps", "start", "latency", "sleepers", "mixed", "memory", "pages", "dbos", "absurd", "procrastinate")
+PACKAGES = ("Django", "psycopg", "pydantic-monty", "dbos", "absurd-sdk", "procrastinate")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from benchmarks.sizes import Size
 from benchmarks.worker import Worker
 
 LONGEST_WAIT = 300.0  # seconds
+WARM_UP = 200  # instances for each worker, two batches of an engine: the first are slower
 POLL = 1.1  # seconds: a little more than any worker waits between two looks for work
 LOOK = 0.01  # seconds between our own looks at whether all has ended
 
@@ -63,17 +64,23 @@ def seconds_for(workers: Sequence[Worker], *, put: Callable[[], object], ended: 
 
 
 def latency(
-    worker: Worker, *, start: Callable[[], Any], ended: Callable[[Any], bool], count: int, seed: int = 1
+    worker: Worker,
+    *,
+    start: Callable[[], Any],
+    ended: Callable[[Any], bool],
+    count: int,
+    longest_pause: float = 1.0,
+    seed: int = 1,
 ) -> Latency:
     """How long single starts take on an idle worker: from the return of `start`, which commits, until seen ended.
 
-    Seen from outside, by a look each millisecond. Between two starts is a pause of up to a second, so that they meet a
-    worker that polls at any time of its wait.
+    Seen from outside, by a look each millisecond. Between two starts is a pause of up to `longest_pause` seconds: with one second,
+    they meet a worker that polls at any time of its wait.
     """
     chance = random.Random(seed)
     taken = []
     for _ in range(count):
-        time.sleep(chance.random())
+        time.sleep(chance.random() * longest_pause)
         key = start()
         begin = time.perf_counter()
         wait_until(lambda key=key: ended(key), [worker], every=0.001)

@@ -8,12 +8,11 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.bench import Bench, latency, seconds_for, wait_until
+from benchmarks.bench import WARM_UP, Bench, latency, seconds_for, wait_until
 from benchmarks.measures import RAW, Measure
 from benchmarks.worker import Worker, working
 
 STEPS = 5
-WARM_UP = 20
 
 
 @dataclass(frozen=True, kw_only=True)

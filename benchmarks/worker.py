@@ -15,11 +15,9 @@ STOPPING = 30.0  # seconds
 
 
 class Worker:
-    """A process that works on what is in the database, and writes its log to a file. It may be bound to a core, with what
-    it starts, as by `CPUAffinity=` of systemd.
-    """
+    """A process that works on what is in the database, and writes its log to a file."""
 
-    def __init__(self, *command: str, url: str, folder: Path, cpu: int | None = None) -> None:
+    def __init__(self, *command: str, url: str, folder: Path) -> None:
         self.log = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
@@ -30,8 +28,6 @@ class Worker:
                 stderr=subprocess.STDOUT,
                 process_group=0,  # so that what it starts stands still together with it
             )
-        if cpu is not None:
-            os.sched_setaffinity(self.pid, {cpu})  # before it has threads and children, which inherit it
 
     @property
     def pid(self) -> int:
@@ -67,15 +63,15 @@ class Worker:
 
 
 @contextmanager
-def working(*command: str, url: str, folder: Path, cpu: int | None = None) -> Iterator[Worker]:
+def working(*command: str, url: str, folder: Path) -> Iterator[Worker]:
     """A worker that runs until the block ends."""
-    worker = Worker(*command, url=url, folder=folder, cpu=cpu)
+    worker = Worker(*command, url=url, folder=folder)
     try:
         yield worker
     finally:
         worker.end()
 
 
-def engine(*options: str, url: str, folder: Path, cpu: int | None = None) -> AbstractContextManager[Worker]:
+def engine(*options: str, url: str, folder: Path) -> AbstractContextManager[Worker]:
     """Our engine, with default options but for those that are given."""
-    return working("manage.py", "runengine", *options, url=url, folder=folder, cpu=cpu)
+    return working("manage.py", "runengine", *options, url=url, folder=folder)

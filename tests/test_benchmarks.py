@@ -27,7 +27,8 @@ FIRST = {
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "names", [["steps", "mixed", "memory", "dbos", "absurd"], ["raw", "start", "latency", "sleepers", "pages"]]
+    "names",
+    [["steps", "mixed", "memory", "dbos", "absurd", "procrastinate"], ["raw", "start", "latency", "sleepers", "pages"]],
 )
 def test_each_runs_and_writes_its_numbers(names: list[str], tmp_path: Path) -> None:
     """Several at once, as each run begins and ends with the raw loop."""

@@ -1,8 +1,5 @@
-"""Steps a second: instances of five trivial code steps, by one engine, by one that is bound to a core, by one command of two
-workers, and by two engines.
-"""
+"""Steps a second: instances of five trivial code steps, by one engine, by one command of two workers, and by two engines."""
 
-import os
 from contextlib import ExitStack
 
 from benchmarks import ours
@@ -11,8 +8,7 @@ from benchmarks.measures import RAW, Measure
 from benchmarks.worker import engine
 
 PROCESS = "Five steps"
-ONE, BOUND = "steps, 1 engine", "steps, 1 engine bound to a core"
-WORKERS, TWO = "steps, 1 engine of 2 workers", "steps, 2 engines"
+ONE, WORKERS, TWO = "steps, 1 engine", "steps, 1 engine of 2 workers", "steps, 2 engines"
 OTHERS = ("DBOS, steps", "Absurd, steps")
 
 
@@ -21,15 +17,14 @@ def measure(at: Bench) -> list[Measure]:
     ours.define_counting(PROCESS, steps=5)
     return [
         _measured(at, ONE, _by_engines(at, 1), (RAW, *OTHERS)),
-        _measured(at, BOUND, _by_engines(at, 1, cpu=min(os.sched_getaffinity(0))), (RAW, *OTHERS, ONE)),
         _measured(at, WORKERS, _by_workers(at, 2), (RAW, *OTHERS, ONE)),
         _measured(at, TWO, _by_engines(at, 2), (RAW, ONE)),
     ]
 
 
-def _by_engines(at: Bench, count: int, *, cpu: int | None = None) -> float:
+def _by_engines(at: Bench, count: int) -> float:
     with ExitStack() as stack:
-        workers = [stack.enter_context(engine(url=at.url, folder=at.folder, cpu=cpu)) for _ in range(count)]
+        workers = [stack.enter_context(engine(url=at.url, folder=at.folder)) for _ in range(count)]
         return ours.step_rates(at, workers, PROCESS).steps
 
 
