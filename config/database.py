@@ -9,6 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
 
+SWITCHES = {"true": True, "false": False}
+"""What Django's own options are in a URL, such as `server_side_binding`."""
+
 PRAGMAS = (
     # Readers and the one writer do not wait for each other.
     "journal_mode=WAL",
@@ -34,19 +37,30 @@ def database_settings(url: str, *, base: Path) -> dict[str, Any]:
 
 
 def _sqlite(settings: dict[str, Any], *, base: Path) -> dict[str, Any]:
-    name = settings["NAME"]
+    name, wanted = settings["NAME"], settings.get("OPTIONS", {})
     options = {
         # A transaction that begins by reading can't wait for another writer later: it fails with "database is locked".
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,  # seconds
         "init_command": "; ".join(f"PRAGMA {pragma}" for pragma in PRAGMAS),
     }
     return {
         **settings,
         "NAME": name if name == ":memory:" else str(base / name),
-        "OPTIONS": {**options, **settings.get("OPTIONS", {})},
+        "OPTIONS": {**options, **wanted, "timeout": _seconds(wanted.get("timeout", 20))},
     }
 
 
+def _seconds(value: Any) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"The timeout in DATABASE_URL is {value!r}. It must be a number of seconds."
+        ) from None
+
+
 def _postgresql(settings: dict[str, Any]) -> dict[str, Any]:
-    return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, **settings}
+    wanted = {name: SWITCHES.get(value, value) for name, value in settings.get("OPTIONS", {}).items()}
+    # Without a limit, a server that does not answer is waited for without a word.
+    options = {"connect_timeout": 10, **wanted}
+    return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, **settings, "OPTIONS": options}

@@ -49,8 +49,14 @@ def process(
 
 def engine(**options: Any) -> Engine:
     """An engine in this OS process."""
-    defaults: dict[str, Any] = {"poll_interval": 0.02, "concurrency": 2, "batch": 10, "lease": 30.0}
-    return Engine(runner=get_runner(), **{**defaults, **options})
+    defaults: dict[str, Any] = {
+        "runner": get_runner(),
+        "poll_interval": 0.02,
+        "concurrency": 2,
+        "batch": 10,
+        "lease": 30.0,
+    }
+    return Engine(**{**defaults, **options})
 
 
 def run_until_idle(**options: Any) -> None:

@@ -90,6 +90,8 @@ class TestDatabase:
     def test_options_in_the_url_come_before_ours(self) -> None:
         database = setting("DATABASES", DEBUG="on", DATABASE_URL="sqlite:////tmp/x.sqlite3?timeout=5")["default"]
         assert database["OPTIONS"]["timeout"] == 5
+        database = setting("DATABASES", DEBUG="on", DATABASE_URL="sqlite:////tmp/x.sqlite3?timeout=0.5")["default"]
+        assert database["OPTIONS"]["timeout"] == 0.5
         assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
 
     def test_sqlite_is_opened_for_many_readers_one_writer_and_power_cuts(self, tmp_path: Path) -> None:
@@ -125,12 +127,20 @@ class TestDatabase:
             "HOST": "db.example.com",
             "PORT": 5433,
             "NAME": "workflow",
-            "OPTIONS": {"sslmode": "require"},
+            "OPTIONS": {"connect_timeout": 10, "sslmode": "require"},
             "CONN_MAX_AGE": 60,
             "CONN_HEALTH_CHECKS": True,
         }
 
+    def test_switches_of_djangos_own_can_stand_in_the_url(self) -> None:
+        url = "postgres://anna@db.example.com/workflow?server_side_binding=true&connect_timeout=3"
+        options = setting("DATABASES", DEBUG="on", DATABASE_URL=url)["default"]["OPTIONS"]
+        assert options == {"server_side_binding": True, "connect_timeout": 3}
+
     def test_another_kind_is_refused(self) -> None:
+        assert refusal(DEBUG="on", DATABASE_URL="sqlite:////tmp/x.sqlite3?timeout=soon") == (
+            "django.core.exceptions.ImproperlyConfigured: The timeout in DATABASE_URL is 'soon'. It must be a number of seconds."
+        )
         assert refusal(DEBUG="on", DATABASE_URL="mysql://root@localhost/workflow") == (
             "django.core.exceptions.ImproperlyConfigured: DATABASE_URL starts with 'mysql'. It must be "
             "sqlite:///PATH or postgres://USER:PASSWORD@HOST:PORT/NAME."

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from tests.build import code, form, manual, process
 from workflow import operations
 from workflow.models import Process, Task
-from workflow.models.definitions import draft, drafts
+from workflow.models.drafts import draft, drafts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

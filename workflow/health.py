@@ -39,7 +39,7 @@ def trouble(*, host: str = "", processes: Collection[str] = ()) -> str:
             "silent": f"{silent.total_seconds():.0f}",
             "lease": f"{last.lease:g}",
         }
-    missing = set(processes) if not any(_takes(engine, processes) for engine in alive) else set()
+    missing = {name for name in processes if not any(_takes(engine, name) for engine in alive)}
     if missing:
         return _("No engine%(where)s takes instances of %(processes)s: see its --processes.") % {
             "where": where,
@@ -48,8 +48,8 @@ def trouble(*, host: str = "", processes: Collection[str] = ()) -> str:
     return ""
 
 
-def _takes(engine: Engine, processes: Collection[str]) -> bool:
-    return not engine.processes or set(processes) <= set(engine.processes)
+def _takes(engine: Engine, process: str) -> bool:
+    return not engine.processes or process in engine.processes
 
 
 def _state(engine: Engine) -> EngineState:

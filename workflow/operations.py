@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
-from workflow import clock, conf, starting, transitions, values
+from workflow import clock, starting, transitions, values
 from workflow.code.waits import MAX_SIGNAL
 from workflow.errors import (
     BadData,
@@ -32,7 +32,7 @@ from workflow.models import (
     Signal,
     WaitingForApproval,
 )
-from workflow.models.definitions import start_form
+from workflow.models.drafts import start_form
 from workflow.models.states import ENDED
 from workflow.people.answers import answers_from
 from workflow.people.deadlines import what_comes, why_due
@@ -45,6 +45,7 @@ from workflow.people.starters import may_start, startable
 from workflow.people.uploads import attach, keep_upload, may_read
 from workflow.people.visible import may_see, sees_all, visible_to
 from workflow.purging import purge
+from workflow.size import refuse_too_large
 from workflow.starting import findings, processes_named, ready
 
 __all__ = [
@@ -256,12 +257,7 @@ def _checked_signal(name: str, payload: Any, *, instance: int | None, process: s
         checked = values.check(payload, "payload")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
-    size, limit = values.size(checked), conf.get("MAX_DATA_BYTES")
-    if size > limit:
-        raise BadData(
-            _("The payload takes %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s.")
-            % {"size": f"{size:,}", "limit": f"{limit:,}"}
-        )
+    refuse_too_large(checked, _("The payload takes %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s."))
     return checked
 
 

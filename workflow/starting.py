@@ -13,15 +13,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from workflow import clock, conf, flow, values
+from workflow import clock, flow, values
 from workflow.announce import announce
 from workflow.code.check import check_code
 from workflow.definition import Definition
 from workflow.errors import BadData, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
-from workflow.models.definitions import draft, drafts
+from workflow.models.drafts import draft, drafts
 from workflow.models.people import count_people, unknown_names
+from workflow.size import refuse_too_large
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,10 +199,5 @@ def _checked_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
         checked: dict[str, Any] = values.check(dict(data or {}), "data")
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
-    size, limit = values.size(checked), conf.get("MAX_DATA_BYTES")
-    if size > limit:
-        raise BadData(
-            _("The data takes %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s.")
-            % {"size": f"{size:,}", "limit": f"{limit:,}"}
-        )
+    refuse_too_large(checked, _("The data takes %(size)s bytes; the limit (MAX_DATA_BYTES) is %(limit)s."))
     return checked

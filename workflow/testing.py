@@ -28,10 +28,10 @@ from django.utils import timezone
 from workflow import clock, operations, transitions
 from workflow.code import actions
 from workflow.code.actions import Action
-from workflow.code.runner import get_runner
+from workflow.code.runner import Runner, get_runner
 from workflow.engine.commit import Direct
 from workflow.engine.crew import Here
-from workflow.engine.drive import Drive
+from workflow.engine.drive import Drive, go_all_the_way
 from workflow.engine.held import Held
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
@@ -165,7 +165,7 @@ class Workflow:
         until = clock.now() + passed
         self._settle()
         for _ in range(self.most_stops):
-            due = transitions.next_due(clock.now())
+            due = transitions.outlook(clock.now()).due_at
             if due is None or due > until:
                 break
             clock.move(to=due)
@@ -287,9 +287,10 @@ class Workflow:
 def _drive(instance: RunningProcesses) -> None:
     """Have a claimed instance go as far as it goes, and write that."""
     runs = transitions.with_runs([instance])[instance.pk]
-    held = _new_drive(instance).run(instance, runs)
-    while held is not None and (pending := held.pending) is not None and not _write(held, pending):
-        held = _new_drive(instance).run_again(held)
+    with get_runner().shared() as runner:
+        held = go_all_the_way(_new_drive(instance, runner).run(instance, runs))
+        while held is not None and (pending := held.pending) is not None and not _write(held, pending):
+            held = go_all_the_way(_new_drive(instance, runner).run_again(held))
 
 
 def _write(held: Held, turn: transitions.Turn) -> bool:
@@ -301,18 +302,17 @@ def _write(held: Held, turn: transitions.Turn) -> bool:
     return applied is not transitions.Applied.OUTDATED
 
 
-def _new_drive(instance: RunningProcesses) -> Drive:
+def _new_drive(instance: RunningProcesses, runner: Runner) -> Drive:
     stopping = Event()
-    runner = get_runner()
     return Drive(
         definition=instance.version.frozen,
         runner=runner,
-        aside=runner,
+        aside=get_runner(),
         planner=Planner(runner=runner, clock=clock.now, jitter=lambda: 0.0),
         writer=Direct(),
         side=Here(),
         slots=NoSlots(),
-        patience=_Impatience(stopping),
+        patience=_Impatience(stopping=stopping),
         stopping=stopping,
     )
 

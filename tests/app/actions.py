@@ -28,6 +28,13 @@ def pause(seconds: float) -> None:
 
 
 @action
+def hold() -> None:
+    """Take until the file END stands beside the file EFFECTS, as a service does that answers when it pleases."""
+    while not Path(os.environ["EFFECTS"]).with_name("END").exists():
+        time.sleep(0.02)
+
+
+@action
 def die_once(where: str) -> str:
     """Kill this very process, as a crash does; the second time, for the same place, return."""
     marker = Path(os.environ["EFFECTS"]).with_name(f"died-{where}")
@@ -133,6 +140,13 @@ def book_and_die(times: int) -> str:
     book("x")
     _die(times, "transaction")
     return "booked"
+
+
+@action(checkpoint=False)
+def look_up_and_die(times: int, where: str = "") -> str:
+    """The same as a look-up."""
+    _die(times, where)
+    return where
 
 
 def _die(times: int, where: str) -> None:

@@ -6,18 +6,23 @@ is the last thing that it was about to do, or has done.
 
 import os
 import signal
-from itertools import count
+from threading import Lock
 from typing import Any
 
 from django.db.backends.signals import connection_created
 
-_commits = count(1)
+_made = 0
+_counting = Lock()  # an engine commits in several threads
 
 
 def arm() -> None:
-    """Have this process die where `KILL_AT` says; nothing without it."""
-    if os.environ.get("KILL_AT"):
-        connection_created.connect(_watch, weak=False)
+    """Have this process die where `KILL_AT` says; without it, commits are counted only."""
+    connection_created.connect(_watch, weak=False)
+
+
+def commits() -> int:
+    """How many this process has made, or was about to make."""
+    return _made
 
 
 def _watch(connection: Any, **_: Any) -> None:
@@ -32,11 +37,20 @@ def _execute(execute: Any, sql: str, params: Any, many: bool, context: Any) -> A
 
 
 def _around(commit: Any) -> Any:
-    when, _, number = os.environ["KILL_AT"].partition(":")
-    this = next(_commits)
-    if when == "before" and this == int(number):
-        os.kill(os.getpid(), signal.SIGKILL)
+    number = _next()
+    _die_at(f"before:{number}")
     done = commit()
-    if when == "after" and this == int(number):
-        os.kill(os.getpid(), signal.SIGKILL)
+    _die_at(f"after:{number}")
     return done
+
+
+def _next() -> int:
+    global _made  # noqa: PLW0603
+    with _counting:
+        _made += 1
+        return _made
+
+
+def _die_at(place: str) -> None:
+    if os.environ["KILL_AT"] == place:
+        os.kill(os.getpid(), signal.SIGKILL)

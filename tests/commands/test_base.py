@@ -2,7 +2,11 @@
 
 import os
 import shlex
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 import pytest
 from django.core.management import get_commands, load_command_class
@@ -77,3 +81,26 @@ def test_wrong_settings_are_told_before_anything_is_done(given: str, hint: str, 
 
 def test_text_that_is_none_is_told(manage: Manage) -> None:
     assert refused(manage("startprocess", "caf\udce9")) == r"'caf\udce9' is not text in UTF-8."
+
+
+def read_by_nobody(start_command: Callable[..., Any], *arguments: str, **variables: str) -> tuple[int, str]:
+    """The exit code and the complaints of a command whose output goes into a pipe that is closed at the other end."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output, TemporaryFile("w+") as errors:
+        child = start_command(arguments, variables, output=output.fileno(), errors=errors.fileno())
+        child.wait(60)
+        errors.seek(0)
+        return child.returncode, errors.read()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("name", ["approve", "checkprocess"])
+def test_it_ends_quietly_where_nobody_reads_on(name: str, unbuffered: str, start_command: Callable[..., Any]) -> None:
+    ended = read_by_nobody(start_command, name, PYTHONUNBUFFERED=unbuffered)
+    assert ended == (128 + signal.SIGPIPE, "")
+
+
+def test_its_help_ends_quietly_where_nobody_reads_on(start_command: Callable[..., Any]) -> None:
+    ended = read_by_nobody(start_command, "approve", "--help", PYTHONUNBUFFERED="")
+    assert ended == (128 + signal.SIGPIPE, "")

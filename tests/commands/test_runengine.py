@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from tests.build import code, manual, process
 from tests.commands.outcome import refused
 from tests.conftest import Manage, Spawn
-from tests.system.conftest import EngineProcess
+from tests.system.conftest import EngineProcess, eventually
 from workflow import operations
 from workflow.models import RunningProcesses, TaskRun
 
@@ -99,6 +99,15 @@ def test_a_database_that_is_not_there_yet_is_waited_for(manage: Manage, spawn: S
     ]
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_that_waits_for_its_database_can_be_stopped(spawn: Spawn, tmp_path: Path, count: int) -> None:
+    engine = EngineProcess(spawn("runengine", "--workers", str(count), DATABASE_URL=f"sqlite:///{tmp_path}/no/site"))
+    eventually(lambda: engine.log.count("The database can't be used") == count, lambda: engine.log)
+    engine.signal(signal.SIGTERM)
+    assert engine.ended() == 0, engine.log
+    assert "Traceback" not in engine.log
+
+
 def test_an_engine_tells_of_a_database_without_our_tables(manage: Manage, tmp_path: Path) -> None:
     message = refused(manage("runengine", DATABASE_URL=f"sqlite:///{tmp_path}/site.sqlite3"))
     assert message.startswith("The database is not up to date (")
@@ -167,10 +176,17 @@ def test_from_code_it_is_one_engine() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--poll-interval", "0"], "argument --poll-interval: '0' is not a number of seconds above 0"),
-        (["--poll-interval", "nan"], "argument --poll-interval: 'nan' is not a number of seconds above 0"),
-        (["--lease", "0.4"], "argument --lease: '0.4' is not a number of seconds from 0.5 up"),
-        (["--lease", "soon"], "argument --lease: 'soon' is not a number of seconds from 0.5 up"),
+        (
+            ["--poll-interval", "0"],
+            "argument --poll-interval: '0' is not a number of seconds above 0, and up to 999,999,999",
+        ),
+        (
+            ["--poll-interval", "nan"],
+            "argument --poll-interval: 'nan' is not a number of seconds above 0, and up to 999,999,999",
+        ),
+        (["--lease", "0.4"], "argument --lease: '0.4' is not a number of seconds from 0.5 up, and up to 999,999,999"),
+        (["--lease", "1e9"], "argument --lease: '1e9' is not a number of seconds from 0.5 up, and up to 999,999,999"),
+        (["--lease", "soon"], "argument --lease: 'soon' is not a number of seconds from 0.5 up, and up to 999,999,999"),
         (["--concurrency", "0"], "argument --concurrency: '0' is not a whole number from 1 to 1,000"),
         (["--concurrency", "1001"], "argument --concurrency: '1001' is not a whole number from 1 to 1,000"),
         (["--batch", "1.5"], "argument --batch: '1.5' is not a whole number from 1 to 1,000,000"),

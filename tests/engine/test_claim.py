@@ -16,11 +16,12 @@ from workflow import operations, transitions
 from workflow.code.runner import get_runner
 from workflow.engine import Mode
 from workflow.engine.commit import Direct
-from workflow.engine.drive import Drive
+from workflow.engine.drive import Drive, go_all_the_way
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
 from workflow.engine.slots import NoSlots
-from workflow.models import InstanceState, RunningProcesses
+from workflow.models import InstanceState, RunningProcesses, prepared
+from workflow.models.states import Priority
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,6 +47,91 @@ def test_the_claim_finds_what_is_due_by_its_index() -> None:
     assert "Seq Scan" not in plan
 
 
+def test_many_that_came_due_together_are_found_in_the_order_of_the_index() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    operations.start_many(["P"], count=2000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    due = RunningProcesses.objects.due(timezone.now()).filter(priority=Priority.NORMAL)
+    plan = due.order_by("due_at", "pk")[:10].explain()
+    assert "workflow_instance_due" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_claim_takes_no_more_than_it_asks_for_whatever_the_statistics_say(limited: bool) -> None:
+    """Statistics of a single row had PostgreSQL look again for each row, and pass over what it had found before."""
+    one = process("P", {"A": code("1")}, (1, "A"))
+    process("Q", {"A": code("1")}, (1, "A"))
+    operations.start("P")
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
+    one.max_running = 4 if limited else None
+    one.save()
+    operations.start_many(["P", "Q"], count=15)
+    now = timezone.now() + timedelta(seconds=1)
+
+    def claimed(limit: int, **options: Any) -> int:
+        return len(transitions.claim("me", now=now, until=now + timedelta(hours=1), limit=limit, **options))
+
+    assert claimed(2) == 2
+    assert claimed(3, processes=["Q"]) == 3
+    assert claimed(100, processes=["P"]) == (2 if limited else 14)
+    assert claimed(5) == 5
+
+
+def test_what_is_kept_planned_is_right_for_tables_that_grow() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    operations.start("P")
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
+    engine().run(Mode.ONCE)  # claims, and writes a lone turn
+    now = timezone.now()
+    claimed = transitions.claim("me", now=now, until=now, limit=10)
+    assert claimed == []
+    if connection.vendor == "postgresql":
+        (plan,) = kept_plans()
+        assert "workflow_instance_due" in plan
+        assert "Seq Scan on workflow_runningprocesses" not in plan
+        assert "Sort" not in plan
+
+
+def kept_plans() -> list[str]:
+    """How PostgreSQL does what this connection keeps, whatever the parameters are."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")
+        plans = []
+        for name, count in cursor.fetchall():
+            nothing = ", ".join(["NULL"] * count)
+            cursor.execute(
+                f"{prepared.BY_INDEX} SET LOCAL plan_cache_mode = force_generic_plan; EXPLAIN EXECUTE {name} ({nothing})"
+            )
+            while cursor.nextset():
+                pass
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+        return plans
+
+
+def test_what_comes_due_during_a_look_for_work_does_not_wait_for_the_poll() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    due = operations.start("P").due_at
+    assert due
+    moments = [due - timedelta(milliseconds=1)] * 2  # at first, and when it looks
+    looking = engine(poll_interval=30, clock=lambda: moments.pop() if moments else due + timedelta(milliseconds=1))
+    assert looking._claimed(10) == []
+    assert looking._patient_for() < 0.1
+    assert len(looking._claimed(10)) == 1
+
+
+def test_a_batch_that_others_fill_in_part_for_long_is_filled_up() -> None:
+    behind = engine(batch=4, poll_interval=30)
+    behind.is_behind = True
+    nobody: Any = None
+    behind.driving = {(key, 1): nobody for key in range(3)}
+    assert behind._wait(0), "none of them has ended, and there is room for one more"
+
+
 def test_an_idle_engine_writes_nothing(django_assert_max_num_queries: Any) -> None:
     now = timezone.now()
     with django_assert_max_num_queries(2) as queries:
@@ -66,6 +152,20 @@ def test_a_claim_costs_the_same_for_one_as_for_many(django_assert_max_num_querie
     with django_assert_max_num_queries(5):  # look, begin, lock, lease, commit
         claimed = transitions.claim("me", now=now, until=now + timedelta(seconds=9), limit=20)
     assert len(claimed) == 20
+
+
+def test_it_counts_in_a_row_how_often_an_instance_was_not_given_back() -> None:
+    operations.start(process("P", {"A": code("1")}, (1, "A")))
+
+    def claimed() -> RunningProcesses:
+        now = timezone.now()  # and the lease is over at once
+        (one,) = transitions.claim("me", now=now, until=now, limit=1)
+        return one
+
+    assert [claimed().interrupted for _ in range(3)] == [0, 1, 2]
+    given_back = transitions.Turn(state=InstanceState.READY, due_at=timezone.now())
+    assert transitions.apply(transitions.lease_of(claimed()), given_back) is transitions.Applied.DONE
+    assert claimed().interrupted == 0
 
 
 def test_the_longest_due_come_first() -> None:
@@ -138,11 +238,11 @@ def test_what_a_step_costs(text: str, most: int, django_assert_max_num_queries: 
             writer=Direct(),
             side=ThreadPoolExecutor(1),
             slots=NoSlots(),
-            patience=Patience(stopping := Event()),
+            patience=Patience(stopping=(stopping := Event())),
             stopping=stopping,
         )
         with django_assert_max_num_queries(1000) as counted:
-            drive.run(instance)
+            go_all_the_way(drive.run(instance))
         return len(counted)
 
     assert queries(12) - queries(2) <= 10 * most

@@ -239,6 +239,8 @@ def test_what_interrupts_a_task_has_it_handed_back_between_two_tasks(effects: Pa
         signal.signal(signal.SIGUSR1, before)
     fresh = RunningProcesses.objects.get()
     assert (fresh.state, fresh.step, fresh.owner) == (InstanceState.READY, 2, "")
+    assert fresh.due_at is not None
+    assert (fresh.due_at - fresh.started_at).total_seconds() > 0.5, "others have their turn first"
     run_until_idle()
     assert effects.read_text().split() == ["a", "b"]
 

@@ -103,6 +103,16 @@ def test_more_than_may_be_kept_fails_the_task_so_that_on_error_applies(settings:
     assert TaskRun.objects.get(task_name="Big").state == RunState.FAILED
 
 
+@pytest.mark.parametrize(("row", "level"), [({}, "ERROR"), ({"on_error": 9}, "WARNING")])
+def test_what_the_process_itself_handles_is_no_error_in_the_log(
+    row: dict[str, Any], level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    process("P", {"Bad": code("1 / 0"), "Tell": code("1")}, (1, "Bad", row), (9, "Tell"))
+    operations.start("P")
+    run_until_idle()
+    assert {record.levelname for record in caplog.records if "task Bad is failed" in record.message} == {level}
+
+
 def test_what_people_decided_is_logged_as_a_result_too(caplog: pytest.LogCaptureFixture) -> None:
     process("Sign", {"Sign": manual(), "End": code("1")}, (1, "Sign"), (2, "End"))
     instance = started("Sign")
@@ -270,3 +280,14 @@ class TestLeases:
         instance.refresh_from_db()
         assert instance.state == InstanceState.FINISHED
         assert outline(instance) == [(1, 1, "A", "FINISHED"), (2, 2, "B", "FINISHED")]
+
+
+def test_a_long_log_keeps_its_beginning_and_is_cut_once(settings: Any) -> None:
+    settings.WORKFLOW = {**settings.WORKFLOW, "MAX_LOG_CHARACTERS": 100_000}
+    process("P", {"A": code("for i in range(20000):\n    print('line', i)")}, (1, "A"))
+    instance = operations.start("P")
+    run_until_idle()
+    log = TaskRun.objects.get(instance=instance).log
+    assert log.startswith("line 0\nline 1\n")
+    assert log.endswith(" more characters were not kept.\n")
+    assert "[… cut]" not in log

@@ -9,7 +9,9 @@ from django.db import connection, connections
 
 from tests.build import code, engine, process, run_until_idle
 from workflow import operations, transitions
-from workflow.engine import Mode
+from workflow.code.actions import Action, replace_action, replaced
+from workflow.engine import Mode, timepiece
+from workflow.engine.give_up import hand_back
 from workflow.engine.timepiece import DatabaseClock
 from workflow.models import InstanceState, Priority, RunningProcesses, TaskRun
 
@@ -31,6 +33,20 @@ def test_those_of_high_priority_come_first_whenever_they_were_started() -> None:
     high = operations.start("Urgent")
     assert claimed(2) == [high.pk, normal.pk]
     assert claimed(2) == [low.pk]
+
+
+def test_what_a_stop_hands_back_stays_ahead_of_what_has_waited_behind_it() -> None:
+    stopped = engine(batch=1)
+    with replaced():
+        replace_action(Action(name="leave", function=stopped.stop))
+        process("P", {"A": code("leave()"), "B": code("1")}, (1, "A"), (2, "B"))
+        first, *_ = operations.start_many(["P"], count=3)
+        stopped.run()
+    first.refresh_from_db()
+    assert (first.state, first.step) == (InstanceState.READY, 2)
+    assert claimed(1) == [first.pk]
+    hand_back(RunningProcesses.objects.get(pk=first.pk))
+    assert claimed(1) == [first.pk]
 
 
 def test_an_engine_for_some_processes_leaves_the_others() -> None:
@@ -67,6 +83,28 @@ class TestMaxRunning:
         RunningProcesses.objects.filter(pk__in=ids[:2]).update(due_at=datetime.now(UTC) - timedelta(hours=1))
         assert claimed(10) == ids[:2]
 
+    def test_a_high_priority_counts_among_limited_ones_too(self) -> None:
+        operations.start_many(["Q"], count=10)
+        low = operations.start("P", priority=Priority.LOW)
+        high = operations.start("P", priority=Priority.HIGH)
+        assert high.pk in claimed(3)
+        assert low.pk not in claimed(6)
+        assert low.pk in claimed(10)
+
+    def test_of_one_priority_those_come_first_that_were_due_first(self) -> None:
+        first = [one.pk for one in operations.start_many(["Q"], count=2)]
+        limited = [one.pk for one in operations.start_many(["P"], count=3)]
+        last = [one.pk for one in operations.start_many(["Q"], count=5)]
+        assert claimed(3) == [*first, limited[0]]
+        assert claimed(3) == [limited[1], *last[:2]]
+        assert claimed(9) == last[2:]
+
+    def test_only_those_of_the_engines_processes_are_counted_and_taken(self) -> None:
+        limited = [one.pk for one in operations.start_many(["P"], count=3)]
+        operations.start_many(["Q"], count=3)
+        assert claimed(2, processes=["P"]) == limited[:2]
+        assert claimed(2, processes=["P"]) == []
+
     def test_it_holds_over_all_engines_and_all_are_run(self, effects: Any) -> None:
         operations.start_many(["P", "Q"], count=8)
 
@@ -91,3 +129,12 @@ def test_the_engines_clock_is_the_databases() -> None:
         assert abs(clock() - datetime.now(UTC)) < timedelta(seconds=5)
     else:
         assert clock() - datetime.now(UTC) > timedelta(hours=4), "SQLite has no clock of its own to measure"
+
+
+def test_the_clock_goes_by_the_answer_that_came_quickest(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = iter([(timedelta(seconds=3), timedelta(seconds=9)), (timedelta(seconds=1), timedelta(minutes=5))])
+    monkeypatch.setattr(timepiece, "_sample", lambda: next(samples, (timedelta(seconds=2), timedelta(seconds=7))))
+    clock = DatabaseClock()
+    clock.measure()
+    if connection.vendor == "postgresql":
+        assert clock._ahead == timedelta(minutes=5)

@@ -95,7 +95,9 @@ class TestTrouble:
     def test_it_takes_other_processes(self) -> None:
         announced(processes=("A",))
         assert health.trouble(processes=["A"]) == ""
-        assert "No engine takes instances of 'B'" in health.trouble(processes=["B"])
+        assert "No engine takes instances of 'B'" in health.trouble(processes=["A", "B"])
+        announced("another", processes=("B",))
+        assert health.trouble(processes=["A", "B"]) == ""
 
 
 @pytest.mark.django_db

@@ -19,7 +19,7 @@ from workflow.code.runner import get_runner
 from workflow.code.sandbox import SandboxRunner
 from workflow.engine import Engine
 from workflow.engine.slots import Slots
-from workflow.models import RunningProcesses
+from workflow.models import RunningProcesses, TaskRun
 
 QUICK = 10
 COMPUTES = "while True:\n    pass"
@@ -60,6 +60,36 @@ def test_others_go_on_beside_code(kind: str, effects: Path, over: Event) -> None
         over.set()
         kill_what_computes()
     assert not RunningProcesses.objects.filter(state="RUNNING").exists(), "it has stopped cleanly"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_due_beside_a_slow_action_does_not_wait_for_the_poll(over: Event) -> None:
+    process("Slow", {"A": code("hold()")}, (1, "A"))
+    process("Sleeps", {"A": code("sleep(seconds=1)")}, (1, "A"))
+    with working(engine(concurrency=4, batch=100, poll_interval=60)):
+        sleeps = operations.start("Sleeps")
+        eventually(lambda: TaskRun.objects.filter(instance=sleeps, state="SUSPENDED").exists())
+        slow = operations.start("Slow")
+        eventually(lambda: has_ended(sleeps.pk), within=30)
+        assert not has_ended(slow.pk)
+        over.set()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_place_that_comes_free_beside_a_slow_action_is_taken_at_once(over: Event) -> None:
+    process("Slow", {"A": code("hold()")}, (1, "A"))
+    one = process("OneAtATime", {"A": code("data['n'] = 1")}, (1, "A"))
+    one.max_running = 1
+    one.save()
+    with working(engine(concurrency=4, batch=100, poll_interval=60)):
+        slow = operations.start("Slow")
+        eventually(lambda: RunningProcesses.objects.filter(pk=slow.pk, state="RUNNING").exists())
+        ones = operations.start_many(["OneAtATime"], count=5)
+        eventually(lambda: all(has_ended(one.pk) for one in ones), within=30)
+        assert not has_ended(slow.pk)
+        over.set()
 
 
 def kill_what_computes() -> None:

@@ -16,26 +16,18 @@ PATIENCE = 60.0  # seconds
 
 
 @pytest.fixture
-def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file outside the database, to which `note` appends a line at each call."""
-    path = tmp_path / "effects"
-    path.touch()
-    monkeypatch.setenv("EFFECTS", str(path))
-    return path
-
-
-@pytest.fixture
 def start_engine(spawn: Spawn, effects: Path) -> Callable[..., "EngineProcess"]:
     """Starts an engine as a process."""
 
-    def start(*options: str) -> EngineProcess:
-        return EngineProcess(spawn("runengine", "--poll-interval", "0.05", *options, EFFECTS=str(effects)))
+    def start(*options: str, **variables: str) -> EngineProcess:
+        variables["EFFECTS"] = str(effects)
+        return EngineProcess(spawn("runengine", "--poll-interval", "0.05", *options, **variables))
 
     return start
 
 
 @pytest.fixture
-def engines(environment: dict[str, str], effects: Path) -> Iterator[Callable[[str], int]]:
+def engines(environment: dict[str, str], effects: Path) -> Iterator["Engines"]:
     """Runs an engine until nothing is due, or until it is killed at that place; gives its exit code."""
     command = [sys.executable, "-m", "tests.app.engines"]
     variables = {**environment, "EFFECTS": str(effects), "EMAIL_URL": f"filemail:///{effects.parent}/mail"}
@@ -44,16 +36,28 @@ def engines(environment: dict[str, str], effects: Path) -> Iterator[Callable[[st
         (effects.parent / "engines.log").open("w") as log,
         subprocess.Popen(command, cwd=ROOT, env=variables, stderr=log, **pipes) as forking,
     ):
-
-        def run(kill_at: str = "") -> int:
-            forking.stdin.write(f"{kill_at}\n")
-            forking.stdin.flush()
-            answer = forking.stdout.readline()
-            assert answer, (effects.parent / "engines.log").read_text()
-            return int(answer)
-
-        yield run
+        yield Engines(forking, effects.parent / "engines.log")
         forking.kill()
+
+
+class Engines:
+    """Engines that run one after the other."""
+
+    commits = 0
+    """How many the last one has made that was not killed."""
+
+    def __init__(self, forking: Any, log: Path) -> None:
+        self._forking, self._log = forking, log
+
+    def __call__(self, kill_at: str = "") -> int:
+        self._forking.stdin.write(f"{kill_at}\n")
+        self._forking.stdin.flush()
+        answer = self._forking.stdout.readline()
+        assert answer, self._log.read_text()
+        code, *commits = map(int, answer.split())
+        if not code:
+            (self.commits,) = commits
+        return code
 
 
 class EngineProcess:

@@ -216,12 +216,8 @@ def test_a_seed_replays_the_schedule() -> None:
 
 @pytest.mark.timeout(SECONDS + 2 * PATIENCE)
 def test_all_ends_as_if_nothing_had_happened(chaos: Chaos, effects: Path) -> None:
-    User.objects.create_user("book")
     names = processes()
-    models = undisturbed(names)
-    effects_of = by_process(models.values(), effects)
-    effects.write_text("")
-    LogEntry.objects.all().delete()
+    models, effects_of = undisturbed(names, effects)
 
     chaos.begin(engines=4 if POSTGRES else 2)
     instances: list[RunningProcesses] = []
@@ -266,13 +262,17 @@ def assert_no_gap() -> None:
         assert follows if one == other else after == 1, f"task run {other}: call {after}"
 
 
-def undisturbed(names: list[str]) -> dict[str, RunningProcesses]:
-    """An instance of each, as it ends when all goes well."""
+def undisturbed(names: list[str], effects: Path) -> tuple[dict[str, RunningProcesses], dict[str, Counter[str]]]:
+    """An instance of each, as it ends when all goes well, and what effects that has had; they are gone again."""
+    User.objects.create_user("book")
     models = start_all(names)
     while RunningProcesses.objects.filter(ended_at=None).exists():
         run_until_idle()
         time.sleep(0.02)
-    return {model.process_name: model for model in models}
+    effects_of = by_process(models, effects)
+    effects.write_text("")
+    LogEntry.objects.all().delete()
+    return {model.process_name: model for model in models}, effects_of
 
 
 def all_end(chaos: Chaos) -> None:

@@ -43,7 +43,8 @@ def start_two(start_engine: Callable[..., EngineProcess]) -> Callable[..., Engin
 def test_one_that_is_killed_comes_again_and_all_stop_together(start_two: Callable[..., EngineProcess]) -> None:
     command = start_two()
     first, second = command.workers()
-    assert set(Engine.objects.values_list("pid", flat=True)) == {first, second}
+    # They announce themselves right after they have said that they started.
+    eventually(lambda: set(Engine.objects.values_list("pid", flat=True)) == {first, second}, lambda: command.log)
     os.kill(first, signal.SIGKILL)
     eventually(lambda: command.log.count(" started.") == 3, lambda: command.log)
     assert "ended with exit code 137; it is started again in" in command.log

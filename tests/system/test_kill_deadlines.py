@@ -7,7 +7,6 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle
+from tests.system.conftest import Engines
 from workflow import operations
 from workflow.models import (
     Assignee,
@@ -35,7 +35,7 @@ PLACES = [f"{when}:{number}" for number in range(1, 8) for when in ("before", "a
 SAMPLE = len(PLACES) if os.environ.get("KILL_EVERYWHERE") else 3
 
 
-def test_each_is_kept_once_wherever_the_engine_is_killed(engines: Callable[[str], int]) -> None:
+def test_each_is_kept_once_wherever_the_engine_is_killed(engines: Engines) -> None:
     User.objects.create_user("boss")
     fields = {"due": "1d", "remind": "0", "escalate_to": "boss", "by_default": "reject", "by_default_after": "2d"}
     tasks = {"Sign": manual(**fields), "End": code("data['end'] = True")}

@@ -89,7 +89,7 @@ def assert_effects(counted: Counter[str], *, instances: int) -> None:
 
 
 def test_an_engine_that_was_killed_leaves_no_worker_behind(start_engine: Callable[..., EngineProcess]) -> None:
-    process("Long", {"A": code("n = 0\nwhile n < 10 ** 9:\n    n = n + 1", time_limit=4)}, (1, "A"))
+    process("Long", {"A": code("n = 0\nwhile n < 10 ** 9:\n    n = n + 1", time_limit=2)}, (1, "A"))
     operations.start("Long")
     engine = start_engine()
     engine.told("is RUNNING")

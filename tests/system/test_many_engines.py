@@ -70,7 +70,7 @@ def assert_calm(log: str) -> None:
 def test_a_decision_beside_code_that_runs_is_not_lost(
     start_engine: Callable[..., EngineProcess], manage: Callable[..., object], effects: Path
 ) -> None:
-    tasks = {"Sign": manual(), "Slow": code("note('begun')\npause(3)\n'slow'"), "End": code("'end'")}
+    tasks = {"Sign": manual(), "Slow": code("note('begun')\nhold()\n'slow'"), "End": code("'end'")}
     process("P", tasks, (1, "Sign"), (1, "Slow"), (2, "End"))
     instance = operations.start("P")
     engine = start_engine("--until-idle")
@@ -80,6 +80,7 @@ def test_a_decision_beside_code_that_runs_is_not_lost(
     assert instance.state == "RUNNING"
     assert "task Slow" not in engine.log, "the decision came too late to be beside anything"
 
+    effects.with_name("END").touch()
     assert engine.ended() == 0
     instance.refresh_from_db()
     assert instance.state == "FINISHED"
@@ -92,11 +93,13 @@ def test_a_decision_beside_code_that_runs_is_not_lost(
 def test_a_rejection_beside_code_that_runs_ends_the_instance_when_the_code_has_ended(
     start_engine: Callable[..., EngineProcess], manage: Callable[..., object], effects: Path
 ) -> None:
-    process("P", {"Sign": manual(), "Slow": code("note('begun')\npause(3)\n'slow'")}, (1, "Sign"), (1, "Slow"))
+    process("P", {"Sign": manual(), "Slow": code("note('begun')\nhold()\n'slow'")}, (1, "Sign"), (1, "Slow"))
     instance = operations.start("P")
     engine = start_engine("--until-idle")
     eventually(effects.read_text, lambda: engine.log)
     manage("approve", "P", "Sign", "--reject")
+    assert engine.process.poll() is None, "its code runs on"
+    effects.with_name("END").touch()
     assert engine.ended() == 0
     instance.refresh_from_db()
     assert instance.state == "REJECTED", engine.log

@@ -7,8 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from redis import Redis
 from rq import Queue
 from rq.exceptions import InvalidJobOperation
@@ -22,7 +20,6 @@ from tests.system.test_chaos import (
     assert_all_ended,
     assert_booked_once,
     assert_effects,
-    by_process,
     processes,
     start_all,
     undisturbed,
@@ -89,12 +86,8 @@ def start_worker(start: Start, queue: Queue) -> Start:
 
 @pytest.mark.timeout(300)
 def test_all_ends_as_if_no_worker_had_died(start: Start, start_worker: Start, effects: Path) -> None:
-    User.objects.create_user("book")
     names = processes()
-    models = undisturbed(names)
-    effects_of = by_process(models.values(), effects)
-    effects.write_text("")
-    LogEntry.objects.all().delete()
+    models, effects_of = undisturbed(names, effects)
 
     workers = [start_worker(), start_worker()]
     engine = start("runengine", "--lease", str(LEASE), "--batch", "20", "--poll-interval", "0.05")

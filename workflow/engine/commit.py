@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import NamedTuple, Protocol, Self
 from django.db import connection
 
 from workflow import transitions
-from workflow.engine.patience import Patience
+from workflow.engine.patience import GONE, Patience
 from workflow.logs import together
 from workflow.transitions import Applied, Lease, Turn
 
@@ -115,6 +116,8 @@ class GroupCommit:
         return wanted.applied
 
     def _work(self) -> None:
+        with suppress(*GONE):  # whatever there is to write is told so, too
+            self._patience.connect()  # before others take all connections that there are
         while group := self._next():
             self._commit(group)
         connection.close()

@@ -1,21 +1,36 @@
-"""Threads that work for the engine, each with a database connection of its own."""
+"""Threads that work for the engine, each with database connections of its own."""
 
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
-from threading import Barrier, Lock
+from functools import partial
+from threading import Event, Lock, Thread, current_thread
 from types import TracebackType
 from typing import Any, Self
 
 from django.db import connections
 
+LONGEST_REST = 5.0
+"""Seconds after which a thread that has nothing to do ends, and with it its connections: others may need them."""
 
-class Crew(ThreadPoolExecutor):
-    """A thread pool that closes its threads' database connections when it ends."""
+_Work = Callable[[], None]
+
+
+class Crew(Executor):
+    """Up to `size` threads, started when they are needed. The last that came to rest is the first to be woken, so that there
+    are as few as will do.
+    """
 
     def __init__(self, size: int, name: str) -> None:
-        super().__init__(size, thread_name_prefix=name)
         self._size = size
+        self._name = name
+        self._lock = Lock()
+        self._asked: deque[_Work] = deque()
+        self._resting: list[Event] = []
+        self._threads: set[Thread] = set()
+        self._count = 0
+        self._is_over = False
 
     def __enter__(self) -> Self:
         return self
@@ -23,16 +38,70 @@ class Crew(ThreadPoolExecutor):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # A thread that waits at the barrier takes no second one of these: each thread gets its own.
-        barrier = Barrier(self._size)
-        for _ in range(self._size):
-            self.submit(_close_connections, barrier)
-        self.shutdown()
+        with self._lock:
+            self._is_over = True
+            while self._resting:
+                self._resting.pop().set()
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._is_over:
+                raise RuntimeError(f"The crew {self._name!r} has ended.")
+            self._asked.append(partial(_fulfil, future, partial(fn, *args, **kwargs)))
+            self._call_one()
+        return future
+
+    def _call_one(self) -> None:
+        """Have one more at work. It may find that another was quicker."""
+        if self._resting:
+            self._resting.pop().set()
+        elif self._count < self._size:
+            self._count += 1
+            thread = Thread(target=self._work, name=self._name)
+            self._threads.add(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        woken = Event()
+        while work := self._next(woken):
+            work()
+            del work  # what it has held must not be held on to at rest
+        connections.close_all()
+        with self._lock:
+            self._threads.discard(current_thread())
+
+    def _next(self, woken: Event) -> _Work | None:
+        """What to do next; `None` when there is nothing more, or was nothing for long."""
+        while True:
+            with self._lock:
+                if self._asked:
+                    return self._asked.popleft()
+                if self._is_over:
+                    return None
+                woken.clear()
+                self._resting.append(woken)
+            if not woken.wait(LONGEST_REST) and self._leaves(woken):
+                return None
+
+    def _leaves(self, woken: Event) -> bool:
+        """Whether it has not been woken at that very moment."""
+        with self._lock:
+            if woken not in self._resting:
+                return False
+            self._resting.remove(woken)
+            self._count -= 1
+            return True
 
 
-def _close_connections(barrier: Barrier) -> None:
-    connections.close_all()
-    barrier.wait()
+def _fulfil(future: Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - who asks for the result gets it
+        future.set_exception(error)
 
 
 class LateCrew(Executor):

@@ -50,6 +50,7 @@ class TaskQueue:
         self._clock = clock
         self._patience = patience
         self._ended = ended
+        self.left: Sequence[RunningProcesses] = ()
         self._waiting: dict[tuple[int, int], RunningProcesses] = {}
         self._lock = Lock()
         self._is_any = Event()
@@ -100,8 +101,10 @@ class TaskQueue:
             told = "The task queue can't be used (%s: %s); instances are handed back, and tried again."
             logger.warning(told, type(error).__name__, error, extra=fields(engine=self._owner))
         try:
-            for instance in unsent:
-                self._patience(partial(hand_back, instance, now=self._clock()))
+            for number, instance in enumerate(unsent):
+                self.left = unsent[number:]
+                self._patience(partial(hand_back, instance))
+            self.left = ()
         finally:
             for instance in unsent:
                 self._ended(instance)

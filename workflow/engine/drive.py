@@ -6,7 +6,9 @@ a while, so that people see it move.
 """
 
 import logging
+from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event
@@ -22,6 +24,7 @@ from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
 from workflow.definition import Definition
 from workflow.engine.commit import Writer
+from workflow.engine.give_up import handed_back
 from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
 from workflow.engine.patience import GONE, Patience
@@ -32,7 +35,7 @@ from workflow.engine.subprocess import run_subprocess
 from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, TaskRun
 from workflow.people.deadlines import keep_deadlines
-from workflow.transitions import Applied, LeaseLost, RunClosed, Turn
+from workflow.transitions import Applied, LeaseLost, RunClosed
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +47,28 @@ class _Outdated(Exception):
     """Something came from outside before a turn could be written: the instance is to be looked at anew."""
 
 
+Steps = Generator[Job | None, CodeOutcome | None, Held | None]
+"""A drive on its way. It stops before whatever may take a while: at a job, which may be run elsewhere, and is then sent its outcome, or
+at something else, `None`. Sent nothing, it does that itself.
+"""
+
+_Part = Generator[Job | None, CodeOutcome | None, None]
+
+
+def go_all_the_way(steps: Steps) -> Held | None:
+    """Go on in this thread to the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            held: Held | None = end.value
+            return held
+
+
 @dataclass(kw_only=True)
 class Drive:
-    """One instance's way through its steps, in a thread that has a slot. `runner` is this thread's; `side` runs the code of rows
-    that start together, by the runner `aside` that threads share.
+    """One instance's way through its steps, in threads that have a slot. `runner` is the present thread's; `side` runs the code of
+    rows that start together, by the runner `aside` that threads share.
     """
 
     definition: Definition
@@ -59,9 +80,15 @@ class Drive:
     slots: Slots
     patience: Patience
     stopping: Event
+    takes_turns: bool = False
     running: dict[Future[Report | None], Place] = field(default_factory=dict)
 
-    def run(self, instance: RunningProcesses, runs: list[TaskRun] | None = None) -> Held | None:
+    def by(self, runner: Runner) -> None:
+        """Go on by the runner of another thread."""
+        if runner is not self.runner:
+            self.runner, self.planner = runner, replace(self.planner, runner=runner)
+
+    def run(self, instance: RunningProcesses, runs: list[TaskRun] | None = None) -> Steps:
         """Go on until the claimed instance waits or ends, or the engine stops: the caller is to write what is pending
         then. `None` where the lease is lost. `runs` are the task runs of its step, if they are known already.
 
@@ -73,56 +100,65 @@ class Drive:
         else:
             by_row = {run.row: run for run in runs}
             held = Held(lease=lease, instance=instance, definition=self.definition, runs=by_row)
-        return self._run(held)
+        return (yield from self._run(held))
 
-    def run_again(self, held: Held) -> Held | None:
+    def run_again(self, held: Held) -> Steps:
         """Go on as `run` does, after something came from outside before the last turn could be written."""
         try:
             anew = self._reloaded(held)
         except LeaseLost:
             tell_lost(held.instance)
             return None
-        return self._run(anew)
+        return (yield from self._run(anew))
 
-    def _run(self, held: Held) -> Held | None:
+    def _run(self, held: Held) -> Steps:
         held.refuse_unreadable()
-        with self.runner.shared() as self.own:
-            if self.own is not self.planner.runner:
-                self.planner = replace(self.planner, runner=self.own)
-            try:
-                while held.instance.state == InstanceState.RUNNING:
-                    try:
-                        self._go_on(held)
-                    except PeopleAreLate as late:
-                        held = self._reloaded_after_deadlines(held, late.now)
-                    except _Outdated:
-                        held = self._reloaded(held)
-                    except GONE:
-                        # What code has come to is kept: what it called must not be called again for a connection that was cut.
-                        connection.close()
+        try:
+            while held.instance.state == InstanceState.RUNNING:
+                try:
+                    yield from self._go_on(held)
+                except PeopleAreLate as late:
+                    held = self._reloaded_after_deadlines(held, late.now)
+                except _Outdated:
+                    held = self._reloaded(held)
+                except GONE:
+                    # What code has come to is kept: what it called must not be called again for a connection that was cut.
+                    connection.close()
+                    with self.slots.away():
                         self.stopping.wait(AFTER_A_CUT)
-                        held = self._reloaded(held)
-            except LeaseLost:
-                tell_lost(held.instance)
-                return None
+                    held = self._reloaded(held)
+        except LeaseLost:
+            tell_lost(held.instance)
+            return None
         return held
 
-    def _go_on(self, held: Held) -> None:
+    def _go_on(self, held: Held) -> _Part:
+        if not self._is_quickly_planned():
+            yield None
+            if self.definition.asks_people:
+                self.patience.connect()
         self.slots.moved()
         turn = None if held.is_planned else self.planner.turn(held)
         held.is_planned = True
         if turn is not None:
             held.advance(turn)
             if self._is_to_be_written(held):
+                yield None
                 self._write(held)
         elif not self.stopping.is_set():
-            self._work(held)
+            yield from self._work(held)
             held.is_planned = False
         elif self.running:
+            yield None
             self._await(held)
             held.is_planned = False
         else:
-            held.advance(Turn(state=InstanceState.READY, due_at=self.planner.clock()))
+            held.advance(handed_back(held.instance, at=self.planner.clock() if self.takes_turns else None))
+
+    def _is_quickly_planned(self) -> bool:
+        """Whether nothing is slow that a plan needs: to evaluate expressions, and to look up whom manual tasks ask."""
+        can_look_up = connection.connection is not None or not self.definition.asks_people
+        return can_look_up and self.runner.are_short(self.definition.expressions)
 
     def _is_to_be_written(self, held: Held) -> bool:
         """Whether what is pending must be in the database before the instance goes on."""
@@ -157,18 +193,28 @@ class Drive:
             raise LeaseLost(f"The lease of instance {held.lease.instance} was lost.")
         return self.patience(lambda: held.reloaded(*found))
 
-    def _work(self, held: Held) -> None:
+    def _work(self, held: Held) -> _Part:
         """Run code until at least one task run has reported, or one that waits is due."""
         begun = set(self.running.values())
         waiting = [run for run in held.running() if run.place not in begun]
         if len(waiting) == 1 and not self.running and held.next_due() is None:
             # The common case needs no other thread.
-            self._take(held, waiting[0].place, self._execute(held, waiting[0], self.own))
+            yield from self._work_alone(held, waiting[0])
             return
+        yield None
         self._write(held)
         for run in waiting:
             self.running[self.side.submit(self._execute_aside, held, run)] = run.place
         self._await(held)
+
+    def _work_alone(self, held: Held, run: TaskRun) -> _Part:
+        may_join = not (run.call_number or self.definition.task_of(run.row).subprocess)
+        outcome = yield held.job(run) if may_join else None
+        self.slots.moved()
+        if outcome is None:
+            self._take(held, run.place, self._execute(held, run, self.runner))
+        else:
+            held.reports[run.place] = Report(outcome=outcome, log=run.log, snapshot=b"", call_number=0)
 
     def _await(self, held: Held) -> None:
         due = held.next_due()
@@ -185,7 +231,9 @@ class Drive:
 
     def _execute_aside(self, held: Held, run: TaskRun) -> Report | None:
         with self.slots.working():
-            return self._execute(held, run, self.aside)
+            report = self._execute(held, run, self.aside)
+        self.patience.share()
+        return report
 
     def _execute(self, held: Held, run: TaskRun, runner: Runner) -> Report | None:
         """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own.
@@ -197,6 +245,7 @@ class Drive:
                 held.lease,
                 run,
                 depth=held.instance.depth,
+                interrupted=held.instance.interrupted,
                 clock=self.planner.clock,
                 writer=self.writer,
                 flush=lambda: self._write(held),
@@ -222,10 +271,17 @@ class Drive:
             calls=ledger.unwritten,
         )
 
+    @contextmanager
+    def _away(self) -> Iterator[None]:
+        """While an action works."""
+        self.patience.share()
+        with self.slots.away():
+            yield
+
     def _outcome(self, job: Job, runner: Runner, ledger: DatabaseLedger) -> CodeOutcome | Suspended:
         while True:
             try:
-                outcome = execute(job, runner, ledger, away=self.slots.away)
+                outcome = execute(job, runner, ledger, away=self._away)
             except WorkerStopped as stopped:
                 # Ctrl-C and service managers signal the sandbox's processes too, and what earlier code has left in a
                 # session may be what it was too small for; what they ran still has to end.

@@ -3,85 +3,111 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from threading import Semaphore
 
 from django.db import connection
 
 from workflow import transitions
+from workflow.code.job import Outcome
 from workflow.code.runner import Runner
 from workflow.definition import Definition
 from workflow.engine.commit import Committer
-from workflow.engine.drive import Drive
+from workflow.engine.company import Way, way_of
+from workflow.engine.drive import Drive, Steps
 from workflow.engine.give_up import give_up, hand_back
-from workflow.engine.held import Held, Place, Report
+from workflow.engine.held import Held
 from workflow.engine.patience import GONE, Patience
 from workflow.engine.plan import Planner
 from workflow.engine.report import about, tell_lost
 from workflow.engine.slots import Away, Slots
 from workflow.logs import fields
-from workflow.models import ProcessVersion, RunningProcesses, TaskRun
+from workflow.models import ProcessVersion, RunningProcesses
 from workflow.transitions import Applied
 
 logger = logging.getLogger(__name__)
 
-
-Work = Callable[[Runner], None]
-"""Driving, by the runner of the thread that does it."""
+LINES = 4
+"""Threads that connect to the database at the same time. More would only disturb a server that is gone, or has no more connections."""
 
 
 @dataclass(kw_only=True)
 class Driver:
     """Drives instances, each as far as it goes, in threads that have a slot.
 
-    `later` has something driven when a thread may compute, and `main` are threads for what needs no slot. `side` runs the
-    code of rows that start together, by `runner`, which threads share. `ended` hears of each instance once it is let go,
-    whatever the reason.
+    `later` has one driven when a thread may compute, and `main` are threads for what needs no slot. `side` runs the code of
+    rows that start together, by `runner`, which threads share. `ended` hears of each instance once it is let go, whatever
+    the reason.
     """
 
     runner: Runner
     clock: Callable[[], datetime]
     commit: Committer
-    later: Callable[[Work], None]
+    later: Callable[[Way], None]
     main: Executor
     side: Executor
     slots: Slots
     patience: Patience
     ended: Callable[[RunningProcesses], None]
+    takes_turns: bool = False
+    """Whether it stops because others are to have their turn, so that what it hands back comes after them."""
     definitions: dict[int, Definition] = field(default_factory=dict)
+    left: list[RunningProcesses] = field(default_factory=list)
+    """Those that could neither be written nor handed back when the engine was to stop."""
 
-    def drive(self, instance: RunningProcesses, runs: list[TaskRun] | None, runner: Runner) -> None:
-        """Drive a claimed instance in this thread. `runs` are the task runs of its step, if they are known already."""
-        self._guarded(instance, lambda drive: drive.run(instance, runs), runner)
+    def __post_init__(self) -> None:
+        self.patience = replace(self.patience, away=self.slots.away, line=Semaphore(LINES))
 
-    def _drive_again(self, held: Held, runner: Runner) -> None:
-        self._guarded(held.instance, lambda drive: drive.run_again(held), runner)
+    def drive(self, way: Way, runner: Runner) -> None:
+        """Drive an instance by itself, as far as it goes."""
+        while self.go_on(way, None, runner):
+            pass
 
-    def _guarded(self, instance: RunningProcesses, run: Callable[[Drive], Held | None], runner: Runner) -> None:
-        """Drive, and see to it that whatever becomes of it is told."""
-        running: dict[Future[Report | None], Place] = {}
+    def go_on(self, way: Way, outcome: Outcome | None, runner: Runner) -> bool:
+        """Go on to where the instance stops next, given the outcome of its job, if that has run. If it does not go on from
+        there, whatever has become of it is told.
+        """
+        way.job = None
         try:
-            held = run(self._new_drive(instance, running, runner))
+            job = self._steps(way, runner).send(outcome)
+            way.job = job if job and runner.may_join(job) else None
+        except StopIteration as end:
+            self._end(way.instance, end.value)
         except GONE as error:
             connection.close()
-            with self.slots.away():
-                wait(running)
-                found = self._after_the_database_was_gone(instance, error)
-            if found is not None:
-                self.drive(found, None, runner)
+            self._go_on_anew(way, error)
         except BaseException as error:
-            logger.exception("Instance %s can't be driven.", instance.pk, extra=fields(**about(instance)))
+            logger.exception("Instance %s can't be driven.", way.instance.pk, extra=fields(**about(way.instance)))
             with self.slots.away():
-                wait(running)
-                self._hear(partial(self._let_go, instance, error), instance)
+                wait(way.running)
+                self._hear(partial(self._let_go, way.instance, error), way.instance)
         else:
-            pending = held.pending if held else None
-            if held is None or pending is None:
-                self.ended(instance)
-            else:
-                written = self.commit.ask(held.lease, pending)
-                written.add_done_callback(partial(self._written, held))
+            return True
+        return False
+
+    def _steps(self, way: Way, runner: Runner) -> Steps:
+        if way.drive is None or way.steps is None:
+            way.drive = self._new_drive(way, runner)
+            way.steps = way.start(way.drive)
+        way.drive.by(runner)
+        return way.steps
+
+    def _end(self, instance: RunningProcesses, held: Held | None) -> None:
+        """It has come to where it waits, or to its end; or another engine has it."""
+        pending = held.pending if held else None
+        if held is None or pending is None:
+            self.ended(instance)
+        else:
+            self.commit.ask(held.lease, pending).add_done_callback(partial(self._written, held))
+
+    def _go_on_anew(self, way: Way, error: Exception) -> None:
+        with self.slots.away():
+            wait(way.running)
+            found = self._after_the_database_was_gone(way.instance, error)
+        if found is not None:
+            self.later(way_of(found))
 
     def _written(self, held: Held, write: Future[Applied]) -> None:
         """The last turn of a drive is written, or not. Called by the committer."""
@@ -90,7 +116,7 @@ class Driver:
             logger.error("Instance %s can't be written.", held.instance.pk, exc_info=error, extra=of)
             self.main.submit(self._hear, partial(self._let_go, held.instance, error), held.instance)
         elif write.result() is Applied.OUTDATED:
-            self.later(partial(self._drive_again, held))
+            self.later(Way(instance=held.instance, start=lambda drive: drive.run_again(held)))
         else:
             if write.result() is Applied.DONE:
                 for line in held.written():
@@ -102,8 +128,7 @@ class Driver:
     def _after_the_database_was_gone(self, instance: RunningProcesses, error: Exception) -> RunningProcesses | None:
         """What to go on with from what was written last, once the database answers; `None` where the lease is lost."""
         if self.patience.stopping.is_set():
-            # Nothing is lost: its lease runs out, and an engine goes on from what was written last.
-            _tell_left(instance, error)
+            self._leave(instance, error)
             self.ended(instance)
             return None
         found = self.patience(lambda: transitions.refresh(transitions.lease_of(instance)))
@@ -116,24 +141,29 @@ class Driver:
         """Do the last that there is to do for an instance."""
         try:
             self.patience(ask)
-        except Exception as error:  # noqa: BLE001 - its lease runs out, and an engine goes on from what was written last
-            _tell_left(instance, error)
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from being handed back
+            self._leave(instance, error)
         self.ended(instance)
+
+    def _leave(self, instance: RunningProcesses, error: Exception) -> None:
+        """Nothing is lost: its lease runs out, and an engine goes on from what was written last."""
+        if self.patience.stopping.is_set():
+            self.left.append(instance)
+        of = fields(**about(instance))
+        logger.error("Instance %s was left to its lease: %s", instance.pk, str(error).strip(), extra=of)
 
     def _let_go(self, instance: RunningProcesses, error: BaseException) -> None:
         if self.patience.stopping.is_set():
             # What stops the engine may have stopped what it relies on first: the next one shows who is to blame.
-            hand_back(instance, now=self.clock())
+            hand_back(instance)
         else:
             # Our own mistake, or an action's: it must not stop the others, and must be seen where people look.
             give_up(instance, error, now=self.clock())
 
-    def _new_drive(
-        self, instance: RunningProcesses, running: dict[Future[Report | None], Place], runner: Runner
-    ) -> Drive:
+    def _new_drive(self, way: Way, runner: Runner) -> Drive:
         return Drive(
-            running=running,
-            definition=self._definition(instance.version_id),
+            running=way.running,
+            definition=self.definition(way.instance.version_id),
             runner=runner,
             aside=self.runner,
             planner=Planner(runner=runner, clock=self.clock),
@@ -142,15 +172,11 @@ class Driver:
             slots=self.slots,
             patience=self.patience,
             stopping=self.patience.stopping,
+            takes_turns=self.takes_turns,
         )
 
-    def _definition(self, version: int) -> Definition:
-        # Versions never change, so each is read once.
+    def definition(self, version: int) -> Definition:
+        """That version's; it never changes, so each is read once."""
         if version not in self.definitions:
             self.definitions[version] = self.patience(lambda: ProcessVersion.objects.get(pk=version).frozen)
         return self.definitions[version]
-
-
-def _tell_left(instance: RunningProcesses, error: Exception) -> None:
-    of = fields(**about(instance))
-    logger.error("Instance %s was left to its lease: %s", instance.pk, str(error).strip(), extra=of)

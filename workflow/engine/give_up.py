@@ -26,11 +26,19 @@ def give_up(instance: RunningProcesses, error: BaseException, *, now: datetime) 
     )
 
 
-def hand_back(instance: RunningProcesses, *, now: datetime) -> None:
+def hand_back(instance: RunningProcesses) -> None:
     """Let another engine go on from the last write, if this engine holds the instance still."""
     found = transitions.refresh(transitions.lease_of(instance))
     if found is not None:
-        transitions.apply(found[0], Turn(state=InstanceState.READY, due_at=now))
+        lease, fresh = found
+        transitions.apply(lease, handed_back(fresh))
+
+
+def handed_back(instance: RunningProcesses, *, at: datetime | None = None) -> Turn:
+    """The turn that gives back what has not come to rest: to the front of the queue, where it was claimed, or behind what was
+    due before `at`.
+    """
+    return Turn(state=InstanceState.READY, due_at=at or instance.started_at)
 
 
 def _message(error: BaseException) -> str:

@@ -2,20 +2,33 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Event, Thread
 from types import TracebackType
 
 from django.db import DatabaseError, connection
 
+from workflow.logs import fields
+
 logger = logging.getLogger(__name__)
+
+AGAIN = 1.0
+"""Seconds until what has failed is tried again, if that is not to be done earlier anyway."""
 
 
 class Heartbeat:
-    """A context in which `beats` are done, one after the other, three times in each `lease` seconds."""
+    """A context in which `beats` are done, one after the other, three times in each `lease` seconds. Its connection is open from the beginning
+    where it `begins_at_once`: later there may be none left.
+    """
 
-    def __init__(self, *, lease: float, beats: Sequence[Callable[[], None]]) -> None:
+    def __init__(
+        self, *, lease: float, beats: Sequence[Callable[[], None]], engine: str, begins_at_once: bool = False
+    ) -> None:
         self._pause = lease / 3
         self._beats = beats
+        self._about = fields(engine=engine)
+        self._begins_at_once = begins_at_once
+        self._fails = False
         self._over = Event()
         self._thread = Thread(target=self._work, name="heartbeat", daemon=True)
 
@@ -29,12 +42,34 @@ class Heartbeat:
         self._thread.join()
 
     def _work(self) -> None:
-        while not self._over.wait(self._pause):
-            try:
-                for beat in self._beats:
-                    beat()
-            except DatabaseError as error:
-                # The engine's own writes tell of it; the fence keeps what it does safe if its leases run out meanwhile.
-                logger.warning("Leases could not be renewed: %s", str(error).strip())
-                connection.close()
+        if self._begins_at_once:
+            with suppress(DatabaseError):  # it is tried again in time
+                connection.ensure_connection()
+        while not self._over.wait(min(self._pause, AGAIN) if self._fails else self._pause):
+            self._beat()
         connection.close()
+
+    def _beat(self) -> None:
+        try:
+            self._beat_once()
+        except DatabaseError:
+            connection.close()  # it may be only the old one that was cut
+            try:
+                self._beat_once()
+            except DatabaseError as error:
+                connection.close()
+                self._note(error)
+                return
+        self._note(None)
+
+    def _beat_once(self) -> None:
+        for beat in self._beats:
+            beat()
+
+    def _note(self, error: Exception | None) -> None:
+        # The fence keeps what the engine does safe if its leases run out meanwhile.
+        if error and not self._fails:
+            logger.warning("Leases can't be renewed (%s); trying again.", str(error).strip(), extra=self._about)
+        elif self._fails and not error:
+            logger.info("Leases can be renewed again.", extra=self._about)
+        self._fails = error is not None

@@ -39,12 +39,14 @@ class DatabaseLedger:
         run: TaskRun,
         *,
         depth: int,
+        interrupted: int,
         clock: Callable[[], datetime],
         writer: Writer,
         flush: Callable[[], None],
         patience: Patience,
     ) -> None:
         self._depth = depth
+        self.interrupted = interrupted
         self._patience = patience
         self._lease = lease
         self._writer = writer
@@ -97,6 +99,10 @@ class DatabaseLedger:
         self._run.snapshot = _signed(self._run, snapshot)
         self._run.log = self.log(call.log())
 
+    def passed(self, interrupted: int) -> None:
+        # Without a snapshot, the code will come by here again, and what lies between two numbered calls counts as one.
+        self._run.begun = 0 if self._run.snapshot else interrupted
+
     def begin_at(self, number: int) -> None:
         """Note that a task without code of its own stands at a call."""
         self._run.call_number = number
@@ -104,7 +110,7 @@ class DatabaseLedger:
     def child(self, number: int) -> RunningProcesses | None:
         """The instance that a call has started last."""
         begun = RunningProcesses.objects.filter(parent__run=self._run, parent__number=number)
-        return begun.order_by("pk").last()
+        return self._patience(lambda: begun.order_by("pk").last())
 
     def save(self) -> None:
         if not self._run.pk:
@@ -117,6 +123,7 @@ class DatabaseLedger:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        self._patience.connect()  # or it would be a call that was interrupted, where there is no connection for a while
         before = list(self.unwritten)
         try:
             with transaction.atomic():

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 
 from workflow.announce import CHANNEL
+from workflow.logs import fields
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +26,9 @@ AGAIN = 5.0  # seconds until a connection that can't listen is tried again
 class Listener:
     """A context in which `ring` is called, from a thread, whenever there may be work."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], *, engine: str) -> None:
         self._ring = ring
+        self._about = fields(engine=engine)
         self._over = Event()
         self._end, self._ended = socket.socketpair()  # for who waits at a connection, and sees no event meanwhile
         listen = self._listen if connection.vendor == "postgresql" else self._watch
@@ -50,7 +52,8 @@ class Listener:
                 self._hear()
             except Exception as error:  # noqa: BLE001 - whatever a driver or a pooler makes of it, the engine still looks
                 if not was_told and not self._over.is_set():
-                    logger.info("Can't listen for work (%s); looking for it instead.", str(error).strip())
+                    told = "Can't listen for work (%s); looking for it instead."
+                    logger.info(told, str(error).strip(), extra=self._about)
                 was_told = True
                 self._over.wait(AGAIN)
         connection.close()

@@ -20,10 +20,10 @@ from workflow.code.runner import Runner
 from workflow.engine.dispatch import TaskQueue
 from workflow.engine.heartbeat import Heartbeat
 from workflow.engine.listen import Listener
-from workflow.engine.patience import GONE, Patience
+from workflow.engine.patience import GONE, Patience, Waiting
 from workflow.engine.post import Post
 from workflow.engine.presence import Presence
-from workflow.engine.report import report_claim
+from workflow.engine.report import claim_line
 from workflow.engine.threads import Claimed, Drivers, Threads
 from workflow.engine.timepiece import DatabaseClock
 from workflow.logs import fields, together
@@ -33,6 +33,9 @@ from workflow.models.states import DUE
 logger = logging.getLogger(__name__)
 
 SHORTEST_WAIT = 0.002  # seconds
+
+SOON = 0.02
+"""Seconds in which most of what was claimed ends. To ask the database for more meanwhile would only slow it."""
 
 
 class Mode(Enum):
@@ -70,18 +73,21 @@ class Engine:
     news: SimpleQueue[Ended | None] = field(default_factory=SimpleQueue)
 
     def __post_init__(self) -> None:
-        self.patience = Patience(self.stopping)
+        self.patience = Patience(stopping=self.stopping, waiting=Waiting(self.name))
         self.presence = Presence(
             name=self.name, lease=self.lease, concurrency=self.concurrency, processes=self.processes
         )
         self.is_behind = False
+        self.are_limited = True
+        self.looked_at = self.clock()
 
     def run(self, mode: Mode = Mode.FOREVER) -> None:
         """Work until `stop`, or until the mode says that all is done."""
         with ExitStack() as stack:
             self.drivers = stack.enter_context(self._new_drivers())
-            stack.enter_context(Heartbeat(lease=self.lease, beats=(self._measure, self._renew, self.presence.go_on)))
-            stack.enter_context(Listener(self._ring))
+            beats = (self._measure, self._renew, self.presence.go_on)
+            stack.enter_context(Heartbeat(lease=self.lease, beats=beats, engine=self.name, begins_at_once=True))
+            stack.enter_context(Listener(self._ring, engine=self.name))
             stack.enter_context(Post(clock=self.clock, stopping=self.stopping))
             logger.info("Engine %s started.", self.name, extra=fields(engine=self.name))
             try:
@@ -91,10 +97,13 @@ class Engine:
             except GONE:
                 if not self.stopping.is_set():  # then nobody waits for the database any more
                     raise
+            if self.driving:
+                told = "Engine %s stops as soon as what it holds can be let go of; instances: %d."
+                logger.info(told, self.name, len(self.driving), extra=fields(engine=self.name))
             while self.driving:
                 self._take(self.news.get())
         self._leave()
-        logger.info("Engine %s stopped; it holds nothing.", self.name, extra=fields(engine=self.name))
+        self._tell_stopped()
 
     def stop(self) -> None:
         """Claim no more; finish the code that runs, hand back the rest, and end."""
@@ -120,15 +129,16 @@ class Engine:
         self.is_behind = len(found) == room
         # What is driven by this very claim goes on: a crash of the database had taken the claim back.
         claimed = [one for one in found if _claim_of(one[0]) not in self.driving]
-        with together():
-            for instance, _ in claimed:
-                report_claim(instance)
-                self.driving[_claim_of(instance)] = instance
+        lines = [claim_line(instance) for instance, _ in claimed]
+        self.driving.update({_claim_of(instance): instance for instance, _ in claimed})
         self.drivers.begin(claimed)
+        with together():  # while they are under way already: what comes of them is told only once it is committed
+            for line in lines:
+                line.tell()
         return len(claimed)
 
     def _claimed(self, room: int) -> list[Claimed]:
-        now = self.clock()
+        self.looked_at = now = self.clock()
         until = now + timedelta(seconds=self.lease)
         claimed = transitions.claim(self.name, now=now, until=until, limit=room, processes=self.processes)
         runs = transitions.with_runs(claimed) if claimed else {}
@@ -136,13 +146,22 @@ class Engine:
 
     def _wait(self, claimed: int) -> bool:
         """Wait for news; returns whether it is time to look for work."""
-        heard = self._news(self._patient_for(claimed))
+        heard = self._heard(claimed)
         for news in heard:
             self._take(news)
-        is_time = not heard or None in heard
-        # With much to do, instances are claimed by the dozen.
-        has_room = self.batch - len(self.driving) >= self.batch / 2
-        return not self.driving or (has_room if self.is_behind else is_time)
+        if not heard or not self.driving:
+            return True
+        if self.is_behind:  # with much to do, instances are claimed by the dozen
+            return self.batch - len(self.driving) >= self.batch / 2
+        # Where a process may run only so many, the end of one lets another begin.
+        return None in heard or self.are_limited
+
+    def _heard(self, claimed: int) -> list["Ended | None"]:
+        """What was heard until it is time to look anyway: nothing then."""
+        if self.is_behind:
+            return self._news(SOON if len(self.driving) < self.batch else self.poll_interval)
+        heard = self._news(SOON) if claimed else []
+        return heard or self._news(self._patient_for())
 
     def _news(self, timeout: float) -> list["Ended | None"]:
         """What was heard: at least one thing, or nothing after `timeout` seconds."""
@@ -154,11 +173,10 @@ class Engine:
         except Empty:
             return heard
 
-    def _patient_for(self, claimed: int) -> float:
+    def _patient_for(self) -> float:
         """Seconds until the next look, if nothing is heard before."""
-        if self.is_behind or claimed:
-            return self.poll_interval
-        due = self.patience(lambda: transitions.next_due(self.clock(), self.processes))
+        # What has come due since the last one was not found, and must not wait for the next poll.
+        due, self.are_limited = self.patience(lambda: transitions.outlook(self.looked_at, self.processes))
         if due is None:
             return self.poll_interval
         return min(self.poll_interval, max(SHORTEST_WAIT, (due - self.clock()).total_seconds()))
@@ -199,6 +217,13 @@ class Engine:
             self.presence.end()
         except GONE:  # its row is taken for a dead engine's then, and forgotten in a day
             connection.close()
+
+    def _tell_stopped(self) -> None:
+        of = fields(engine=self.name)
+        if left := len(self.drivers.left):
+            logger.warning("Engine %s stopped; instances left to their leases: %d.", self.name, left, extra=of)
+        else:
+            logger.info("Engine %s stopped; it holds nothing.", self.name, extra=of)
 
     def _all_is_idle(self) -> bool:
         every = RunningProcesses.objects.all()

@@ -25,6 +25,9 @@ from workflow.people.deadlines import set_deadlines
 from workflow.starting import Start
 from workflow.transitions import Asked, Turn
 
+NOTICE = 100
+"""Characters: more than `workflow.code.log` says of what it has not kept."""
+
 FINAL = frozenset({DISAGREES, "SnapshotTampered"})
 """Errors that no further attempt can mend."""
 
@@ -285,4 +288,5 @@ def _log(text: str) -> str:
     if not text:
         return ""
     limit = conf.get("MAX_LOG_CHARACTERS")
-    return text if len(text) <= limit else f"[… cut]\n{text[-limit:]}"
+    # What one execution prints is cut already, with a notice at its end; only several can come to more than that.
+    return text if len(text) <= limit + NOTICE else f"[… cut]\n{text[-limit:]}"

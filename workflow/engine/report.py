@@ -13,21 +13,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("workflow.engine")
 
-LEVELS = {RunState.RETRYING: logging.WARNING, RunState.FAILED: logging.ERROR}
 DECIDED = {RunState.FINISHED, RunState.REJECTED}
 LONGEST_RESULT = 200
 
 
 def tell_lost(instance: RunningProcesses) -> None:
-    """Log that another engine, or an operator, has taken an instance from this one."""
-    told = "The lease of instance %s was lost. Another engine goes on with it."
+    """Log that this engine has an instance no longer: its lease ran out, or an operator has taken it."""
+    told = "The lease of instance %s was lost. What was not written yet is discarded."
     logger.warning(told, instance.pk, extra=fields(**about(instance)))
 
 
-def report_claim(instance: RunningProcesses) -> None:
-    """Log that this engine has taken an instance."""
+def claim_line(instance: RunningProcesses) -> "Line":
+    """What there is to tell of an instance that this engine has taken."""
     values = (instance.process_name, instance.pk, instance.step)
-    Line(logging.INFO, "%s instance %s is RUNNING at step %s", values, about(instance)).tell()
+    return Line(logging.INFO, "%s instance %s is RUNNING at step %s", values, about(instance))
 
 
 def tell_kept(instance: RunningProcesses, kept: Intervention) -> None:
@@ -92,8 +91,10 @@ def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
         case RunState.RETRYING | RunState.FAILED:
             error = run.error or {}
             what = f"{error.get('type')}: {error.get('message')}"
-            level, state = LEVELS[RunState(run.state)], run.state.lower()
-            return Line(level, "%s task %s is %s: %s (instance %s)", (name, task, state, what, instance), of)
+            state = run.state.lower()
+            return Line(
+                _level(held, run), "%s task %s is %s: %s (instance %s)", (name, task, state, what, instance), of
+            )
         case RunState.WAITING:
             return Line(logging.INFO, "%s task %s waits for approval (instance %s)", (name, task, instance), of)
         case RunState.SUSPENDED:
@@ -102,6 +103,12 @@ def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
         case RunState.SKIPPED | RunState.CANCELLED:
             return Line(logging.INFO, "%s task %s is %s (instance %s)", (name, task, run.state.lower(), instance), of)
     return None
+
+
+def _level(held: "Held", run: TaskRun) -> int:
+    """An error is what nobody has foreseen, and what is not tried again."""
+    is_handled = run.state == RunState.RETRYING or held.definition.rows[run.row].on_error is not None
+    return logging.WARNING if is_handled else logging.ERROR
 
 
 def _line_of_nobody(held: "Held", waiting: WaitingForApproval) -> Line:

@@ -72,7 +72,10 @@ class Slots:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """This thread, which computes, waits for something else meanwhile."""
+        """This thread waits for something else meanwhile, and does not compute, if it did."""
+        if get_ident() not in self._since:
+            yield
+            return
         self._give()
         try:
             yield

@@ -1,18 +1,19 @@
 """An engine's own threads, which drive what it has claimed, and write what becomes of it in groups."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from functools import partial
+from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self
 
 from workflow import transitions
 from workflow.code.runner import Runner
 from workflow.engine.commit import GroupCommit
+from workflow.engine.company import LARGEST, Company, Way, way_of
 from workflow.engine.crew import Crew
-from workflow.engine.driver import Driver, Work
+from workflow.engine.driver import Driver
 from workflow.engine.patience import Patience
 from workflow.engine.slots import Slots
 from workflow.models import RunningProcesses, TaskRun
@@ -27,6 +28,11 @@ Claimed = tuple[RunningProcesses, list[TaskRun]]
 
 class Drivers(Protocol):
     """Who drives what an engine has claimed: a context, so that it can start and stop what it needs."""
+
+    @property
+    def left(self) -> Sequence[RunningProcesses]:
+        """Those that a stop has left leased, as they could not be handed back."""
+        ...
 
     def __enter__(self) -> Self: ...
 
@@ -58,7 +64,8 @@ class Threads:
         self._runner = runner
         self._size = max(THREADS, concurrency)
         self._slots = Slots(concurrency, on_room=self._call_driver)
-        self._to_drive: deque[Work] = deque()
+        self._to_drive: deque[Way] = deque()
+        self._choosing = Lock()
         self._resting: deque[Runner] = deque()
         self._clock = clock
         self._patience = patience
@@ -82,6 +89,9 @@ class Threads:
                 patience=self._patience,
                 ended=self._ended,
             )
+            self._company = Company(
+                go_on=self._driver.go_on, later=self._drive_later, are_others=lambda: bool(self._to_drive)
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -90,16 +100,23 @@ class Threads:
     ) -> None:
         self._stack.close()
 
+    @property
+    def left(self) -> Sequence[RunningProcesses]:
+        return self._driver.left
+
     def begin(self, claimed: Sequence[Claimed]) -> None:
-        for instance, runs in claimed:
-            self._to_drive.append(partial(self._driver.drive, instance, runs))
+        # Here, where there is a connection: threads that wait for one let others in beside them, each with a sandbox.
+        with suppress(Exception):  # whoever drives it meets the same, and tells of it
+            for instance, _ in claimed:
+                self._driver.definition(instance.version_id)
+        self._to_drive.extend(way_of(instance, runs) for instance, runs in claimed)
         self._call_driver()
 
     def renew(self, leases: Collection[Lease], *, until: datetime) -> None:
         transitions.renew(leases, until=until)
 
-    def _drive_later(self, work: Work) -> None:
-        self._to_drive.append(work)
+    def _drive_later(self, way: Way) -> None:
+        self._to_drive.append(way)
         self._call_driver()
 
     def _call_driver(self) -> None:
@@ -110,23 +127,39 @@ class Threads:
             self._commit.look()
 
     def _drive_in_turn(self) -> None:
-        """Drive what is claimed, one after the other, as long as this thread may compute."""
-        runner = self._own_runner()
+        """Drive what is claimed as long as this thread may compute."""
         while self._to_drive and self._slots.try_take():
             try:
-                with suppress(IndexError):  # another thread may have taken the last one
-                    self._to_drive.popleft()(runner)
+                with self._own_runner() as runner:
+                    self._company.drive(self._next(), runner)
             finally:
                 self._slots.leave()
-        self._resting.append(runner)
+            self._patience.share()
         self._call_driver()
 
-    def _own_runner(self) -> Runner:
+    def _next(self) -> list[Way]:
+        """The first that is to be driven, with those right after it that may be driven together with it: none, where another
+        thread has taken the last one.
+        """
+        found: list[Way] = []
+        with self._choosing:
+            while self._to_drive and len(found) < LARGEST:
+                if found and (found[0].is_alone or self._to_drive[0].is_alone):
+                    break
+                found.append(self._to_drive.popleft())
+        return found
+
+    @contextmanager
+    def _own_runner(self) -> Iterator[Runner]:
         """A runner for code that runs one after the other: one that rests, as it is quicker the second time."""
         try:
-            return self._resting.pop()
+            runner = self._resting.pop()
         except IndexError:
-            return self._kept.enter_context(self._runner.shared())
+            runner = self._kept.enter_context(self._runner.shared())
+        try:
+            yield runner
+        finally:
+            self._resting.append(runner)
 
     def _are_more_coming(self) -> bool:
         return self._slots.is_any_engaged or bool(self._to_drive)

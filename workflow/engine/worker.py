@@ -16,10 +16,11 @@ from workflow import conf, transitions
 from workflow.code.runner import Runner, get_runner
 from workflow.definition import Definition
 from workflow.engine.commit import Direct
+from workflow.engine.company import way_of
 from workflow.engine.crew import Here, LateCrew
 from workflow.engine.driver import Driver
 from workflow.engine.heartbeat import Heartbeat
-from workflow.engine.patience import Patience
+from workflow.engine.patience import Patience, Waiting
 from workflow.engine.slots import Slots
 from workflow.engine.threads import THREADS
 from workflow.engine.timepiece import DatabaseClock
@@ -69,7 +70,7 @@ class _Stint:
         self._claim = claim
         self._lease = lease
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-        self._patience = Patience(self.stopping)
+        self._patience = Patience(stopping=self.stopping, waiting=Waiting(self._name))
         self._clock = DatabaseClock()
 
     def run(self) -> None:
@@ -94,26 +95,28 @@ class _Stint:
         with ExitStack() as stack:
             side = stack.enter_context(LateCrew(THREADS, "code"))
             beats = (self._clock.measure, partial(self._renew, lease))
-            stack.enter_context(Heartbeat(lease=self._lease, beats=beats))
+            stack.enter_context(Heartbeat(lease=self._lease, beats=beats, engine=self._name))
             own = stack.enter_context(self._runner.shared())
             # All that computes here is this instance's.
             slots = Slots(conf.get("CONCURRENCY"), patience=0.0)
             stack.enter_context(slots.working())
-            self._driver(side, slots, own).drive(instance, runs, own)
+            self._driver(side, slots, own).drive(way_of(instance, runs), own)
 
     def _driver(self, side: LateCrew, slots: Slots, own: Runner) -> Driver:
-        return Driver(
+        driver = Driver(
             runner=self._runner,
             clock=self._clock,
             commit=Direct(),
-            later=lambda drive: drive(own),
+            later=lambda way: driver.drive(way, own),
             main=Here(),
             side=side,
             slots=slots,
             patience=self._patience,
             ended=lambda _: None,
+            takes_turns=True,
             definitions=_definitions,
         )
+        return driver
 
     def _renew(self, lease: Lease) -> None:
         transitions.renew([lease], until=self._until())

@@ -40,10 +40,14 @@ def is_worker() -> bool:
     return os.environ.pop(MARK, "") != ""
 
 
-def obey_parent(stop: Callable[[], None]) -> None:
-    """Tell the parent that this engine has come up; have it stop when that wants it to, or has died."""
+def tell_parent() -> None:
+    """Tell the parent that this engine has come up."""
     with suppress(OSError):  # it has died already
         os.write(LIFELINE, b".")
+
+
+def obey_parent(stop: Callable[[], None]) -> None:
+    """Have this engine stop when its parent wants it to, or has died."""
     Thread(target=_stop_at_end, args=(stop,), name="lifeline", daemon=True).start()
 
 

@@ -1,8 +1,12 @@
-"""What our commands share: errors that people can read, exit code 1 for them all, and examples in `--help`."""
+"""What our commands share: errors that people can read, exit code 1 for them all, a quiet end where nobody
+reads on, and examples in `--help`.
+"""
 
+import os
+import signal
 import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, ProgrammingError
@@ -13,6 +17,7 @@ from workflow.errors import WorkflowError
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 MOST = 1_000_000
+MOST_SECONDS = 999_999_999
 LARGEST_ID = 2**63 - 1
 
 
@@ -29,10 +34,19 @@ class WorkflowCommand(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         try:
+            self._run_to_the_end(argv)
+        except BrokenPipeError:
+            _end_as_nobody_reads_on()
+
+    def _run_to_the_end(self, argv: list[str]) -> None:
+        try:
             super().run_from_argv(argv)
         except SystemExit as end:
             # argparse ends with 2; for a script, bad input is bad input.
             sys.exit(1 if end.code == 2 else end.code)
+        finally:
+            # A pipe that is closed is met here, rather than at the end of Python, which would complain.
+            print(end="", flush=True)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
@@ -46,6 +60,15 @@ class WorkflowCommand(BaseCommand):
             raise CommandError(about_database(error)) from error
         except UnicodeEncodeError as error:
             raise CommandError(f"{error.object!r} is not text in UTF-8.") from error
+
+
+def _end_as_nobody_reads_on() -> NoReturn:
+    """End as other tools do in `… | head`: without a word, and with the exit code that a shell gives to what SIGPIPE ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        # What is left in its buffer is written when Python ends.
+        os.dup2(nowhere, stream.fileno())
+    sys.exit(128 + signal.SIGPIPE)
 
 
 def about_database(error: Exception) -> str:
@@ -93,11 +116,12 @@ def whole(text: str, *, most: int) -> int:
 
 
 def seconds(text: str, *, least: float = 0.0) -> float:
-    """An argument that is a time: more than 0 seconds, and no less than `least`."""
+    """An argument that is a time: more than 0 seconds, no less than `least`, and no more than some thirty years."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not (0 < number < 1e9 and number >= least):
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds {f'from {least:g} up' if least else 'above 0'}")
+    if not (0 < number <= MOST_SECONDS and number >= least):
+        above = f"from {least:g} up" if least else "above 0"
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds {above}, and up to {MOST_SECONDS:,}")
     return number

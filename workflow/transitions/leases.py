@@ -1,9 +1,9 @@
 """Who may write to an instance: the engine that has claimed it, until its lease runs out."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
@@ -14,6 +14,8 @@ from workflow.models.states import Priority
 
 TABLE = RunningProcesses._meta.db_table
 LIMITED = f"SELECT 1 FROM {Process._meta.db_table} WHERE max_running IS NOT NULL"
+# What is RUNNING when it is claimed has a lease that ran out: whoever held it gave it back in no state.
+COUNTING = "interrupted = CASE WHEN state = 'RUNNING' THEN interrupted + 1 ELSE 0 END"
 AT_LEISURE = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 
 
@@ -70,19 +72,29 @@ def with_runs(claimed: Sequence[RunningProcesses]) -> dict[int, list[TaskRun]]:
     return runs
 
 
-def next_due(now: datetime, processes: Collection[str] = ()) -> datetime | None:
-    """When the next instance will be due that is not due now; `None` where nothing waits for a time."""
+class Outlook(NamedTuple):
+    """What an engine has to look for next."""
+
+    due_at: datetime | None
+    """When the next instance will be due that is not due yet; `None` where nothing waits for a time."""
+    are_limited: bool
+    """Whether any process may run only so many at once: then the end of one may let another begin."""
+
+
+def outlook(now: datetime, processes: Collection[str] = ()) -> Outlook:
+    """What is to come after `now`, of all processes, or of those named."""
     only, names = _named("IN", processes)
     # The first of each priority, which the index finds at once.
     each = [
         f"SELECT MIN(due_at) AS at FROM {TABLE} WHERE priority = {level:d} AND due_at > %s{only}" for level in Priority
     ]
+    found = f"SELECT MIN(at), EXISTS ({LIMITED}) FROM ({' UNION ALL '.join(each)}) AS first"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT MIN(at) FROM ({' UNION ALL '.join(each)}) AS first", [_at(now), *names] * len(each))
-        (found,) = cursor.fetchone()
-    if isinstance(found, str):  # SQLite's
-        return datetime.fromisoformat(found).replace(tzinfo=UTC)
-    return found  # type: ignore[no-any-return]
+        cursor.execute(found, [_at(now), *names] * len(each))
+        due_at, are_limited = cursor.fetchone()
+    if isinstance(due_at, str):  # SQLite's
+        due_at = datetime.fromisoformat(due_at).replace(tzinfo=UTC)
+    return Outlook(due_at, bool(are_limited))
 
 
 def lease_of(instance: RunningProcesses) -> Lease:
@@ -129,15 +141,19 @@ def guards(instances: Sequence[int]) -> dict[int, Guard]:
     several, so that they can't wait for each other.
     """
     with connection.cursor() as cursor:
-        cursor.execute(locking(instances))
+        cursor.execute(locking(among(instances)))
         return {key: (state, owner, fence, events) for key, state, owner, fence, events in cursor.fetchall()}
 
 
-def locking(instances: Sequence[int]) -> str:
-    """The query of `guards`: keys with what guards them."""
+def locking(which: str) -> str:
+    """The query of `guards`: keys with what guards them, of those `which` have such a key."""
     lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    among = ", ".join(str(int(key)) for key in instances)  # numbers: as parameters, hundreds take a driver long
-    return f"SELECT id, state, owner, fence, events FROM {TABLE} WHERE id IN ({among}) ORDER BY id{lock}"
+    return f"SELECT id, state, owner, fence, events FROM {TABLE} WHERE id {which} ORDER BY id{lock}"
+
+
+def among(instances: Sequence[int]) -> str:
+    """The condition on a key to be one of these, as numbers: as parameters, hundreds take a driver long."""
+    return f"IN ({', '.join(str(int(key)) for key in instances)})"
 
 
 def hold(lease: Lease) -> None:
@@ -188,15 +204,20 @@ def _within_limits(
 ) -> list[RunningProcesses]:
     """As `claim`, where some processes may run only so many instances at once, over all engines."""
     left = _left(lease.now)
-    claimed = lease.of(ahead, limit=limit, but=_named("NOT IN", left))
-    for name, most in left.items():
-        room = min(most, limit - len(claimed))
-        if room > 0 and (not processes or name in processes):
-            claimed += lease.of(ahead, limit=room, but=_named("IN", [name]))
+    claimed: list[RunningProcesses] = []
+    for level in ahead:
+        room = limit - len(claimed)
+        ours = {name: min(most, room) for name, most in left.items() if not processes or name in processes}
+        parts = [(_named("NOT IN", left), room), *((_named("IN", [name]), most) for name, most in ours.items())]
+        found = lease.of_each(level, [part for part in parts if part[1] > 0], limit=room)
+        for instance in found:
+            if instance.process_name in left:
+                left[instance.process_name] -= 1
+        claimed += found
     return claimed
 
 
-def _left(now: datetime) -> Mapping[str, int]:
+def _left(now: datetime) -> dict[str, int]:
     """How many instances more each limited process may run. Locks them: claims of other engines wait."""
     limits = Process.objects.select_for_update().filter(max_running__isnull=False).order_by("pk")
     most = dict(limits.values_list("name", "max_running"))
@@ -220,25 +241,37 @@ class _Leasing:
     until: datetime
     only: Names
 
-    def of(
-        self, levels: Sequence[Priority], *, limit: int, but: Names = ("", []), unless: str = ""
-    ) -> list[RunningProcesses]:
+    def of(self, levels: Sequence[Priority], *, limit: int, unless: str = "") -> list[RunningProcesses]:
         """Those of the first of these priorities first, in whose order they are looked for."""
-        each = [self._due(level, limit, but[0]) for level in levels]
-        found = f"SELECT id FROM ({' UNION ALL '.join(f'SELECT id FROM ({one}) AS due' for one in each)}) AS ahead"
+        each = [f"SELECT id FROM ({self._due(level)}) AS due" for level in levels]
+        which = [_at(self.now), *self.only[1], limit] * len(levels)
+        return self._of(f"SELECT id FROM ({' UNION ALL '.join(each)}) AS ahead", which, limit=limit, unless=unless)
+
+    def of_each(self, level: Priority, parts: Sequence[tuple[Names, int]], *, limit: int) -> list[RunningProcesses]:
+        """Those of a priority that were due first: of each of these parts, which have none in common, at most so many."""
+        if not parts:
+            return []
+        each = [f"SELECT id, due_at FROM ({self._due(level, also)}) AS due" for (also, _), _ in parts]
+        which = [one for (_, names), most in parts for one in (_at(self.now), *self.only[1], *names, most)]
+        ahead = f"SELECT id FROM ({' UNION ALL '.join(each)}) AS ahead ORDER BY due_at, id"
+        return self._of(ahead, which, limit=limit)
+
+    def _of(self, ahead: str, which: Sequence[Any], *, limit: int, unless: str = "") -> list[RunningProcesses]:
+        # Once, and not for each row again: what others are claiming is passed over, and so would be what this has found itself.
+        once = "= ANY (ARRAY({}))" if connection.vendor == "postgresql" else "IN ({})"
         also = "".join(f" AND {condition}" for condition in self._conditions(unless))
         statement = (
-            f"UPDATE {TABLE} SET state = 'RUNNING', owner = %s, due_at = %s, fence = fence + 1 "
-            f"WHERE id IN ({found} LIMIT {limit:d}){also} RETURNING {bulk.columns(RunningProcesses)}"
+            f"UPDATE {TABLE} SET state = 'RUNNING', owner = %s, due_at = %s, fence = fence + 1, {COUNTING} "
+            f"WHERE id {once.format(f'{ahead} LIMIT %s')}{also} RETURNING {bulk.columns(RunningProcesses)}"
         )
-        which = [_at(self.now), *self.only[1], *but[1]] * len(levels)
-        claimed = bulk.objects(RunningProcesses, statement, [self.owner, _at(self.until), *which])
+        parameters = [self.owner, _at(self.until), *which, limit]
+        claimed = bulk.objects(RunningProcesses, statement, parameters, is_kept=True)
         return sorted(claimed, key=lambda instance: (-instance.priority, instance.pk))
 
-    def _due(self, level: Priority, limit: int, but: str) -> str:
+    def _due(self, level: Priority, also: str = "") -> str:
         skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
-        which = f"priority = {level:d} AND due_at <= %s{self.only[0]}{but}"
-        return f"SELECT id FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT {limit:d}{skip}"
+        which = f"priority = {level:d} AND due_at <= %s{self.only[0]}{also}"
+        return f"SELECT id, due_at FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT %s{skip}"
 
     def _conditions(self, unless: str) -> list[str]:
         conditions = [f"NOT {unless}"] if unless else []

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from workflow.models import RunningProcesses, TaskRun, bulk
-from workflow.transitions.leases import Guard, Lease, locking
+from workflow.transitions.leases import Guard, Lease, among, locking
 from workflow.transitions.turn import RUN_FIELDS, UNIQUE_RUN, Applied, Turn, alike, verdict
 
 
@@ -19,7 +19,8 @@ def apply_plain(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
     statement, parameters = _statement(turns)
     found: dict[int, Guard] = {}
     keys: dict[tuple[Any, ...], int] = {}
-    for instance, state, owner, one, other, key in bulk.run(statement, parameters):
+    # A lone turn has somebody wait for it. In a large group, to plan is next to nothing, and few groups have the same text.
+    for instance, state, owner, one, other, key in bulk.run(statement, parameters, is_kept=len(turns) == 1):
         if key:  # a new task run, by its visit and row
             keys[instance, one, other] = key
         else:  # an instance, with its fence and events
@@ -55,12 +56,15 @@ def _held(leases: Sequence[Lease]) -> tuple[str, list[Any]]:
     expected = [
         {"id": lease.instance, "owner": lease.owner, "fence": lease.fence, "events": lease.events} for lease in leases
     ]
+    keys = [lease.instance for lease in leases]
+    # One is a parameter, so that the text is always the same; hundreds take a driver long.
+    which, parameters = ("= %s", keys) if len(keys) == 1 else (among(keys), [])
     parts = f"""
         wanted AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS w(id bigint, owner text, fence integer, events integer)),
-        found AS ({locking([lease.instance for lease in leases])}),
+        found AS ({locking(which)}),
         held AS (SELECT id FROM found NATURAL JOIN wanted WHERE state = 'RUNNING')
     """
-    return parts, [orjson.dumps(expected).decode()]
+    return parts, [orjson.dumps(expected).decode(), *parameters]
 
 
 _OF_HELD = "v.instance_id IN (SELECT id FROM held)"

@@ -16,6 +16,7 @@ from workflow import conf, health, operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode, workers
 from workflow.engine.hearing import STOPS, Hearing
+from workflow.engine.patience import GONE
 from workflow.logs import Console, Logfmt
 from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds, whole
 from workflow.models import RunningProcesses
@@ -117,13 +118,20 @@ class Command(WorkflowCommand):
             dispatch=conf.get("DISPATCH"),
         )
         mode = _mode(options)
-        if mode is Mode.FOREVER:  # it may have been started together with the database, or be cut off at once
-            engine.patience(lambda: _prepare(options["processes"]))
-        else:
-            _prepare(options["processes"])
         _stop_on_signals(engine)
         if watched:
             workers.obey_parent(engine.stop)
+        if mode is Mode.FOREVER:  # it may have been started together with the database, or be cut off at once
+            try:
+                engine.patience(lambda: _prepare(options["processes"]))
+            except GONE:
+                if engine.stopping.is_set():  # nobody waits for the database any more
+                    return
+                raise
+        else:
+            _prepare(options["processes"])
+        if watched:
+            workers.tell_parent()
         engine.run(mode)
 
     def _workers(self, options: dict[str, Any]) -> int:

@@ -1,0 +1,57 @@
+"""A database that gives an engine fewer connections than it would take: that makes it slower, and never stands still."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection
+
+from tests.build import code, manual, process
+from tests.system.conftest import EngineProcess
+from workflow import operations
+from workflow.models import RunningProcesses, WaitingForApproval
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+LIMIT = 8
+"""Connections: the engine's own five, and three for all instances."""
+
+INSTANCES = 40
+TIMES = 8
+
+
+@pytest.fixture
+def url(database_url: str) -> Iterator[str]:
+    """The database, on PostgreSQL for a role that may have so few connections."""
+    if connection.vendor != "postgresql":
+        yield database_url
+        return
+    place = urlsplit(database_url)
+    role = f"few_{place.path.strip('/')}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'few' CONNECTION LIMIT {LIMIT} IN ROLE CURRENT_USER")
+    yield urlunsplit(place._replace(netloc=f"{role}:few@{place.netloc.rpartition('@')[2]}"))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.timeout(180)
+def test_all_goes_on(start_engine: Callable[..., EngineProcess], effects: Path, url: str) -> None:
+    User.objects.create_user("book")
+    text = f"for n in range({TIMES}):\n    note(f'{{run.id}} {{n}}')\n    book(f'{{run.id}} {{n}}')"
+    process("P", {"Calls": code(text), "Sign": manual("book")}, (1, "Calls"), (2, "Sign"))
+    keys = [one.pk for one in operations.start_many(["P"], count=INSTANCES)]
+    engine = start_engine("--until-idle", "--lease", "5", DATABASE_URL=url)
+    assert engine.ended() == 0
+    states = Counter(RunningProcesses.objects.values_list("state", "error"))
+    assert states == {("WAITING", None): INSTANCES}, engine.log[-5000:]
+    assert WaitingForApproval.objects.count() == INSTANCES
+    calls = sorted(f"{key} {n}" for key in keys for n in range(TIMES))
+    assert sorted(LogEntry.objects.values_list("object_repr", flat=True)) == calls
+    assert sorted(effects.read_text().splitlines()) == calls, "what no lease was lost for is not done again"
+    assert engine.log.count("The database can't be used (") == engine.log.count("The database can be used again.") < 10
+    assert "Leases can't be renewed" not in engine.log
