@@ -240,17 +240,15 @@ class Drive:
 
         `None` where its step has ended without it meanwhile.
         """
-        ledger = self.patience(
-            lambda: DatabaseLedger(
-                held.lease,
-                run,
-                depth=held.instance.depth,
-                interrupted=held.instance.interrupted,
-                clock=self.planner.clock,
-                writer=self.writer,
-                flush=lambda: self._write(held),
-                patience=self.patience,
-            )
+        ledger = DatabaseLedger(
+            held.lease,
+            run,
+            depth=held.instance.depth,
+            interrupted=held.instance.interrupted,
+            clock=self.planner.clock,
+            writer=self.writer,
+            flush=lambda: self._write(held),
+            patience=self.patience,
         )
         task = self.definition.task_of(run.row)
         outcome: CodeOutcome | Declined | Suspended

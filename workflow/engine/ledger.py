@@ -54,7 +54,8 @@ class DatabaseLedger:
         # Once it is in the database, the drive goes on with its own while the code runs.
         self._run = copy(run) if run.pk else run
         self._before = run.log
-        self._records = _recorded(run) if run.call_number else {}
+        # Where nothing is to be read, no connection is needed: a thread that waited for one would let others in beside it.
+        self._records = patience(lambda: _recorded(run)) if run.call_number else {}
         self._last = max((call.ended_at for call in self._records.values() if call.ended_at), default=run.started_at)
         self.clock = clock
         self.unwritten: list[ActionCall] = []
