@@ -12,9 +12,14 @@ from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, connection
 
-BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off; "
+BY_INDEX = (
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off; "
+    "SET LOCAL plan_cache_mode = force_generic_plan; "
+)
 """Has a plan made that is right however the tables grow while it is kept: one that is made for small tables reads and sorts all that is
-in them. (What is turned off is only made to look dear, and what looks dear would be compiled, which takes long.)"""
+in them. (What is turned off is only made to look dear, and what looks dear would be compiled, which takes long.) And has it used: where
+a large table has but few of the rows that are asked for, PostgreSQL takes a plan for the very parameters to be better, and plans anew each time.
+"""
 
 
 class _States:

@@ -89,9 +89,7 @@ def outlook(now: datetime, processes: Collection[str] = ()) -> Outlook:
         f"SELECT MIN(due_at) AS at FROM {TABLE} WHERE priority = {level:d} AND due_at > %s{only}" for level in Priority
     ]
     found = f"SELECT MIN(at), EXISTS ({LIMITED}) FROM ({' UNION ALL '.join(each)}) AS first"
-    with connection.cursor() as cursor:
-        cursor.execute(found, [_at(now), *names] * len(each))
-        due_at, are_limited = cursor.fetchone()
+    ((due_at, are_limited),) = bulk.run(found, [_at(now), *names] * len(each), is_kept=True)
     if isinstance(due_at, str):  # SQLite's
         due_at = datetime.fromisoformat(due_at).replace(tzinfo=UTC)
     return Outlook(due_at, bool(are_limited))
@@ -193,9 +191,8 @@ def _ahead(now: datetime, processes: Collection[str]) -> tuple[list[Priority], b
     only, names = _named("IN", processes)
     levels = sorted(Priority, reverse=True)
     due = [f"EXISTS (SELECT 1 FROM {TABLE} WHERE priority = {level:d} AND due_at <= %s{only})" for level in levels]
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS ({LIMITED}), {', '.join(due)}", [_at(now), *names] * len(levels))
-        are_limited, *are_due = cursor.fetchone()
+    asked = f"SELECT EXISTS ({LIMITED}), {', '.join(due)}"
+    ((are_limited, *are_due),) = bulk.run(asked, [_at(now), *names] * len(levels), is_kept=True)
     return [level for level, is_due in zip(levels, are_due, strict=True) if is_due], bool(are_limited)
 
 
