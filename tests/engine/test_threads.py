@@ -1,5 +1,7 @@
 """An engine's own threads."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, current_thread
 from typing import Any, cast
 
@@ -9,11 +11,22 @@ from django.utils import timezone
 
 from tests.build import code, engine, process
 from workflow import operations
-from workflow.code.runner import Runner
-from workflow.engine import Mode
+from workflow.code.runner import Runner, get_runner
+from workflow.engine import Mode, drive
 from workflow.engine.patience import Patience
 from workflow.engine.threads import Threads
 from workflow.models import InstanceState, RunningProcesses
+
+
+class SharedBy:
+    """A runner that has others made in a certain way."""
+
+    def __init__(self, runner: Runner, shared: Callable[[], AbstractContextManager[Runner]]) -> None:
+        self._runner = runner
+        self.shared = shared
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)
 
 
 class Runners:
@@ -59,3 +72,23 @@ def test_code_without_calls_needs_no_connection() -> None:
     assert RunningProcesses.objects.filter(state=InstanceState.FINISHED).count() == 20
     assert connected, "the committer has one"
     assert "drive" not in connected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_thread_waits_for_what_is_written_at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would need a sandbox of its own for those that it lets in beside it."""
+    made = []
+    runner = get_runner()
+
+    @contextmanager
+    def shared() -> Iterator[Runner]:
+        with runner.shared() as own:
+            made.append(own)
+            yield own
+
+    monkeypatch.setattr(drive, "LONGEST_UNWRITTEN", 0.0)
+    process("Three", {name: code("1") for name in "ABC"}, (1, "A"), (2, "B"), (3, "C"))
+    operations.start_many("Three", count=40)
+    engine(runner=cast("Runner", SharedBy(runner, shared)), concurrency=1, batch=40).run(Mode.UNTIL_IDLE)
+    assert RunningProcesses.objects.filter(state=InstanceState.FINISHED).count() == 40
+    assert len(made) == 1

@@ -20,10 +20,10 @@ LARGEST = 200
 """Turns a transaction. More would make those at its start wait, and save next to nothing."""
 
 LONGEST_WAIT = 0.005
-"""Seconds that a turn whose writer waits for it does so for others to be written with, while those are on their way."""
+"""Seconds that an urgent turn waits for others to be written with, while those are on their way."""
 
 LONGEST_REST = 0.025
-"""The same for a turn that nobody waits for."""
+"""The same for one that is not urgent."""
 
 
 class Writer(Protocol):
@@ -37,7 +37,7 @@ class Writer(Protocol):
 class Committer(Writer, Protocol):
     """A writer that need not be waited for."""
 
-    def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
+    def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> Future[Applied]:
         """Have a turn written, and be told in time what became of it."""
         ...
 
@@ -48,7 +48,7 @@ class Direct:
     def write(self, lease: Lease, turn: Turn) -> Applied:
         return transitions.apply(lease, turn)
 
-    def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
+    def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> Future[Applied]:  # noqa: ARG002 - at once
         written: Future[Applied] = Future()
         try:
             written.set_result(self.write(lease, turn))
@@ -94,19 +94,10 @@ class GroupCommit:
         self._thread.join()
 
     def write(self, lease: Lease, turn: Turn) -> Applied:
-        return self._ask(lease, turn, is_urgent=True).result()
+        return self.ask(lease, turn, is_urgent=True).result()
 
-    def ask(self, lease: Lease, turn: Turn) -> Future[Applied]:
+    def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> Future[Applied]:
         """Have a turn written, without waiting for it."""
-        return self._ask(lease, turn, is_urgent=False)
-
-    def look(self) -> None:
-        """No more turns are to be expected for now."""
-        with self._changed:
-            if self._asked:
-                self._changed.notify()
-
-    def _ask(self, lease: Lease, turn: Turn, *, is_urgent: bool) -> Future[Applied]:
         until = monotonic() + (LONGEST_WAIT if is_urgent else LONGEST_REST)
         wanted = _Wanted(lease, turn, Future(), until)
         with self._changed:
@@ -114,6 +105,12 @@ class GroupCommit:
             if is_urgent or len(self._asked) in {1, LARGEST}:
                 self._changed.notify()
         return wanted.applied
+
+    def look(self) -> None:
+        """No more turns are to be expected for now."""
+        with self._changed:
+            if self._asked:
+                self._changed.notify()
 
     def _work(self) -> None:
         with suppress(*GONE):  # whatever there is to write is told so, too

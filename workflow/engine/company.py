@@ -14,6 +14,7 @@ from workflow.code.runner import Runner
 from workflow.engine.drive import Drive, Steps
 from workflow.engine.held import Place, Report
 from workflow.models import RunningProcesses, TaskRun
+from workflow.transitions import Applied
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ LARGEST = 25
 
 @dataclass(kw_only=True, eq=False)
 class Way:
-    """An instance on its way. `job` is the code that it has come to, if that may run with others'; `is_alone` while it is to
-    be driven by itself.
+    """An instance on its way. `job` is the code that it has come to, if that may run with others'; `written` the write that it
+    has come to, which is done before it goes on; `is_alone` while it is to be driven by itself.
     """
 
     instance: RunningProcesses
@@ -33,6 +34,7 @@ class Way:
     drive: Drive | None = None
     steps: Steps | None = None
     job: Job | None = None
+    written: Future[Applied] | None = None
     is_alone: bool = False
 
 

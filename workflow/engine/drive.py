@@ -35,7 +35,7 @@ from workflow.engine.subprocess import run_subprocess
 from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, TaskRun
 from workflow.people.deadlines import keep_deadlines
-from workflow.transitions import Applied, LeaseLost, RunClosed
+from workflow.transitions import Applied, Lease, LeaseLost, RunClosed, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +47,24 @@ class _Outdated(Exception):
     """Something came from outside before a turn could be written: the instance is to be looked at anew."""
 
 
-Steps = Generator[Job | None, CodeOutcome | None, Held | None]
-"""A drive on its way. It stops before whatever may take a while: at a job, which may be run elsewhere, and is then sent its outcome, or
-at something else, `None`. Sent nothing, it does that itself.
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """A turn that is to be in the database before a drive goes on: as soon as may be if it `is_urgent`."""
+
+    lease: Lease
+    turn: Turn
+    is_urgent: bool
+
+
+Wanted = Job | Writing | None
+Answer = CodeOutcome | Applied | None
+
+Steps = Generator[Wanted, Answer, Held | None]
+"""A drive on its way. It stops before whatever may take a while: at a job or a write, which may be done elsewhere, and it is then sent
+what came of that, or at something else, `None`. Sent nothing, it does it itself.
 """
 
-_Part = Generator[Job | None, CodeOutcome | None, None]
+_Part = Generator[Wanted, Answer, None]
 
 
 def go_all_the_way(steps: Steps) -> Held | None:
@@ -142,9 +154,10 @@ class Drive:
         held.is_planned = True
         if turn is not None:
             held.advance(turn)
-            if self._is_to_be_written(held):
-                yield None
-                self._write(held)
+            if held.instance.state == InstanceState.RUNNING:
+                is_urgent = not turn.is_pure or len(held.running()) > 1
+                if is_urgent or monotonic() - held.written_at > LONGEST_UNWRITTEN:
+                    yield from self._have_written(held, is_urgent=is_urgent)
         elif not self.stopping.is_set():
             yield from self._work(held)
             held.is_planned = False
@@ -160,26 +173,21 @@ class Drive:
         can_look_up = connection.connection is not None or not self.definition.asks_people
         return can_look_up and self.runner.are_short(self.definition.expressions)
 
-    def _is_to_be_written(self, held: Held) -> bool:
-        """Whether what is pending must be in the database before the instance goes on."""
-        if held.instance.state != InstanceState.RUNNING:
-            return False
-        is_overdue = monotonic() - held.written_at > LONGEST_UNWRITTEN
-        return is_overdue or not held.turns[-1].is_pure or len(held.running()) > 1
+    def _have_written(self, held: Held, *, is_urgent: bool) -> _Part:
+        """Have what is pending committed, in a group if need be, for which no thread waits. Raises as `_write` does."""
+        pending = held.pending
+        if pending is None:
+            return
+        applied = yield Writing(lease=held.lease, turn=pending, is_urgent=is_urgent)
+        if applied is None:
+            applied = self.writer.write(held.lease, pending)
+        _note_written(held, applied)
 
     def _write(self, held: Held) -> None:
         """Commit what is pending, if anything is. Raises `LeaseLost` or `_Outdated`; then nothing was written."""
         pending = held.pending
-        if pending is None:
-            return
-        match self.writer.write(held.lease, pending):
-            case Applied.DONE:
-                for line in held.written():
-                    line.tell()
-            case Applied.OUTDATED:
-                raise _Outdated
-            case Applied.LOST:
-                raise LeaseLost(f"The lease of instance {held.lease.instance} was lost.")
+        if pending is not None:
+            _note_written(held, self.writer.write(held.lease, pending))
 
     def _reloaded_after_deadlines(self, held: Held, now: datetime) -> Held:
         """In a transaction of their own, as people decide in one: what they decide by default comes from outside, too."""
@@ -201,8 +209,8 @@ class Drive:
             # The common case needs no other thread.
             yield from self._work_alone(held, waiting[0])
             return
+        yield from self._have_written(held, is_urgent=True)
         yield None
-        self._write(held)
         for run in waiting:
             self.running[self.side.submit(self._execute_aside, held, run)] = run.place
         self._await(held)
@@ -213,7 +221,7 @@ class Drive:
         self.slots.moved()
         if outcome is None:
             self._take(held, run.place, self._execute(held, run, self.runner))
-        else:
+        elif not isinstance(outcome, Applied):
             held.reports[run.place] = Report(outcome=outcome, log=run.log, snapshot=b"", call_number=0)
 
     def _await(self, held: Held) -> None:
@@ -293,3 +301,15 @@ class Drive:
                 ledger.again()
             else:
                 return outcome
+
+
+def _note_written(held: Held, applied: Answer) -> None:
+    """What became of the write of what is pending."""
+    match applied:
+        case Applied.DONE:
+            for line in held.written():
+                line.tell()
+        case Applied.OUTDATED:
+            raise _Outdated
+        case Applied.LOST:
+            raise LeaseLost(f"The lease of instance {held.lease.instance} was lost.")

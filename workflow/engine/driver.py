@@ -16,7 +16,7 @@ from workflow.code.runner import Runner
 from workflow.definition import Definition
 from workflow.engine.commit import Committer
 from workflow.engine.company import Way, way_of
-from workflow.engine.drive import Drive, Steps
+from workflow.engine.drive import Drive, Steps, Wanted, Writing
 from workflow.engine.give_up import give_up, hand_back
 from workflow.engine.held import Held
 from workflow.engine.patience import GONE, Patience
@@ -67,12 +67,14 @@ class Driver:
 
     def go_on(self, way: Way, outcome: Outcome | None, runner: Runner) -> bool:
         """Go on to where the instance stops next, given the outcome of its job, if that has run. If it does not go on from
-        there, whatever has become of it is told.
+        there now, it does later, or whatever has become of it is told.
         """
         way.job = None
         try:
-            job = self._steps(way, runner).send(outcome)
-            way.job = job if job and runner.may_join(job) else None
+            wanted = self._next(way, outcome, runner)
+            if isinstance(wanted, Writing):
+                return self._is_written_at_once(way, wanted)
+            way.job = wanted if wanted and runner.may_join(wanted) else None
         except StopIteration as end:
             self._end(way.instance, end.value)
         except GONE as error:
@@ -85,6 +87,23 @@ class Driver:
                 self._hear(partial(self._let_go, way.instance, error), way.instance)
         else:
             return True
+        return False
+
+    def _next(self, way: Way, outcome: Outcome | None, runner: Runner) -> Wanted:
+        steps = self._steps(way, runner)
+        written, way.written = way.written, None
+        if written is None:
+            return steps.send(outcome)
+        if error := written.exception():
+            return steps.throw(error)
+        return steps.send(written.result())
+
+    def _is_written_at_once(self, way: Way, writing: Writing) -> bool:
+        """Whether it can go on. If not, it does so when it is written: no thread waits for that, as it would need a sandbox of its own."""
+        way.written = written = self.commit.ask(writing.lease, writing.turn, is_urgent=writing.is_urgent)
+        if written.done():
+            return True
+        written.add_done_callback(lambda _: self.later(way))
         return False
 
     def _steps(self, way: Way, runner: Runner) -> Steps:

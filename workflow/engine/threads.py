@@ -67,6 +67,7 @@ class Threads:
         self._to_drive: deque[Way] = deque()
         self._choosing = Lock()
         self._resting: deque[Runner] = deque()
+        self._is_called = False
         self._clock = clock
         self._patience = patience
         self._ended = ended
@@ -122,12 +123,15 @@ class Threads:
     def _call_driver(self) -> None:
         """Have a thread drive what is claimed, if one more may compute; and have what is done written, if none does."""
         if self._to_drive and self._slots.has_room:
-            self._main.submit(self._drive_in_turn)
+            if not self._is_called:
+                self._is_called = True
+                self._main.submit(self._drive_in_turn)
         elif not self._are_more_coming():
             self._commit.look()
 
     def _drive_in_turn(self) -> None:
         """Drive what is claimed as long as this thread may compute."""
+        self._is_called = False
         while self._to_drive and self._slots.try_take():
             try:
                 with self._own_runner() as runner:
