@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event, current_thread
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,12 +11,13 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from tests.build import code, engine, process
-from workflow import operations
+from workflow import operations, transitions
 from workflow.code.runner import Runner, get_runner
-from workflow.engine import Mode, drive
+from workflow.engine import Mode, commit, drive
 from workflow.engine.patience import Patience
 from workflow.engine.threads import Threads
 from workflow.models import InstanceState, RunningProcesses
+from workflow.transitions import Applied, Lease, Turn
 
 
 class SharedBy:
@@ -92,3 +94,41 @@ def test_no_thread_waits_for_what_is_written_at_leisure(monkeypatch: pytest.Monk
     engine(runner=cast("Runner", SharedBy(runner, shared)), concurrency=1, batch=40).run(Mode.UNTIL_IDLE)
     assert RunningProcesses.objects.filter(state=InstanceState.FINISHED).count() == 40
     assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("becomes", "state"),
+    [
+        (Applied.DONE, InstanceState.FINISHED),
+        (Applied.OUTDATED, InstanceState.FINISHED),
+        (Applied.LOST, InstanceState.RUNNING),
+        (ValueError("It can't be written."), InstanceState.FAILED),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_what_becomes_of_a_write_on_the_way_is_that_instances_alone(
+    becomes: Applied | Exception, state: InstanceState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where somebody decided meanwhile, or another engine has it: here of the first write of the first of three."""
+    monkeypatch.setattr(drive, "LONGEST_UNWRITTEN", 0.0)
+    process("Two", {name: code("data['n'] = data.get('n', 0) + 1") for name in "AB"}, (1, "A"), (2, "B"))
+    first, *others = (one.pk for one in operations.start_many("Two", count=3))
+    told: list[int] = []
+
+    def apply(lease: Lease, turn: Turn) -> Applied:
+        if lease.instance != first or told or becomes is Applied.DONE:
+            return transitions.apply(lease, turn)
+        told.append(first)
+        if isinstance(becomes, Exception):
+            raise becomes
+        return becomes
+
+    def refuse(_: object) -> None:
+        raise ValueError("Each is written by itself.")
+
+    monkeypatch.setattr(commit, "transitions", SimpleNamespace(apply=apply, apply_all=refuse))
+    engine().run(Mode.ONCE)
+    instances = RunningProcesses.objects.in_bulk()
+    assert instances[first].state == state
+    assert (instances[first].data == {"n": 2}) == (state == InstanceState.FINISHED)
+    assert [(instances[key].state, instances[key].data) for key in others] == [(InstanceState.FINISHED, {"n": 2})] * 2
