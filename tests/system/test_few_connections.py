@@ -39,19 +39,32 @@ def url(database_url: str) -> Iterator[str]:
         cursor.execute(f"DROP ROLE {role}")
 
 
+@pytest.mark.parametrize("tasks", [("A",), ("A", "B", "C")], ids=["alone", "beside others"])
 @pytest.mark.timeout(180)
-def test_all_goes_on(start_engine: Callable[..., EngineProcess], effects: Path, url: str) -> None:
+def test_all_goes_on(
+    start_engine: Callable[..., EngineProcess], effects: Path, url: str, tasks: tuple[str, ...]
+) -> None:
+    """Tasks of one step run in threads beside the one that waits for them, and may have to have its connection."""
     User.objects.create_user("book")
-    text = f"for n in range({TIMES}):\n    note(f'{{run.id}} {{n}}')\n    book(f'{{run.id}} {{n}}')"
-    process("P", {"Calls": code(text), "Sign": manual("book")}, (1, "Calls"), (2, "Sign"))
+    what = "f'{run.id} {run.task} {n}'"
+    text = f"for n in range({TIMES // len(tasks)}):\n    note({what})\n    book({what})"
+    rows = [(1, task) for task in tasks]
+    process(
+        "P",
+        {"First": code("book('first')"), **dict.fromkeys(tasks, code(text)), "Sign": manual("book")},
+        (0, "First"),
+        *rows,
+        (2, "Sign"),
+    )
     keys = [one.pk for one in operations.start_many(["P"], count=INSTANCES)]
     engine = start_engine("--until-idle", "--lease", "5", DATABASE_URL=url)
     assert engine.ended() == 0
     states = Counter(RunningProcesses.objects.values_list("state", "error"))
     assert states == {("WAITING", None): INSTANCES}, engine.log[-5000:]
     assert WaitingForApproval.objects.count() == INSTANCES
-    calls = sorted(f"{key} {n}" for key in keys for n in range(TIMES))
-    assert sorted(LogEntry.objects.values_list("object_repr", flat=True)) == calls
+    calls = sorted(f"{key} {task} {n}" for key in keys for task in tasks for n in range(TIMES // len(tasks)))
     assert sorted(effects.read_text().splitlines()) == calls, "what no lease was lost for is not done again"
+    booked = sorted(LogEntry.objects.values_list("object_repr", flat=True))
+    assert booked == sorted([*calls, *["first"] * INSTANCES])
     assert engine.log.count("The database can't be used (") == engine.log.count("The database can be used again.") < 10
     assert "Leases can't be renewed" not in engine.log

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from threading import Event
 from time import monotonic
 
@@ -27,7 +28,7 @@ from workflow.engine.commit import Writer
 from workflow.engine.give_up import handed_back
 from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
-from workflow.engine.patience import GONE, Patience
+from workflow.engine.patience import GONE, LONG, Patience
 from workflow.engine.plan import PeopleAreLate, Planner
 from workflow.engine.report import tell_kept, tell_lost
 from workflow.engine.slots import Slots
@@ -226,11 +227,20 @@ class Drive:
 
     def _await(self, held: Held) -> None:
         due = held.next_due()
-        timeout = None if due is None else max(0.0, (due - self.planner.clock()).total_seconds())
+        until = inf if due is None else monotonic() + (due - self.planner.clock()).total_seconds()
         with self.slots.away():
-            done, _ = wait(self.running, timeout=timeout, return_when=FIRST_COMPLETED)
+            done = self._done(until)
         for future in done:
             self._take(held, self.running.pop(future), future.result())
+
+    def _done(self, until: float) -> set[Future[Report | None]]:
+        """What has reported, at that time at the latest. Those that are waited for may need the very connection that this thread has."""
+        while True:
+            self.patience.share()
+            left = until - monotonic()
+            done, _ = wait(self.running, timeout=max(0.0, min(LONG, left)), return_when=FIRST_COMPLETED)
+            if done or left <= LONG:
+                return done
 
     def _take(self, held: Held, place: Place, report: Report | None) -> None:
         if report is None:
