@@ -3,11 +3,12 @@
 import os
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 
 from workflow.code.actions import action
 from workflow.code.current import current_run
@@ -65,6 +66,19 @@ def cut_connections(spared: int) -> None:
                 "WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), %s)",
                 [spared],
             )
+
+
+@action(atomic=True)
+def book_and_cut(text: str) -> None:
+    """Write a row, and break this thread's connection to the database after the commit: it will notice when it uses it next."""
+    LogEntry.objects.create(user_id=User.objects.get_or_create(username="book")[0].pk, object_repr=text, action_flag=1)
+    transaction.on_commit(_cut_own_connection)
+
+
+def _cut_own_connection() -> None:
+    if connection.vendor == "postgresql":
+        with closing(connection.copy()) as other, other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
 
 
 @action

@@ -4,11 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from tests.build import code, engine, manual, outline, process, run_until_idle
 from workflow import operations, transitions
 from workflow.engine import Mode
+from workflow.engine.drive import Drive
+from workflow.engine.held import Held
 from workflow.engine.retry import retry_at
 from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
 
@@ -291,3 +294,19 @@ def test_a_long_log_keeps_its_beginning_and_is_cut_once(settings: Any) -> None:
     assert log.startswith("line 0\nline 1\n")
     assert log.endswith(" more characters were not kept.\n")
     assert "[… cut]" not in log
+
+
+def test_a_connection_that_was_cut_at_rest_is_no_interrupted_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is interrupted often is given up, and it takes no more than a few restarts of a server to cut all of them."""
+    interrupted: list[Held] = []
+
+    def reloaded(_: Drive, held: Held) -> Held:
+        interrupted.append(held)
+        raise AssertionError("The code had to begin anew.")
+
+    monkeypatch.setattr(Drive, "_reloaded", reloaded)
+    process("Cut", {"Book": code("for n in range(3):\n    book_and_cut(f'{n}')")}, (1, "Book"))
+    instance = started("Cut")
+    assert instance.state == InstanceState.FINISHED
+    assert sorted(LogEntry.objects.values_list("object_repr", flat=True)) == ["0", "1", "2"]
+    assert not interrupted

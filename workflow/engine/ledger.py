@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from datetime import datetime
 from typing import Any
@@ -124,17 +124,23 @@ class DatabaseLedger:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self._patience.connect()  # or it would be a call that was interrupted, where there is no connection for a while
         before = list(self.unwritten)
         try:
-            with transaction.atomic():
-                transitions.hold(self._lease)
+            with ExitStack() as stack:
+                # A connection that was cut while nobody used it is found out here, and does not count as a call that was interrupted.
+                self._patience(lambda: self._enter_transaction(stack))
                 yield
                 transitions.checkpoint(self._lease, self._run, self.unwritten)
         except BaseException:
             self.unwritten = before
             raise
         self.unwritten = []
+
+    def _enter_transaction(self, stack: ExitStack) -> None:
+        with ExitStack() as begun:
+            begun.enter_context(transaction.atomic())
+            transitions.hold(self._lease)
+            stack.enter_context(begun.pop_all())
 
     def key(self, number: int) -> str:
         run = self._run
