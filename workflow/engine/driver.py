@@ -130,7 +130,11 @@ class Driver:
 
     def _written(self, held: Held, write: Future[Applied]) -> None:
         """The last turn of a drive is written, or not. Called by the committer."""
-        if error := write.exception():
+        error = write.exception()
+        if isinstance(error, GONE) and self.patience.stopping.is_set():
+            self._leave(held.instance, error)
+            self.ended(held.instance)
+        elif error:
             of = fields(**about(held.instance))
             logger.error("Instance %s can't be written.", held.instance.pk, exc_info=error, extra=of)
             self.main.submit(self._hear, partial(self._let_go, held.instance, error), held.instance)
@@ -166,10 +170,12 @@ class Driver:
 
     def _leave(self, instance: RunningProcesses, error: Exception) -> None:
         """Nothing is lost: its lease runs out, and an engine goes on from what was written last."""
-        if self.patience.stopping.is_set():
+        level = logging.ERROR
+        if self.patience.stopping.is_set():  # then the engine tells in the end of how many it was
+            level = logging.INFO
             self.left.append(instance)
         of = fields(**about(instance))
-        logger.error("Instance %s was left to its lease: %s", instance.pk, str(error).strip(), extra=of)
+        logger.log(level, "Instance %s was left to its lease: %s", instance.pk, str(error).strip(), extra=of)
 
     def _let_go(self, instance: RunningProcesses, error: BaseException) -> None:
         if self.patience.stopping.is_set():
