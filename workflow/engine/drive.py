@@ -239,7 +239,7 @@ class Drive:
             self.patience.share()
             left = until - monotonic()
             done, _ = wait(self.running, timeout=max(0.0, min(LONG, left)), return_when=FIRST_COMPLETED)
-            if done or left <= LONG:
+            if done or left <= LONG or not self.running:
                 return done
 
     def _take(self, held: Held, place: Place, report: Report | None) -> None:
