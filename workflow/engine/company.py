@@ -1,7 +1,7 @@
 """Instances that a thread drives together, as long as each comes to short code, which then runs by one feed of the sandbox.
 
-None waits there for more than others' short code: where it comes to what may take a while, to a call, a commit, or code that is
-not known yet, it leaves the company, and is driven by itself when a thread has the time. It may come back after that.
+None waits there for more than others' short code: where it comes to what may take a while, to a call or code that is not known
+yet, it leaves the company, and is driven by itself when a thread has the time. It may come back after that; and from a commit, once that is done.
 """
 
 import logging
