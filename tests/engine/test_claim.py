@@ -219,15 +219,18 @@ class TestClaimsThatACrashTookBack:
         assert len(begun) == len(holding.driving) == 1
 
 
-@pytest.mark.parametrize(("text", "most"), [("1", 0), ("key()", 13), ("sleep()", 14)])
-def test_what_a_step_costs(text: str, most: int, django_assert_max_num_queries: Any) -> None:
-    """Code that calls nothing is written with what comes after it. A call is two commits, of where the code stands and
-    of what it returned; each begins, looks whether the lease holds, writes two kinds of rows, and commits.
+@pytest.mark.parametrize(
+    ("text", "condition", "most"), [("1", "", 0), ("1", "False", 0), ("key()", "", 13), ("sleep()", "", 14)]
+)
+def test_what_a_step_costs(text: str, condition: str, most: int, django_assert_max_num_queries: Any) -> None:
+    """Code that calls nothing is written with what comes after it, as is what is skipped. A call is two commits, of where
+    the code stands and of what it returned; each begins, looks whether the lease holds, writes two kinds of rows, and commits.
     """
+    fields = {"condition": condition}
 
     def queries(steps: int) -> int:
         name = f"P{steps}"
-        process(name, {f"T{number}": code(text) for number in range(steps)}, *[(n, f"T{n}") for n in range(steps)])
+        process(name, {f"T{number}": code(text) for number in range(steps)}, *[(n, f"T{n}", fields) for n in range(steps)])
         operations.start(name)
         now = timezone.now()
         (instance,) = transitions.claim("me", now=now, until=now + timedelta(seconds=60), limit=1)

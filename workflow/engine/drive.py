@@ -152,7 +152,6 @@ class Drive:
                 self.patience.connect()
         self.slots.moved()
         turn = None if held.is_planned else self.planner.turn(held)
-        held.is_planned = True
         if turn is not None:
             held.advance(turn)
             if held.instance.state == InstanceState.RUNNING:
@@ -239,7 +238,7 @@ class Drive:
             self.patience.share()
             left = until - monotonic()
             done, _ = wait(self.running, timeout=max(0.0, min(LONG, left)), return_when=FIRST_COMPLETED)
-            if done or left <= LONG or not self.running:
+            if done or left <= LONG:
                 return done
 
     def _take(self, held: Held, place: Place, report: Report | None) -> None:

@@ -45,7 +45,7 @@ class Held:
     no turn has taken yet.
 
     `turns` are what has come of it since the last write, `taken` the reports that went into them, and `news` what there
-    is to tell of them once they are written. It `is_planned` while nothing has happened since its last turn.
+    is to tell of them once they are written. It `is_planned` while all that its last turn left to do is to run code.
     """
 
     lease: Lease
@@ -85,6 +85,8 @@ class Held:
             setattr(self.instance, name, value)
         if turn.created:
             self.runs = {run.row: run for run in turn.created}
+        # Where a step's rows are all skipped, or can't begin, nothing runs, and what comes next is to be planned at once.
+        self.is_planned = bool(self.running())
 
     @property
     def pending(self) -> Turn | None:
