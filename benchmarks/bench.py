@@ -63,6 +63,12 @@ def seconds_for(workers: Sequence[Worker], *, put: Callable[[], object], ended: 
     return time.perf_counter() - begin
 
 
+def repeated(at: Bench, rate: Callable[[], float]) -> tuple[float, str]:
+    """The median of some rates, as each takes but a moment, and how far they lie apart, in words."""
+    found = [rate() for _ in range(at.size.repeats)]
+    return statistics.median(found), f"{min(found):,.0f} to {max(found):,.0f} in {len(found)} rounds"
+
+
 def latency(
     worker: Worker,
     *,

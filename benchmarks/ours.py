@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from benchmarks.bench import WARM_UP, Bench, seconds_for, wait_until
+from benchmarks.bench import WARM_UP, seconds_for, wait_until
 from benchmarks.worker import Worker
 from workflow import operations
 from workflow.models import Engine, Process, RunningProcesses, RunState, Task, TaskRun, TaskTransitions
@@ -87,12 +87,6 @@ def rates(workers: Sequence[Worker], names: Sequence[str], *, count: int) -> Rat
     _check_all_finished(after=last, count=each * len(names))
     steps = TaskRun.objects.filter(instance__gt=last, state=RunState.FINISHED).count()
     return Rates(instances=each * len(names) / seconds, steps=steps / seconds)
-
-
-def step_rates(at: Bench, workers: Sequence[Worker], name: str) -> Rates:
-    """The same for one process, once each worker is up."""
-    warm_up(workers, name)
-    return rates(workers, [name], count=at.size.instances)
 
 
 def _check_all_finished(*, after: int, count: int) -> None:

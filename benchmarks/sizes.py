@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class Size:
     """Counts of instances, but where something else is said."""
 
+    repeats: int
+    """Of what takes but a moment, and comes out differently each time."""
     raw_seconds: float
     instances: int
     mixed: int
@@ -24,6 +26,7 @@ class Size:
 
 SIZES = {
     "full": Size(
+        repeats=5,
         raw_seconds=3.0,
         instances=1_000,
         mixed=500,
@@ -36,6 +39,7 @@ SIZES = {
         rounds=10,
     ),
     "quick": Size(
+        repeats=3,
         raw_seconds=1.0,
         instances=300,
         mixed=100,
@@ -48,6 +52,7 @@ SIZES = {
         rounds=3,
     ),
     "tiny": Size(
+        repeats=1,
         raw_seconds=0.1,
         instances=10,
         mixed=5,

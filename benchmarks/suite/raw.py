@@ -1,7 +1,6 @@
 """The raw limit: one single-row UPDATE and COMMIT a step, by one connection of the driver that Django uses."""
 
 import sqlite3
-import statistics
 import time
 from contextlib import closing
 from itertools import count
@@ -9,22 +8,20 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, repeated
 from benchmarks.measures import RAW, Measure
 from config.database import PRAGMAS
 
 ROWS = 1_000
-REPEATS = 3
 
 
 def measure(at: Bench) -> list[Measure]:
-    """Steps a second: the median of three loops."""
+    """Steps a second: the median of some loops."""
     with closing(_postgres(at.url) if at.postgres else _sqlite(at.url)) as connection:
         mark = "%s" if at.postgres else "?"
         _fill(connection, mark)
-        found = [_rate(connection, mark, at.size.raw_seconds) for _ in range(REPEATS)]
-    spread = f"{min(found):,.0f} to {max(found):,.0f} in {REPEATS} loops"
-    return [Measure(benchmark="raw", name=RAW, value=statistics.median(found), unit="steps/s", note=spread)]
+        rate, spread = repeated(at, lambda: _rate(connection, mark, at.size.raw_seconds))
+    return [Measure(benchmark="raw", name=RAW, value=rate, unit="steps/s", note=spread)]
 
 
 def _rate(connection: Any, mark: str, seconds: float) -> float:

@@ -1,11 +1,12 @@
 """Steps a second: instances of five trivial code steps, by one engine, by one command of two workers, and by two engines."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from benchmarks import ours
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, repeated
 from benchmarks.measures import RAW, Measure
-from benchmarks.worker import engine
+from benchmarks.worker import Worker, engine
 
 PROCESS = "Five steps"
 ONE, WORKERS, TWO = "steps, 1 engine", "steps, 1 engine of 2 workers", "steps, 2 engines"
@@ -22,18 +23,24 @@ def measure(at: Bench) -> list[Measure]:
     ]
 
 
-def _by_engines(at: Bench, count: int) -> float:
+def _by_engines(at: Bench, count: int) -> tuple[float, str]:
     with ExitStack() as stack:
         workers = [stack.enter_context(engine(url=at.url, folder=at.folder)) for _ in range(count)]
-        return ours.step_rates(at, workers, PROCESS).steps
+        ours.warm_up(workers, PROCESS)
+        return _rate(at, workers)
 
 
-def _by_workers(at: Bench, count: int) -> float:
+def _by_workers(at: Bench, count: int) -> tuple[float, str]:
     with engine("--workers", str(count), url=at.url, folder=at.folder) as command:
         ours.warm_up_together(command, PROCESS, engines=count)
-        return ours.rates([command], [PROCESS], count=at.size.instances).steps
+        return _rate(at, [command])
 
 
-def _measured(at: Bench, name: str, steps: float, against: tuple[str, ...]) -> Measure:
-    note = f"{at.size.instances:,} instances of 5 code steps"
+def _rate(at: Bench, workers: Sequence[Worker]) -> tuple[float, str]:
+    return repeated(at, lambda: ours.rates(workers, [PROCESS], count=at.size.instances).steps)
+
+
+def _measured(at: Bench, name: str, rate: tuple[float, str], against: tuple[str, ...]) -> Measure:
+    steps, spread = rate
+    note = f"{at.size.instances:,} instances of 5 code steps; {spread}"
     return Measure(benchmark="steps", name=name, value=steps, unit="steps/s", against=against, note=note)

@@ -230,7 +230,9 @@ def test_what_a_step_costs(text: str, condition: str, most: int, django_assert_m
 
     def queries(steps: int) -> int:
         name = f"P{steps}"
-        process(name, {f"T{number}": code(text) for number in range(steps)}, *[(n, f"T{n}", fields) for n in range(steps)])
+        process(
+            name, {f"T{number}": code(text) for number in range(steps)}, *[(n, f"T{n}", fields) for n in range(steps)]
+        )
         operations.start(name)
         now = timezone.now()
         (instance,) = transitions.claim("me", now=now, until=now + timedelta(seconds=60), limit=1)
