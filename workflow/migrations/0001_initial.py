@@ -447,6 +447,7 @@ class Migration(migrations.Migration):
                 (
                     "parent",
                     models.ForeignKey(
+                        db_index=False,
                         help_text="The call that waits for its end: of run_process() or run_all(), or a task's that is this process.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
@@ -479,6 +480,7 @@ class Migration(migrations.Migration):
                 (
                     "subject_type",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -978,6 +980,7 @@ class Migration(migrations.Migration):
                 (
                     "decided_by",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -1614,6 +1617,12 @@ class Migration(migrations.Migration):
                 name="workflow_instance_subject",
             ),
         ),
+        migrations.AddIndex(
+            model_name="runningprocesses",
+            index=models.Index(
+                condition=models.Q(("parent__isnull", False)), fields=["parent"], name="workflow_instance_parent"
+            ),
+        ),
         migrations.AddConstraint(
             model_name="runningprocesses",
             constraint=models.UniqueConstraint(
@@ -1680,6 +1689,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="taskrun",
             index=models.Index(fields=["state", "-id"], name="workflow_run_state"),
+        ),
+        migrations.AddIndex(
+            model_name="taskrun",
+            index=models.Index(
+                condition=models.Q(("decided_by__isnull", False)), fields=["decided_by"], name="workflow_run_decided_by"
+            ),
         ),
         migrations.AddConstraint(
             model_name="taskrun",

@@ -51,8 +51,9 @@ class RunningProcesses(models.Model):
     )
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
+    # Of a column that is mostly empty, an index below has only what is there: each row is written three times at least.
     subject_type = models.ForeignKey(
-        ContentType, models.SET_NULL, null=True, related_name="+", verbose_name=_("type of the subject")
+        ContentType, models.SET_NULL, null=True, related_name="+", verbose_name=_("type of the subject"), db_index=False
     )
     subject_id = models.CharField(_("key of the subject"), max_length=255, blank=True)
     subject = GenericForeignKey("subject_type", "subject_id")
@@ -65,6 +66,7 @@ class RunningProcesses(models.Model):
         help_text=_(
             "The call that waits for its end: of run_process() or run_all(), or a task's that is this process."
         ),
+        db_index=False,
     )
     place = models.PositiveIntegerField(
         _("place"), default=0, help_text=_("Among the instances that the call started.")
@@ -126,6 +128,7 @@ class RunningProcesses(models.Model):
                 name="workflow_instance_subject",
                 condition=Q(subject_type__isnull=False),
             ),
+            models.Index(fields=["parent"], name="workflow_instance_parent", condition=Q(parent__isnull=False)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -191,7 +194,12 @@ class TaskRun(models.Model):
     )
     error = models.JSONField(_("error"), null=True)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("decided by")
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("decided by"),
+        db_index=False,
     )
     comment = models.TextField(_("comment"), blank=True)
 
@@ -203,7 +211,10 @@ class TaskRun(models.Model):
             models.UniqueConstraint(fields=["instance", "visit", "row"], name="workflow_run_unique"),
             models.CheckConstraint(condition=Q(state__in=RunState.values), name="workflow_run_state_known"),
         ]
-        indexes: ClassVar = [models.Index(fields=["state", "-id"], name="workflow_run_state")]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "-id"], name="workflow_run_state"),
+            models.Index(fields=["decided_by"], name="workflow_run_decided_by", condition=Q(decided_by__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.task_name} ({self.get_state_display()})"
