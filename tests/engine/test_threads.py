@@ -10,8 +10,9 @@ import pytest
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
-from tests.build import code, engine, process
+from tests.build import code, engine, outline, process
 from workflow import operations, transitions
+from workflow.code import together
 from workflow.code.runner import Runner, get_runner
 from workflow.engine import Mode, commit, drive
 from workflow.engine.patience import Patience
@@ -94,6 +95,37 @@ def test_no_thread_waits_for_what_is_written_at_leisure(monkeypatch: pytest.Monk
     engine(runner=cast("Runner", SharedBy(runner, shared)), concurrency=1, batch=40).run(Mode.UNTIL_IDLE)
     assert RunningProcesses.objects.filter(state=InstanceState.FINISHED).count() == 40
     assert len(made) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_are_known_to_be_short_need_no_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come one after the other, each as the others find the data; what ends the step leaves the rest undone."""
+    monkeypatch.setattr(together, "SHORT", 10.0)  # a busy machine takes long
+    monkeypatch.setattr(together, "LONGEST", 20.0)
+    aside = []
+    execute = drive.Drive._execute_aside
+    monkeypatch.setattr(drive.Drive, "_execute_aside", lambda *given: aside.append(given) or execute(*given))
+    tasks = {
+        "A": code("data['n'] = data.get('n', 0) + 1  # both"),
+        "B": code("data['m'] = data.get('n', 0) + 2  # both"),
+        "Over": code("'over before the rest'"),
+    }
+    process("Both", tasks, (1, "A"), (1, "B"), (2, "Over", {"ends_step": True}), (2, "A"))
+    operations.start("Both")
+    engine().run(Mode.UNTIL_IDLE)
+    assert len(aside) >= 2
+    aside.clear()
+    instances = operations.start_many("Both", count=20)
+    engine().run(Mode.UNTIL_IDLE)
+    assert not aside
+    for instance in RunningProcesses.objects.filter(pk__in=[one.pk for one in instances]):
+        assert instance.data == {"n": 1, "m": 2}
+        assert outline(instance) == [
+            (1, 1, "A", "FINISHED"),
+            (1, 1, "B", "FINISHED"),
+            (2, 2, "Over", "FINISHED"),
+            (2, 2, "A", "CANCELLED"),
+        ]
 
 
 @pytest.mark.parametrize(

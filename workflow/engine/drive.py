@@ -81,7 +81,7 @@ def go_all_the_way(steps: Steps) -> Held | None:
 @dataclass(kw_only=True)
 class Drive:
     """One instance's way through its steps, in threads that have a slot. `runner` is the present thread's; `side` runs the code of
-    rows that start together, by the runner `aside` that threads share.
+    rows that start together, unless all of it is short, by the runner `aside` that threads share.
     """
 
     definition: Definition
@@ -155,9 +155,9 @@ class Drive:
         if turn is not None:
             held.advance(turn)
             if held.instance.state == InstanceState.RUNNING:
-                is_urgent = not turn.is_pure or len(held.running()) > 1
-                if is_urgent or monotonic() - held.written_at > LONGEST_UNWRITTEN:
-                    yield from self._have_written(held, is_urgent=is_urgent)
+                is_late = monotonic() - held.written_at > LONGEST_UNWRITTEN
+                if is_late or not turn.is_pure:
+                    yield from self._have_written(held, is_urgent=not turn.is_pure)
         elif not self.stopping.is_set():
             yield from self._work(held)
             held.is_planned = False
@@ -205,8 +205,9 @@ class Drive:
         """Run code until at least one task run has reported, or one that waits is due."""
         begun = set(self.running.values())
         waiting = [run for run in held.running() if run.place not in begun]
-        if len(waiting) == 1 and not self.running and held.next_due() is None:
-            # The common case needs no other thread.
+        is_all = not self.running and held.next_due() is None
+        if is_all and (len(waiting) == 1 or all(self._is_short(held, run) for run in waiting)):
+            # The common cases need no other thread: what is short may as well come one after the other.
             yield from self._work_alone(held, waiting[0])
             return
         yield from self._have_written(held, is_urgent=True)
@@ -215,9 +216,14 @@ class Drive:
             self.running[self.side.submit(self._execute_aside, held, run)] = run.place
         self._await(held)
 
+    def _is_short(self, held: Held, run: TaskRun) -> bool:
+        return self._may_join(run) and self.runner.may_join(held.job(run))
+
+    def _may_join(self, run: TaskRun) -> bool:
+        return not (run.call_number or self.definition.task_of(run.row).subprocess)
+
     def _work_alone(self, held: Held, run: TaskRun) -> _Part:
-        may_join = not (run.call_number or self.definition.task_of(run.row).subprocess)
-        outcome = yield held.job(run) if may_join else None
+        outcome = yield held.job(run) if self._may_join(run) else None
         self.slots.moved()
         if outcome is None:
             self._take(held, run.place, self._execute(held, run, self.runner))
