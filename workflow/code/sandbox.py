@@ -30,7 +30,7 @@ from pydantic_monty import (
 from workflow.clock import now
 from workflow.code import typecheck
 from workflow.code.crossing import as_reply, exported
-from workflow.code.expression import expression_job, without_calls
+from workflow.code.expression import expression_job, parenthesized, without_calls
 from workflow.code.failure import failure
 from workflow.code.faults import MAX_CALLS, code_error, may_be_anothers_doing, was_stopped
 from workflow.code.job import (
@@ -110,13 +110,7 @@ class SandboxRunner:
         """See `Runner.evaluate`."""
         if is_blank(expression):
             return Errored(error=failure("SyntaxError", "The expression is blank."))
-        job = expression_job(
-            typecheck.parenthesized(expression),
-            data=data,
-            results=results,
-            time_limit=time_limit,
-            memory_limit=memory_limit,
-        )
+        job = expression_job(expression, data=data, results=results, time_limit=time_limit, memory_limit=memory_limit)
         while True:
             with suppress(WorkerStopped):  # it has no effects: it can simply be done again
                 return _without_parenthesis(
@@ -136,7 +130,7 @@ class SandboxRunner:
 
     def are_short(self, expressions: Collection[str]) -> bool:
         """See `Runner.are_short`."""
-        return all(self._short.is_short(typecheck.parenthesized(one)) for one in expressions)
+        return all(self._short.is_short(parenthesized(one)) for one in expressions)
 
     def check(self, code: str, *, expression: bool, stubs: str) -> list[Problem]:
         """See `Runner.check`."""

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -55,11 +56,9 @@ class TrustedRunner:
         memory_limit: int,
     ) -> Completed | Errored:
         """See `Runner.evaluate`."""
-
-        job = expression_job(
-            expression.strip(), data=data, results=results, time_limit=time_limit, memory_limit=memory_limit
-        )
-        return without_calls(self._run(job, {}, mode="eval"))
+        job = expression_job(expression, data=data, results=results, time_limit=time_limit, memory_limit=memory_limit)
+        as_typed = replace(job, code=expression.strip())  # `eval` takes nothing but an expression anyway
+        return without_calls(self._run(as_typed, {}, mode="eval"))
 
     def may_join(self, job: Job) -> bool:
         """See `Runner.may_join`: there would be nothing to gain."""

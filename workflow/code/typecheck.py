@@ -19,6 +19,7 @@ from pydantic_monty import (
     ResourceLimits,
 )
 
+from workflow.code.expression import parenthesized
 from workflow.code.failure import suggestion
 from workflow.code.faults import place
 from workflow.code.job import UNCHECKED, Problem
@@ -41,11 +42,6 @@ def check(pool: Monty, code: str, *, expression: bool, stubs: str) -> list[Probl
     if expression and not problems and (is_blank(code) or _check(pool, parenthesized(code), stubs=stubs)):
         return [Problem(line=1, column=1, message=NOT_AN_EXPRESSION)]
     return problems
-
-
-def parenthesized(expression: str) -> str:
-    """The expression such that nothing but an expression parses; its lines keep their numbers."""
-    return f"({expression.strip()}\n)"
 
 
 def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from threading import Event
@@ -98,8 +98,7 @@ class Drive:
 
     def by(self, runner: Runner) -> None:
         """Go on by the runner of another thread."""
-        if runner is not self.runner:
-            self.runner, self.planner = runner, replace(self.planner, runner=runner)
+        self.runner = self.planner.runner = runner
 
     def run(self, instance: RunningProcesses, runs: list[TaskRun] | None = None) -> Steps:
         """Go on until the claimed instance waits or ends, or the engine stops: the caller is to write what is pending
@@ -151,7 +150,7 @@ class Drive:
             if self.definition.asks_people:
                 self.patience.connect()
         self.slots.moved()
-        turn = None if held.is_planned else self.planner.turn(held)
+        turn = None if held.is_planned else (yield from self.planner.turn(held))
         if turn is not None:
             held.advance(turn)
             if held.instance.state == InstanceState.RUNNING:

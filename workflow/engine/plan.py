@@ -16,7 +16,7 @@ from workflow.code.runner import Runner
 from workflow.code.waits import ForChildren, ForPeople
 from workflow.deciding import Circle
 from workflow.definition import TaskDefinition
-from workflow.engine.entry import verdicts
+from workflow.engine.entry import Evaluating, verdicts
 from workflow.engine.held import Declined, Held, Report
 from workflow.engine.retry import retry_at
 from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval, bulk
@@ -39,16 +39,18 @@ class PeopleAreLate(Exception):
         self.now = now
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Planner:
-    """Plans turns. It evaluates conditions and approvers in the sandbox, so never inside a transaction."""
+    """Plans turns. It evaluates conditions and approvers in the sandbox, so never inside a transaction: by the `runner` of the
+    thread that it goes on in, which may be another one after each condition.
+    """
 
     runner: Runner
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = random.random
     limits: flow.Limits = field(default_factory=conf.limits)
 
-    def turn(self, held: Held) -> Turn | None:
+    def turn(self, held: Held) -> Evaluating[Turn | None]:
         """What to write next, or `None` where nothing is new and code is still running. Raises `PeopleAreLate`."""
         now = self.clock()
         due = [run for run in held.runs.values() if run.due_at and run.due_at <= now]
@@ -57,9 +59,9 @@ class Planner:
         # In this order, a run that has just failed is written as waiting for its retry, however short the delay.
         overdue = _time_out(held, now)
         woken = _wake(due)
-        begun, asked = self._begin_pending(held, now)
+        begun, asked = yield from self._begin_pending(held, now)
         changed = [*overdue, *woken, *begun, *self._take_reports(held, now)]
-        turn = self._decided(held, changed, now)
+        turn = yield from self._decided(held, changed, now)
         if turn is None:
             return None
         reported = [(run, held.reports[run.place]) for run in changed if run.place in held.reports]
@@ -73,16 +75,16 @@ class Planner:
         turn.parent, turn.woken, turn.at = held.instance.parent, woken, now
         return turn
 
-    def _decided(self, held: Held, changed: list[TaskRun], now: datetime) -> Turn | None:
+    def _decided(self, held: Held, changed: list[TaskRun], now: datetime) -> Evaluating[Turn | None]:
         position = held.position
         if not position.entered:
-            return self._enter(held, position, changed=changed, now=now)
+            return (yield from self._enter(held, position, changed=changed, now=now))
         match flow.decide(held.definition, position, self.limits):
             case flow.Stay():
                 return _stay(held, changed)
             case flow.Go() as go:
                 changed += _cancel(held, go.cancelled, now)
-                return self._enter(held, go.position, changed=changed, now=now)
+                return (yield from self._enter(held, go.position, changed=changed, now=now))
             case flow.End() as end:
                 changed += _cancel(held, end.cancelled, now)
                 return _end(end, changed, now)
@@ -118,19 +120,21 @@ class Planner:
         run.due_at = retry_at(run.attempt, delay=task.retry_delay, now=now, jitter=self.jitter())
         run.log = _log(f"{run.log}[attempt {run.attempt} of {task.max_attempts} failed: {outcome.error}]\n")
 
-    def _begin_pending(self, held: Held, now: datetime) -> tuple[list[TaskRun], list[Asked]]:
+    def _begin_pending(self, held: Held, now: datetime) -> Evaluating[tuple[list[TaskRun], list[Asked]]]:
         """Begin what an operator has reopened, as on entering its step."""
         pending = [run for run in held.runs.values() if run.state == RunState.PENDING]
         if not pending:
             return [], []
-        starts, circles = verdicts(held.definition, held.position, self.runner, held.instance)
+        starts, circles = yield from verdicts(held.definition, held.position, self._evaluate, held.instance)
         for run in pending:
             _begin(run, starts[run.row], task=held.definition.task_of(run.row), now=now)
         waiting = [run for run in pending if run.state == RunState.WAITING]
         return pending, [_queued(held, run, circles[run.row], now) for run in waiting]
 
-    def _enter(self, held: Held, position: flow.Position, *, changed: Sequence[TaskRun], now: datetime) -> Turn:
-        starts, circles = verdicts(held.definition, position, self.runner, held.instance)
+    def _enter(
+        self, held: Held, position: flow.Position, *, changed: Sequence[TaskRun], now: datetime
+    ) -> Evaluating[Turn]:
+        starts, circles = yield from verdicts(held.definition, position, self._evaluate, held.instance)
         entered = flow.enter(held.definition, position, starts)
         created = [_new_run(held, entered, row, starts=starts[row], now=now) for row in entered.rows]
         waiting = [_queued(held, run, circles[run.row], now) for run in created if run.row in circles]
@@ -146,6 +150,9 @@ class Planner:
             created=created,
             waiting=waiting,
         )
+
+    def _evaluate(self, expression: str, **given: Any) -> Completed | Errored:
+        return self.runner.evaluate(expression, **given)
 
     def _stays(self, held: Held, entered: flow.Position) -> bool:
         return isinstance(flow.decide(held.definition, entered, self.limits), flow.Stay)
