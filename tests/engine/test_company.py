@@ -15,6 +15,7 @@ from workflow import operations
 from workflow.code import together
 from workflow.code.job import Job, Outcome
 from workflow.code.runner import Runner, get_runner
+from workflow.code.sandbox import SandboxRunner
 from workflow.engine.company import Company, Way, way_of
 from workflow.engine.loop import Mode
 from workflow.models import RunningProcesses, TaskRun
@@ -74,6 +75,40 @@ def test_short_code_of_several_instances_runs_together(run: Callable[[], None], 
     assert max(told) > 10
     assert all(one.data == {"n": 3} for one in RunningProcesses.objects.all())
     assert Counter(TaskRun.objects.values_list("task_name", "state")) == {(name, "FINISHED"): 70 for name in "ABC"}
+
+
+@pytest.mark.usefixtures("_slow_machine")
+@pytest.mark.django_db(transaction=True)
+def test_conditions_of_several_instances_are_evaluated_together(
+    run: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they say, and what is wrong with one of them, is each instance's own."""
+    alone = []
+    evaluate = SandboxRunner.evaluate
+    monkeypatch.setattr(
+        SandboxRunner, "evaluate", lambda *given, **named: alone.append(given) or evaluate(*given, **named)
+    )
+    fails = "12 / (data['id'] % 10)"
+    process(
+        "P",
+        {"A": code("data['id'] = run.id"), "B": code("2"), "C": code("3")},
+        (1, "A"),
+        (2, "B", {"condition": "data['id'] % 2"}),
+        (3, "C", {"condition": fails}),
+    )
+    operations.start_many(["P"], count=WARM_UP)
+    run()
+    alone.clear()
+    operations.start_many(["P"], count=60)
+    run()
+    assert len(alone) < 60, "of 120 conditions"
+    for one in RunningProcesses.objects.all():
+        states = dict(TaskRun.objects.filter(instance=one).values_list("task_name", "state"))
+        assert states["B"] == ("FINISHED" if one.pk % 2 else "SKIPPED")
+        assert states["C"] == ("FINISHED" if one.pk % 10 else "FAILED")
+        if not one.pk % 10:
+            told = "The condition could not be evaluated: division by zero"
+            assert (one.error["message"], one.error["line"], one.error["column"]) == (told, 1, 1)
 
 
 @pytest.mark.usefixtures("_slow_machine")
