@@ -64,6 +64,11 @@ def processes() -> list[str]:
         {"A": slow("data['n'] = data.get('n', 0) + 1\nsay(f'a{data[\"n\"]}')\nbook(f'{run.id} {data[\"n\"]}')"), "E": slow("")},
         (1, "A"), (2, "E", {"condition": "data['n'] < 4", "then": 1}), (3, "E"),
     )  # fmt: skip
+    process(
+        "Short",
+        {"A": slow("data['a'] = data.get('b', 0) + 1"), "B": slow("data['b'] = data.get('b', 0) + 1"), "E": slow("", "data['a']")},
+        (1, "A"), (1, "B"), (2, "E", {"condition": "data['b'] < 30", "then": 1}),
+    )  # fmt: skip
     flaky = "say('before')\nfail_first(2)\nsay('after')"
     process("Retries", {"A": slow(flaky, max_attempts=3, retry_delay=0.05)}, (1, "A"))
     naps = "for n in range(3):\n    say(f's{n}')\n    sleep(seconds=0.05)\n    book(f'{run.id} {n}')"
@@ -74,7 +79,7 @@ def processes() -> list[str]:
     begets = "data['got'] = [one['n'] for one in run_all([('Child', {'n': n}) for n in range(3)])]\nsay('parent')"
     task = {"subprocess": child, "input": "{'n': 5}"}
     process("Parents", {"A": slow(begets), "B": task}, (1, "A"), (2, "B"))
-    return ["Sequence", "Rows", "Loop", "Retries", "Sleeps", "Listens", "Parents"]
+    return ["Sequence", "Rows", "Loop", "Short", "Retries", "Sleeps", "Listens", "Parents"]
 
 
 def start_all(names: list[str], count: int = 1) -> list[RunningProcesses]:
