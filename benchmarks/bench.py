@@ -12,7 +12,6 @@ from benchmarks.sizes import Size
 from benchmarks.worker import Worker
 
 LONGEST_WAIT = 300.0  # seconds
-WARM_UP = 200  # instances for each worker, two batches of an engine: the first are slower
 POLL = 1.1  # seconds: a little more than any worker waits between two looks for work
 LOOK = 0.01  # seconds between our own looks at whether all has ended
 

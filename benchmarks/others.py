@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.bench import WARM_UP, Bench, latency, seconds_for, wait_until
+from benchmarks.bench import Bench, latency, seconds_for, wait_until
 from benchmarks.measures import RAW, Measure
 from benchmarks.worker import Worker, working
 
@@ -50,7 +50,7 @@ def measure(other: Other, at: Bench) -> list[Measure]:
         closing(psycopg.connect(at.url, autocommit=True)) as connection,
         working("-m", other.module, at.url, url=at.url, folder=at.folder) as worker,
     ):
-        rate = _rate(other, worker, connection, at.size.instances)
+        rate = _rate(at, other, worker, connection)
         found = latency(
             worker,
             start=lambda: other.start(1),
@@ -62,7 +62,7 @@ def measure(other: Other, at: Bench) -> list[Measure]:
     return [steps, *(_latency(other, part, value) for part, value in (("p50", found.median), ("p95", found.p95)))]
 
 
-def _rate(other: Other, worker: Worker, connection: Any, count: int) -> float:
+def _rate(at: Bench, other: Other, worker: Worker, connection: Any) -> float:
     def put(number: int) -> None:
         for _ in range(number):
             other.start(STEPS)
@@ -70,7 +70,8 @@ def _rate(other: Other, worker: Worker, connection: Any, count: int) -> float:
     def ended() -> bool:
         return _ask(connection, other.unfinished) == 0
 
-    put(WARM_UP)
+    count = at.size.instances
+    put(at.size.warm_up)
     wait_until(ended, [worker])
     return count * STEPS / seconds_for([worker], put=lambda: put(count), ended=ended)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from benchmarks.bench import WARM_UP, seconds_for, wait_until
+from benchmarks.bench import Bench, seconds_for, wait_until
 from benchmarks.worker import Worker
 from workflow import operations
 from workflow.models import Engine, Process, RunningProcesses, RunState, Task, TaskRun, TaskTransitions
@@ -58,24 +58,24 @@ def start(name: str) -> int:
     return operations.start(name).pk
 
 
-def warm_up(workers: Sequence[Worker], name: str) -> None:
+def warm_up(at: Bench, workers: Sequence[Worker], name: str) -> None:
     """Have each worker run some instances, while the others stand still: then all of them are up."""
     for worker in workers:
         for other in workers:
             if other is not worker:
                 other.pause()
         last = newest()
-        operations.start_many([name], count=WARM_UP)
+        operations.start_many([name], count=at.size.warm_up)
         wait_until(lambda last=last: all_ended(last), [worker])
         for other in workers:
             other.go_on()
 
 
-def warm_up_together(worker: Worker, name: str, *, engines: int) -> None:
+def warm_up_together(at: Bench, worker: Worker, name: str, *, engines: int) -> None:
     """The same for one that runs several engines: more than one of them may hold, once all are there."""
     wait_until(lambda: Engine.objects.count() == engines, [worker])
     last = newest()
-    operations.start_many([name], count=engines * WARM_UP)
+    operations.start_many([name], count=engines * at.size.warm_up)
     wait_until(lambda: all_ended(last), [worker])
 
 

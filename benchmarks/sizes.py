@@ -9,6 +9,8 @@ class Size:
 
     repeats: int
     """Of what takes but a moment, and comes out differently each time."""
+    warm_up: int
+    """For each worker: the first are slower."""
     raw_seconds: float
     instances: int
     mixed: int
@@ -27,6 +29,7 @@ class Size:
 SIZES = {
     "full": Size(
         repeats=5,
+        warm_up=200,
         raw_seconds=3.0,
         instances=1_000,
         mixed=500,
@@ -40,6 +43,7 @@ SIZES = {
     ),
     "quick": Size(
         repeats=3,
+        warm_up=200,
         raw_seconds=1.0,
         instances=300,
         mixed=100,
@@ -53,6 +57,7 @@ SIZES = {
     ),
     "tiny": Size(
         repeats=1,
+        warm_up=5,
         raw_seconds=0.1,
         instances=10,
         mixed=5,

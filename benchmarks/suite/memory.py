@@ -12,7 +12,7 @@ def measure(at: Bench) -> list[Measure]:
     """The peak of the engine and of its sandbox's workers over some rounds, and how much more the last holds than the first."""
     ours.define_counting(PROCESS, steps=5)
     with engine(url=at.url, folder=at.folder) as worker:
-        ours.warm_up([worker], PROCESS)
+        ours.warm_up(at, [worker], PROCESS)
         first = _round(at, worker)
         last = [_round(at, worker) for _ in range(at.size.rounds - 1)][-1]
         peak, workers = _peaks(worker)

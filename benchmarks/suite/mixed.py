@@ -19,7 +19,7 @@ def measure(at: Bench) -> list[Measure]:
     _define()
     with engine(url=at.url, folder=at.folder) as worker:
         for pattern in PATTERNS:
-            ours.warm_up([worker], pattern)
+            ours.warm_up(at, [worker], pattern)
         alone = [found for pattern in PATTERNS for found in _measure(worker, pattern, [pattern], at.size.mixed)]
         return alone + _measure(worker, "all mixed", PATTERNS, at.size.mixed * len(PATTERNS))
 

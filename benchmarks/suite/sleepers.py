@@ -20,7 +20,7 @@ def measure(at: Bench) -> list[Measure]:
 
 def _measure(at: Bench, name: str, against: str = "") -> list[Measure]:
     with engine(url=at.url, folder=at.folder) as worker:
-        ours.warm_up([worker], PROCESS)
+        ours.warm_up(at, [worker], PROCESS)
         idling = activity.idling(worker, at)
         new = latency(
             worker, start=lambda: ours.start(PROCESS), ended=ours.has_ended, count=max(2, at.size.latencies // 4)

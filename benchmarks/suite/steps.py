@@ -26,13 +26,13 @@ def measure(at: Bench) -> list[Measure]:
 def _by_engines(at: Bench, count: int) -> tuple[float, str]:
     with ExitStack() as stack:
         workers = [stack.enter_context(engine(url=at.url, folder=at.folder)) for _ in range(count)]
-        ours.warm_up(workers, PROCESS)
+        ours.warm_up(at, workers, PROCESS)
         return _rate(at, workers)
 
 
 def _by_workers(at: Bench, count: int) -> tuple[float, str]:
     with engine("--workers", str(count), url=at.url, folder=at.folder) as command:
-        ours.warm_up_together(command, PROCESS, engines=count)
+        ours.warm_up_together(at, command, PROCESS, engines=count)
         return _rate(at, [command])
 
 

@@ -10,9 +10,21 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Spawn
+from tests.conftest import IS_SECOND_RUN, ROOT, Spawn
+from tests.postgres import OWN
 
 PATIENCE = 60.0  # seconds
+TAKE_IT_AWAY = ["test_chaos.py", "test_server_gone.py"]
+"""Tests that stop and kill the server of PostgreSQL, which others must not need meanwhile: `test_own_server.py` runs them."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    name = collection_path.name
+    if name == "test_own_server.py":
+        return not IS_SECOND_RUN or bool(OWN) or None
+    if name == "test_server_gone.py" or (name in TAKE_IT_AWAY and IS_SECOND_RUN):
+        return not OWN or None
+    return None
 
 
 @pytest.fixture
