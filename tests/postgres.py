@@ -68,7 +68,7 @@ class Server:
 
     def __init__(self, *, program: Path, home: Path, user: str | None) -> None:
         self.url = f"postgres://postgres@/postgres?host={home}"
-        self._command = [program, "-D", home / "data", "-k", home, "-h", "", "-F"]
+        self._command: list[str | Path] = [program, "-D", home / "data", "-k", home, "-h", "", "-F"]
         self._log, self._user = home / "log", user
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()

@@ -25,7 +25,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from workflow import clock, operations, transitions
+from workflow import clock, conf, operations, transitions
 from workflow.code import actions
 from workflow.code.actions import Action
 from workflow.code.runner import Runner, get_runner
@@ -308,6 +308,7 @@ def _new_drive(instance: RunningProcesses, runner: Runner) -> Drive:
         definition=instance.version.frozen,
         runner=runner,
         aside=get_runner(),
+        lease=conf.get("LEASE"),
         planner=Planner(runner=runner, clock=clock.now, jitter=lambda: 0.0),
         writer=Direct(),
         side=Here(),

@@ -241,6 +241,7 @@ def test_what_a_step_costs(text: str, condition: str, most: int, django_assert_m
             definition=instance.version.frozen,
             runner=runner,
             aside=runner,
+            lease=60.0,
             planner=Planner(runner=runner, clock=timezone.now),
             writer=Direct(),
             side=ThreadPoolExecutor(1),

@@ -259,7 +259,7 @@ class TestLeases:
     def test_a_renewed_lease_is_not_taken_over(self) -> None:
         _, lease = self.claimed()
         later = timezone.now() + timedelta(seconds=61)
-        assert transitions.renew([lease], until=later + timedelta(seconds=60)) == 1
+        assert transitions.renew([lease], until=later + timedelta(seconds=60)) == {lease.instance}
         assert transitions.claim("other", now=later, until=later, limit=5) == []
 
     def test_an_engine_that_has_not_seen_an_event_is_told(self) -> None:

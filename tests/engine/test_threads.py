@@ -1,6 +1,6 @@
 """An engine's own threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event, current_thread
 from types import SimpleNamespace
@@ -49,6 +49,7 @@ def test_a_thread_that_finds_nothing_to_drive_needs_no_sandbox() -> None:
     with Threads(
         runner=cast("Runner", runners),
         concurrency=4,
+        lease=60.0,
         clock=timezone.now,
         patience=Patience(stopping=Event()),
         ended=lambda _: None,
@@ -155,10 +156,12 @@ def test_what_becomes_of_a_write_on_the_way_is_that_instances_alone(
             raise becomes
         return becomes
 
-    def refuse(_: object) -> None:
-        raise ValueError("Each is written by itself.")
+    def apply_all(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
+        if len(turns) > 1:
+            raise ValueError("Each is written by itself.")
+        return [apply(*turns[0])]
 
-    monkeypatch.setattr(commit, "transitions", SimpleNamespace(apply=apply, apply_all=refuse))
+    monkeypatch.setattr(commit, "transitions", SimpleNamespace(apply_all=apply_all))
     engine().run(Mode.ONCE)
     instances = RunningProcesses.objects.in_bulk()
     assert instances[first].state == state

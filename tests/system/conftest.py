@@ -21,7 +21,7 @@ TAKE_IT_AWAY = ["test_chaos.py", "test_server_gone.py"]
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     name = collection_path.name
     if name == "test_own_server.py":
-        return not IS_SECOND_RUN or bool(OWN) or None
+        return bool(OWN) or None
     if name == "test_server_gone.py" or (name in TAKE_IT_AWAY and IS_SECOND_RUN):
         return not OWN or None
     return None

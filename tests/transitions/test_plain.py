@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -144,30 +143,3 @@ def test_it_is_one_statement(claimed: list[RunningProcesses], django_assert_num_
     ]
     with django_assert_num_queries(1 if connection.vendor == "postgresql" else 4):  # begin, lock, insert, commit
         transitions.apply_all(group)
-
-
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-def test_what_comes_from_outside_while_it_waits_for_the_lock_is_seen(claimed: list[RunningProcesses]) -> None:
-    first, second, *_ = claimed
-    is_locked, told = Event(), []
-    ended = Turn(state=InstanceState.FINISHED, fields={"ended_at": timezone.now()})
-
-    def write() -> None:
-        is_locked.wait()
-        told.extend(transitions.apply_all([(transitions.lease_of(one), ended) for one in (first, second)]))
-        connection.close()
-
-    writer = Thread(target=write)
-    writer.start()
-    with transaction.atomic():
-        transitions.wake(transitions.locked(second.pk))
-        is_locked.set()
-        writer.join(0.3)
-        assert writer.is_alive(), "it waits for who holds the instance"
-    writer.join()
-    assert told == [Applied.DONE, Applied.OUTDATED]
-    assert list(RunningProcesses.objects.filter(pk__in=[first.pk, second.pk]).order_by("pk").values_list("state")) == [
-        ("FINISHED",),
-        ("RUNNING",),
-    ]

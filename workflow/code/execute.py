@@ -13,7 +13,7 @@ from inspect import BoundArguments
 from threading import Lock
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, connections
+from django.db import IntegrityError, InternalError, connection, connections
 from django.db.transaction import TransactionManagementError
 
 from workflow import values
@@ -34,6 +34,7 @@ from workflow.code.ledger import (
 )
 from workflow.code.runner import Runner
 from workflow.code.waits import WAITS, ForChildren, ForPeople, Wait, wait_of
+from workflow.cut import GONE, is_of_a_cut
 from workflow.logs import fields
 from workflow.values import ValueProblem
 
@@ -315,7 +316,7 @@ def _close_old_connections() -> None:
 
 def _is_gone(error: Exception) -> bool:
     """Whether the database has ended the connection."""
-    return isinstance(error, OperationalError | InterfaceError) and not connection.is_usable()
+    return (isinstance(error, GONE) and not connection.is_usable()) or is_of_a_cut(error)
 
 
 class _RolledBack(Exception):

@@ -1,8 +1,8 @@
 """Group commit: what many instances have come to is written together, as soon as the last group is written."""
 
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic
@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol, Self
 from django.db import connection
 
 from workflow import transitions
-from workflow.engine.patience import GONE, Patience
+from workflow.cut import GONE
+from workflow.engine.patience import LONG, Patience
 from workflow.logs import together
 from workflow.transitions import Applied, Lease, Turn
 
@@ -57,6 +58,13 @@ class Direct:
         return written
 
 
+FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.1
+"""Seconds until what is held up is tried again: those who lock an instance do so briefly, as a rule."""
+
+LONGEST_STOP = 2.0
+"""Seconds for which that goes on when the engine is to stop."""
+
+
 class _Wanted(NamedTuple):
     lease: Lease
     turn: Turn
@@ -78,6 +86,9 @@ class GroupCommit:
         self._are_more_coming = are_more_coming
         self._changed = Condition()
         self._asked: deque[_Wanted] = deque()
+        self._held_up: list[_Wanted] = []
+        self._pause = FIRST_PAUSE
+        self._again_at = 0.0  # when these are tried again
         self._is_over = False
         self._thread = Thread(target=self._work, name="commit")
 
@@ -94,7 +105,11 @@ class GroupCommit:
         self._thread.join()
 
     def write(self, lease: Lease, turn: Turn) -> Applied:
-        return self.ask(lease, turn, is_urgent=True).result()
+        written = self.ask(lease, turn, is_urgent=True)
+        while not written.done():
+            self._patience.share()  # the thread that commits may be who needs it
+            wait([written], timeout=LONG)
+        return written.result()
 
     def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> Future[Applied]:
         """Have a turn written, without waiting for it."""
@@ -123,17 +138,28 @@ class GroupCommit:
         """All that is asked for by the time that it is worth a transaction; nothing once there will be no more."""
         with self._changed:
             while not self._is_due():
-                self._changed.wait(self._left() if self._asked else None)
+                self._changed.wait(self._left())
+            if self._held_up and monotonic() >= self._again_at:
+                self._asked.extendleft(reversed(self._held_up))
+                self._held_up.clear()
             return [self._asked.popleft() for _ in range(min(len(self._asked), LARGEST))]
 
     def _is_due(self) -> bool:
+        if self._held_up and monotonic() >= self._again_at:
+            return True
         if not self._asked:
-            return self._is_over
-        return len(self._asked) >= LARGEST or not self._are_more_coming() or self._left() <= 0
+            return self._is_over and not self._held_up
+        return len(self._asked) >= LARGEST or not self._are_more_coming() or min(self._times()) <= monotonic()
 
-    def _left(self) -> float:
-        """Seconds until what is asked for is to be written at the latest."""
-        return min(one.until for one in self._asked) - monotonic()
+    def _left(self) -> float | None:
+        """Seconds until what is asked for is to be written at the latest; `None` where nothing is."""
+        at = min(self._times(), default=None)
+        return None if at is None else max(0.0, at - monotonic())
+
+    def _times(self) -> Iterator[float]:
+        yield from (one.until for one in self._asked)
+        if self._held_up:
+            yield self._again_at
 
     def _commit(self, group: list[_Wanted]) -> None:
         try:
@@ -144,13 +170,31 @@ class GroupCommit:
         else:
             with together():
                 for one, applied in zip(group, written, strict=True):
-                    one.applied.set_result(applied)
+                    self._answer(one, applied)
+        if not self._held_up:
+            self._pause = FIRST_PAUSE
 
     def _commit_alone(self, one: _Wanted) -> None:
         """What one turn can't be written for must not keep the others from being written."""
         try:
-            applied = self._patience(lambda: transitions.apply(one.lease, one.turn))
+            (applied,) = self._patience(lambda: transitions.apply_all([(one.lease, one.turn)]))
         except Exception as error:  # noqa: BLE001 - it goes to the thread that asked
             one.applied.set_exception(error)
         else:
+            self._answer(one, applied)
+
+    def _answer(self, one: _Wanted, applied: Applied) -> None:
+        if applied is Applied.HELD_UP:
+            self._put_back(one)
+        else:
             one.applied.set_result(applied)
+
+    def _put_back(self, one: _Wanted) -> None:
+        """Whoever has locked an instance holds up its own turn, and no others."""
+        if self._patience.stopping.is_set() and monotonic() > one.until + LONGEST_STOP:
+            one.applied.set_exception(transitions.HeldUp("Somebody else has locked it."))
+            return
+        if not self._held_up:
+            self._again_at = monotonic() + self._pause
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        self._held_up.append(one)

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from threading import Event
 from time import monotonic
@@ -23,12 +23,13 @@ from workflow.code.failure import failure
 from workflow.code.job import Errored, Job, Suspended, WorkerStopped
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
+from workflow.cut import GONE, cut_is_gone
 from workflow.definition import Definition
 from workflow.engine.commit import Writer
 from workflow.engine.give_up import handed_back
 from workflow.engine.held import Declined, Held, Place, Report
 from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
-from workflow.engine.patience import GONE, LONG, Patience
+from workflow.engine.patience import LONG, Patience
 from workflow.engine.plan import PeopleAreLate, Planner
 from workflow.engine.report import tell_kept, tell_lost
 from workflow.engine.slots import Slots
@@ -81,12 +82,13 @@ def go_all_the_way(steps: Steps) -> Held | None:
 @dataclass(kw_only=True)
 class Drive:
     """One instance's way through its steps, in threads that have a slot. `runner` is the present thread's; `side` runs the code of
-    rows that start together, unless all of it is short, by the runner `aside` that threads share.
+    rows that start together, unless all of it is short, by the runner `aside` that threads share. A `lease` lasts that many seconds.
     """
 
     definition: Definition
     runner: Runner
     aside: Runner
+    lease: float
     planner: Planner
     writer: Writer
     side: Executor
@@ -128,7 +130,8 @@ class Drive:
         try:
             while held.instance.state == InstanceState.RUNNING:
                 try:
-                    yield from self._go_on(held)
+                    with cut_is_gone():
+                        yield from self._go_on(held)
                 except PeopleAreLate as late:
                     held = self._reloaded_after_deadlines(held, late.now)
                 except _Outdated:
@@ -265,9 +268,9 @@ class Drive:
         ledger = DatabaseLedger(
             held.lease,
             run,
-            depth=held.instance.depth,
-            interrupted=held.instance.interrupted,
+            instance=held.instance,
             clock=self.planner.clock,
+            lasts=timedelta(seconds=self.lease),
             writer=self.writer,
             flush=lambda: self._write(held),
             patience=self.patience,
@@ -294,7 +297,7 @@ class Drive:
     @contextmanager
     def _away(self) -> Iterator[None]:
         """While an action works."""
-        self.patience.share()
+        self.patience.share(for_long=True)
         with self.slots.away():
             yield
 

@@ -13,13 +13,14 @@ from django.db import connection
 from workflow import transitions
 from workflow.code.job import Outcome
 from workflow.code.runner import Runner
+from workflow.cut import GONE, cut_is_gone
 from workflow.definition import Definition
 from workflow.engine.commit import Committer
 from workflow.engine.company import Way, way_of
 from workflow.engine.drive import Drive, Steps, Wanted, Writing
 from workflow.engine.give_up import give_up, hand_back
 from workflow.engine.held import Held
-from workflow.engine.patience import GONE, Patience
+from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
 from workflow.engine.report import about, tell_lost
 from workflow.engine.slots import Away, Slots
@@ -38,11 +39,12 @@ class Driver:
     """Drives instances, each as far as it goes, in threads that have a slot.
 
     `later` has one driven when a thread may compute, and `main` are threads for what needs no slot. `side` runs the code of
-    rows that start together, by `runner`, which threads share. `ended` hears of each instance once it is let go, whatever
+    rows that start together, by `runner`, which threads share. A `lease` lasts that many seconds. `ended` hears of each instance once it is let go, whatever
     the reason.
     """
 
     runner: Runner
+    lease: float
     clock: Callable[[], datetime]
     commit: Committer
     later: Callable[[Way], None]
@@ -71,7 +73,8 @@ class Driver:
         """
         way.job = None
         try:
-            wanted = self._next(way, outcome, runner)
+            with cut_is_gone():
+                wanted = self._next(way, outcome, runner)
             if isinstance(wanted, Writing):
                 return self._is_written_at_once(way, wanted)
             way.job = wanted if wanted and runner.may_join(wanted) else None
@@ -191,6 +194,7 @@ class Driver:
             definition=self.definition(way.instance.version_id),
             runner=runner,
             aside=self.runner,
+            lease=self.lease,
             planner=Planner(runner=runner, clock=self.clock),
             writer=Away(self.commit, self.slots),
             side=self.side,

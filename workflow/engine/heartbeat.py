@@ -1,19 +1,39 @@
 """Keeps the leases of an engine that works on: long code must not be taken for a dead engine."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 from threading import Event, Thread
+from time import sleep
 from types import TracebackType
 
 from django.db import DatabaseError, connection
 
+from workflow import transitions
 from workflow.logs import fields
+from workflow.transitions import Lease
 
 logger = logging.getLogger(__name__)
 
 AGAIN = 1.0
 """Seconds until what has failed is tried again, if that is not to be done earlier anyway."""
+
+TRIES = 5
+PAUSE = 0.01
+"""Seconds between two tries to renew a lease: longer than a write of its instance takes."""
+
+
+def renew(leases: Collection[Lease], *, until: datetime) -> None:
+    """Put off the deadlines of these leases of one owner, also of instances that are being written to at this moment. Who has one locked
+    for longer keeps others from claiming it as well.
+    """
+    for _ in range(TRIES):
+        renewed = transitions.renew(leases, until=until)
+        leases = [lease for lease in leases if lease.instance not in renewed]
+        if not leases:
+            return
+        sleep(PAUSE)
 
 
 class Heartbeat:

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from workflow import conf, starting, transitions
 from workflow.code.job import Call, Raised, Returned
 from workflow.code.ledger import Record, error_from_json, error_to_json
 from workflow.code.waits import ForChildren, ForSignal
+from workflow.cut import cut_is_gone
 from workflow.engine.commit import Writer
 from workflow.engine.patience import Patience
 from workflow.errors import WorkflowError
@@ -31,22 +32,22 @@ class SnapshotTampered(Exception):
 
 
 class DatabaseLedger:
-    """The calls of one task run. `unwritten` are those that are to be saved with its outcome."""
+    """The calls of one task run, under a lease that `lasts` so long. `unwritten` are those that are to be saved with its outcome."""
 
     def __init__(
         self,
         lease: Lease,
         run: TaskRun,
         *,
-        depth: int,
-        interrupted: int,
+        instance: RunningProcesses,
         clock: Callable[[], datetime],
+        lasts: timedelta,
         writer: Writer,
         flush: Callable[[], None],
         patience: Patience,
     ) -> None:
-        self._depth = depth
-        self.interrupted = interrupted
+        self._depth = instance.depth
+        self.interrupted = instance.interrupted
         self._patience = patience
         self._lease = lease
         self._writer = writer
@@ -58,6 +59,7 @@ class DatabaseLedger:
         self._records = patience(lambda: _recorded(run)) if run.call_number else {}
         self._last = max((call.ended_at for call in self._records.values() if call.ended_at), default=run.started_at)
         self.clock = clock
+        self._lasts = lasts
         self.unwritten: list[ActionCall] = []
 
     @property
@@ -126,11 +128,12 @@ class DatabaseLedger:
     def transaction(self) -> Iterator[None]:
         before = list(self.unwritten)
         try:
-            with ExitStack() as stack:
+            with cut_is_gone(), ExitStack() as stack:
                 # A connection that was cut while nobody used it is found out here, and does not count as a call that was interrupted.
                 self._patience(lambda: self._enter_transaction(stack))
                 yield
-                transitions.checkpoint(self._lease, self._run, self.unwritten)
+                until = self.clock() + self._lasts
+                transitions.checkpoint(self._lease, self._run, self.unwritten, until=until)
         except BaseException:
             self.unwritten = before
             raise
@@ -174,7 +177,8 @@ class DatabaseLedger:
         found = self._patience(lambda: transitions.refresh(self._lease)) if outdated else None
         if found is None:
             raise LeaseLost(f"The lease of instance {self._lease.instance} was lost.")
-        if not TaskRun.objects.filter(pk=self._run.pk, state=RunState.RUNNING).exists():
+        running = TaskRun.objects.filter(pk=self._run.pk, state=RunState.RUNNING)
+        if not self._patience(running.exists):
             raise RunClosed(f"Task run {self._run.pk} was closed.")
         return found[0]
 

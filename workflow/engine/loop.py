@@ -17,10 +17,11 @@ from django.db import connection
 
 from workflow import transitions
 from workflow.code.runner import Runner
+from workflow.cut import GONE, cut_is_gone
 from workflow.engine.dispatch import TaskQueue
 from workflow.engine.heartbeat import Heartbeat
 from workflow.engine.listen import Listener
-from workflow.engine.patience import GONE, Patience, Waiting
+from workflow.engine.patience import Patience, Waiting
 from workflow.engine.post import Post
 from workflow.engine.presence import Presence
 from workflow.engine.report import claim_line
@@ -189,6 +190,7 @@ class Engine:
         return Threads(
             runner=self.runner,
             concurrency=self.concurrency,
+            lease=self.lease,
             clock=self.clock,
             patience=self.patience,
             ended=self._tell_ended,
@@ -214,7 +216,8 @@ class Engine:
 
     def _leave(self) -> None:
         try:
-            self.presence.end()
+            with cut_is_gone():
+                self.presence.end()
         except GONE:  # its row is taken for a dead engine's then, and forgotten in a day
             connection.close()
 

@@ -8,14 +8,12 @@ from threading import Event, Lock, get_ident
 from time import monotonic
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import OperationalError, connection
 
+from workflow.cut import GONE, cut_is_gone
 from workflow.logs import fields
 
 logger = logging.getLogger(__name__)
-
-GONE = (OperationalError, InterfaceError)
-"""What a database that is gone, or locked for too long, makes of a query."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds between tries
 
@@ -24,6 +22,9 @@ CALM = 2.0
 
 LONG = 1.0
 """Seconds that nobody waits for a connection while there are enough of them."""
+
+SCARCE = 60.0
+"""Seconds for which they are then taken to be scarce."""
 
 _Answer = TypeVar("_Answer")
 
@@ -37,6 +38,7 @@ class Waiting:
         self._places: set[object] = set()
         self._troubled: set[object] = set()
         self._connecting: dict[int, float] = {}
+        self._long_at = -SCARCE
         self._is_told = False
         self._told_at = 0.0
         self.refusal: Exception | None = None
@@ -48,6 +50,11 @@ class Waiting:
         since = list(self._connecting.values())
         return bool(since) and monotonic() - min(since) > LONG
 
+    @property
+    def was_long(self) -> bool:
+        """Whether it takes long, or did lately."""
+        return self.is_long or monotonic() - self._long_at < SCARCE
+
     @contextmanager
     def connecting(self) -> Iterator[None]:
         """The time that a thread takes to connect."""
@@ -55,7 +62,9 @@ class Waiting:
         try:
             yield
         finally:
-            del self._connecting[get_ident()]
+            took = monotonic() - self._connecting.pop(get_ident())
+            if took > LONG:
+                self._long_at = monotonic()
 
     @contextmanager
     def place(self) -> Iterator[object]:
@@ -120,14 +129,17 @@ class Patience:
                 self._open(place)
             self.waiting.answered()
 
-    def share(self) -> None:
-        """Close this thread's connection, which it does not need for now, if others wait for one."""
-        if self.waiting.is_long:
+    def share(self, *, for_long: bool = False) -> None:
+        """Close this thread's connection, which it does not need for now, if others wait for one; and if others may come to do so, where
+        it is not needed `for_long`.
+        """
+        if self.waiting.was_long if for_long else self.waiting.is_long:
             connection.close()
 
     def _ask(self, ask: Callable[[], _Answer]) -> _Answer:
         self.connect()
-        return ask()
+        with cut_is_gone():
+            return ask()
 
     def _ask_again(self, ask: Callable[[], _Answer], trouble: Exception) -> _Answer:
         # A server may only have cut the connection, and be there.
@@ -150,7 +162,8 @@ class Patience:
         pause = FIRST_PAUSE
         while not (self.stopping.is_set() and self.waiting.refusal):  # then those before us have tried in vain
             try:
-                _connect()
+                with cut_is_gone():
+                    _connect()
             except GONE as error:
                 connection.close()
                 self.waiting.refusal = error

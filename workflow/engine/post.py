@@ -12,7 +12,7 @@ from typing import Any, Self
 from django.db import connection
 
 from workflow import conf
-from workflow.engine.patience import GONE
+from workflow.cut import GONE, cut_is_gone
 from workflow.logs import fields
 from workflow.mail import outbox
 from workflow.mail.letters import Dropped, compose
@@ -86,7 +86,8 @@ class Post:
 
     def _guarded(self, work: Callable[[], float]) -> float:
         try:
-            return work()
+            with cut_is_gone():
+                return work()
         except GONE:
             connection.close()  # the engine's own queries tell of a database that is gone
         except Exception:
@@ -108,9 +109,11 @@ class Post:
         """One step nearer to people: to each of several, or into somebody's mailbox."""
         try:
             if notice.user_id is None:
-                spread(notice, self.clock())
+                with cut_is_gone():
+                    spread(notice, self.clock())
                 return
-            letter = compose(notice, self.clock())
+            with cut_is_gone():
+                letter = compose(notice, self.clock())
         except GONE:
             raise
         except Exception as error:  # noqa: BLE001 - what can't be written must not hold up the others

@@ -8,12 +8,12 @@ from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self
 
-from workflow import transitions
 from workflow.code.runner import Runner
 from workflow.engine.commit import GroupCommit
 from workflow.engine.company import LARGEST, Company, Way, way_of
 from workflow.engine.crew import Crew
 from workflow.engine.driver import Driver
+from workflow.engine.heartbeat import renew
 from workflow.engine.patience import Patience
 from workflow.engine.slots import Slots
 from workflow.models import RunningProcesses, TaskRun
@@ -50,13 +50,14 @@ class Drivers(Protocol):
 
 
 class Threads:
-    """Drives in threads of this OS process; `concurrency` counts code that runs at the same time."""
+    """Drives in threads of this OS process; `concurrency` counts code that runs at the same time, `lease` is in seconds."""
 
     def __init__(
         self,
         *,
         runner: Runner,
         concurrency: int,
+        lease: float,
         clock: Callable[[], datetime],
         patience: Patience,
         ended: Callable[[RunningProcesses], None],
@@ -68,6 +69,7 @@ class Threads:
         self._choosing = Lock()
         self._resting: deque[Runner] = deque()
         self._is_called = False
+        self._lease = lease
         self._clock = clock
         self._patience = patience
         self._ended = ended
@@ -81,6 +83,7 @@ class Threads:
             stack.enter_context(self._slots)
             self._driver = Driver(
                 runner=self._runner,
+                lease=self._lease,
                 clock=self._clock,
                 commit=self._commit,
                 later=self._drive_later,
@@ -114,7 +117,7 @@ class Threads:
         self._call_driver()
 
     def renew(self, leases: Collection[Lease], *, until: datetime) -> None:
-        transitions.renew(leases, until=until)
+        renew(leases, until=until)
 
     def _drive_later(self, way: Way) -> None:
         self._to_drive.append(way)

@@ -19,7 +19,7 @@ from workflow.engine.commit import Direct
 from workflow.engine.company import way_of
 from workflow.engine.crew import Here, LateCrew
 from workflow.engine.driver import Driver
-from workflow.engine.heartbeat import Heartbeat
+from workflow.engine.heartbeat import Heartbeat, renew
 from workflow.engine.patience import Patience, Waiting
 from workflow.engine.slots import Slots
 from workflow.engine.threads import THREADS
@@ -105,6 +105,7 @@ class _Stint:
     def _driver(self, side: LateCrew, slots: Slots, own: Runner) -> Driver:
         driver = Driver(
             runner=self._runner,
+            lease=self._lease,
             clock=self._clock,
             commit=Direct(),
             later=lambda way: driver.drive(way, own),
@@ -119,7 +120,7 @@ class _Stint:
         return driver
 
     def _renew(self, lease: Lease) -> None:
-        transitions.renew([lease], until=self._until())
+        renew([lease], until=self._until())
 
     def _until(self) -> datetime:
         return self._clock() + timedelta(seconds=self._lease)

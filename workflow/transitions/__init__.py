@@ -7,6 +7,7 @@ engines write, and `events` what comes from elsewhere: people, signals, other in
 the transactions that span several of these functions; `claim` and `apply_all` open their own.
 """
 
+from workflow.transitions.brief import HeldUp
 from workflow.transitions.events import (
     answer_call,
     cancel_runs,
@@ -37,6 +38,7 @@ from workflow.transitions.turns import RunClosed, apply, apply_all, checkpoint
 __all__ = [
     "Applied",
     "Asked",
+    "HeldUp",
     "Lease",
     "LeaseLost",
     "RunClosed",

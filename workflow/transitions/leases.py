@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
-from django.db.models import Count, F
+from django.db import connection
+from django.db.models import Count, F, QuerySet
 
 from workflow.models import InstanceState, Process, RunningProcesses, TaskRun, bulk
 from workflow.models.states import Priority
+from workflow.transitions.brief import HeldUp, brief
 
 TABLE = RunningProcesses._meta.db_table
 LIMITED = f"SELECT 1 FROM {Process._meta.db_table} WHERE max_running IS NOT NULL"
 # What is RUNNING when it is claimed has a lease that ran out: whoever held it gave it back in no state.
 COUNTING = "interrupted = CASE WHEN state = 'RUNNING' THEN interrupted + 1 ELSE 0 END"
+LONGEST_CLAIM = 0.25  # seconds that a claim waits for others of limited processes, which take a small part of that
 AT_LEISURE = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 
 
@@ -54,8 +56,12 @@ def claim(
         return []
     if not are_limited:
         return lease.of(ahead, limit=limit)
-    with transaction.atomic():
-        return _within_limits(lease, ahead, limit=limit, processes=processes)
+    try:
+        with brief(patience=LONGEST_CLAIM) as setting:
+            bulk.run(f"SELECT {setting}", [])
+            return _within_limits(lease, ahead, limit=limit, processes=processes)
+    except HeldUp:
+        return _beside_limits(lease, ahead, limit=limit)
 
 
 def with_runs(claimed: Sequence[RunningProcesses]) -> dict[int, list[TaskRun]]:
@@ -119,34 +125,35 @@ def still_held(owner: str, claims: Collection[tuple[int, int]], *, now: datetime
     return set(held.filter(owner=owner, due_at__gt=now).values_list("pk", "fence")) & set(claims)
 
 
-def renew(leases: Collection[Lease], *, until: datetime) -> int:
-    """Put off the deadline of these leases; returns how many are still held."""
+def renew(leases: Collection[Lease], *, until: datetime) -> set[int]:
+    """Put off the deadline of these leases of one owner; returns the instances of which it is put off. The others are held by
+    this owner no more, or locked by somebody at the moment.
+    """
     if not leases:
-        return 0
-    owner = next(iter(leases)).owner
-    with transaction.atomic():
-        locked = guards([lease.instance for lease in leases])  # else an update would lock them in an order of its own
-        held = [key for key, (state, by, *_) in locked.items() if by == owner and state == InstanceState.RUNNING]
-        return RunningProcesses.objects.filter(pk__in=held).update(due_at=until)
+        return set()
+    # Locked in one order, and by a subquery, as an update would lock them in an order of its own.
+    which = f"{among([lease.instance for lease in leases])} AND state = 'RUNNING' AND owner = %s"
+    statement = f"UPDATE {TABLE} SET due_at = %s WHERE id {_once(_locking('id', which))} RETURNING id"
+    return {key for (key,) in bulk.run(statement, [_at(until), next(iter(leases)).owner])}
 
 
+GUARDS = "id, state, owner, fence, events"
 Guard = tuple[str, str, int, int]
 """State, owner, fence and events of an instance: what a write under a lease expects."""
 
 
-def guards(instances: Sequence[int]) -> dict[int, Guard]:
+def guards(instances: Sequence[int], setting: str = "NULL") -> dict[int, Guard]:
     """The guards of these instances, locked until the transaction ends: in one order for all who lock
-    several, so that they can't wait for each other.
+    several, so that they can't wait for each other. Those that somebody else has locked are passed over, where the database can do that.
+    The `setting` is that of a transaction of which this is the first statement.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(locking(among(instances)))
-        return {key: (state, owner, fence, events) for key, state, owner, fence, events in cursor.fetchall()}
+    found = bulk.run(_locking(f"{GUARDS}, {setting}", among(instances)), [])
+    return {key: (state, owner, fence, events) for key, state, owner, fence, events, _ in found}
 
 
 def locking(which: str) -> str:
     """The query of `guards`: keys with what guards them, of those `which` have such a key."""
-    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    return f"SELECT id, state, owner, fence, events FROM {TABLE} WHERE id {which} ORDER BY id{lock}"
+    return _locking(GUARDS, which)
 
 
 def among(instances: Sequence[int]) -> str:
@@ -156,18 +163,20 @@ def among(instances: Sequence[int]) -> str:
 
 def hold(lease: Lease) -> None:
     """Lock the instance until the transaction ends, if the lease still holds. Raises `LeaseLost`."""
-    held = RunningProcesses.objects.select_for_update().filter(
+    if ours(lease).select_for_update().order_by().values_list("pk", flat=True).first() is None:
+        raise LeaseLost(f"The lease of instance {lease.instance} was lost.")
+
+
+def ours(lease: Lease) -> QuerySet[RunningProcesses]:
+    """The instance, if the lease still holds."""
+    return RunningProcesses.objects.filter(
         pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
     )
-    if held.order_by().values_list("pk", flat=True).first() is None:
-        raise LeaseLost(f"The lease of instance {lease.instance} was lost.")
 
 
 def refresh(lease: Lease) -> tuple[Lease, RunningProcesses] | None:
     """The lease with the events that came meanwhile, and the instance as it is now; `None` where the lease is lost."""
-    instance = RunningProcesses.objects.filter(
-        pk=lease.instance, owner=lease.owner, fence=lease.fence, state=InstanceState.RUNNING
-    ).first()
+    instance = ours(lease).first()
     return None if instance is None else (replace(lease, events=instance.events), instance)
 
 
@@ -214,6 +223,13 @@ def _within_limits(
     return claimed
 
 
+def _beside_limits(lease: "_Leasing", ahead: Sequence[Priority], *, limit: int) -> list[RunningProcesses]:
+    """As `claim`, of those processes of which any number may run."""
+    limits = Process.objects.filter(max_running__isnull=False).values_list("name", flat=True)
+    (only, names), (but, limited) = lease.only, _named("NOT IN", list(limits))
+    return replace(lease, only=(only + but, names + limited)).of(ahead, limit=limit)
+
+
 def _left(now: datetime) -> dict[str, int]:
     """How many instances more each limited process may run. Locks them: claims of other engines wait."""
     limits = Process.objects.select_for_update().filter(max_running__isnull=False).order_by("pk")
@@ -254,21 +270,18 @@ class _Leasing:
         return self._of(ahead, which, limit=limit)
 
     def _of(self, ahead: str, which: Sequence[Any], *, limit: int, unless: str = "") -> list[RunningProcesses]:
-        # Once, and not for each row again: what others are claiming is passed over, and so would be what this has found itself.
-        once = "= ANY (ARRAY({}))" if connection.vendor == "postgresql" else "IN ({})"
         also = "".join(f" AND {condition}" for condition in self._conditions(unless))
         statement = (
             f"UPDATE {TABLE} SET state = 'RUNNING', owner = %s, due_at = %s, fence = fence + 1, {COUNTING} "
-            f"WHERE id {once.format(f'{ahead} LIMIT %s')}{also} RETURNING {bulk.columns(RunningProcesses)}"
+            f"WHERE id {_once(f'{ahead} LIMIT %s')}{also} RETURNING {bulk.columns(RunningProcesses)}"
         )
         parameters = [self.owner, _at(self.until), *which, limit]
         claimed = bulk.objects(RunningProcesses, statement, parameters, is_kept=True)
         return sorted(claimed, key=lambda instance: (-instance.priority, instance.pk))
 
     def _due(self, level: Priority, also: str = "") -> str:
-        skip = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
         which = f"priority = {level:d} AND due_at <= %s{self.only[0]}{also}"
-        return f"SELECT id, due_at FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT %s{skip}"
+        return f"SELECT id, due_at FROM {TABLE} WHERE {which} ORDER BY due_at, id LIMIT %s{_locks()}"
 
     def _conditions(self, unless: str) -> list[str]:
         conditions = [f"NOT {unless}"] if unless else []
@@ -277,3 +290,20 @@ class _Leasing:
 
 def _at(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
+
+
+def _locking(columns: str, which: str) -> str:
+    return f"SELECT {columns} FROM {TABLE} WHERE id {which} ORDER BY id{_locks()}"
+
+
+def _locks() -> str:
+    if connection.features.has_select_for_update_skip_locked:
+        return " FOR UPDATE SKIP LOCKED"
+    return " FOR UPDATE" if connection.features.has_select_for_update else ""
+
+
+def _once(query: str) -> str:
+    """The condition on a key that this query gives it: asked once, and not again for each row, when it would pass over what it has
+    locked itself.
+    """
+    return f"= ANY (ARRAY({query}))" if connection.vendor == "postgresql" else f"IN ({query})"

@@ -11,7 +11,7 @@ import orjson
 
 from workflow.models import RunningProcesses, TaskRun, bulk
 from workflow.transitions.leases import Guard, Lease, among, locking
-from workflow.transitions.turn import RUN_FIELDS, UNIQUE_RUN, Applied, Turn, alike, verdict
+from workflow.transitions.turn import RUN_FIELDS, UNIQUE_RUN, Applied, Turn, alike, verdicts
 
 
 def apply_plain(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
@@ -25,7 +25,7 @@ def apply_plain(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
             keys[instance, one, other] = key
         else:  # an instance, with its fence and events
             found[instance] = (state, owner, one, other)
-    applied = [verdict(lease, found.get(lease.instance)) for lease, _ in turns]
+    applied = verdicts([lease for lease, _ in turns], found)
     for (_, turn), one in zip(turns, applied, strict=True):
         if one is Applied.DONE:
             bulk.give_keys(turn.created, keys, unique=UNIQUE_RUN)

@@ -1,13 +1,13 @@
 """A turn: what an engine wants written at once of an instance that it holds, and what becomes of that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from workflow.deciding import Circle
-from workflow.models import ActionCall, InstanceState, RunState, TaskRun, WaitingForApproval
+from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.models.states import ENDED
 from workflow.starting import Start
 from workflow.transitions.leases import Guard, Lease
@@ -24,6 +24,7 @@ class Applied(Enum):
     DONE = "done"
     OUTDATED = "outdated"  # somebody decided meanwhile: load again, and decide anew
     LOST = "lost"  # another engine, or an operator, has the instance now: let go
+    HELD_UP = "held up"  # somebody else has locked what it needs: write it again
 
 
 @dataclass(kw_only=True)
@@ -113,8 +114,16 @@ RUN_FIELDS = (
 UNIQUE_RUN = ("instance_id", "visit", "row")
 
 
-def verdict(lease: Lease, found: Guard | None) -> Applied:
-    """What becomes of a turn under this lease, of an instance that was `found` so."""
+def verdicts(leases: Sequence[Lease], found: Mapping[int, Guard]) -> list[Applied]:
+    """What becomes of turns under these leases, of instances that were `found` so. Those that were not may be locked by somebody."""
+    missing = [lease.instance for lease in leases if lease.instance not in found]
+    held_up = set(RunningProcesses.objects.filter(pk__in=missing).values_list("pk", flat=True)) if missing else set()
+    return [
+        Applied.HELD_UP if lease.instance in held_up else _verdict(lease, found.get(lease.instance)) for lease in leases
+    ]
+
+
+def _verdict(lease: Lease, found: Guard | None) -> Applied:
     if found is None or found[:3] != (InstanceState.RUNNING, lease.owner, lease.fence):
         return Applied.LOST
     return Applied.DONE if found[3] == lease.events else Applied.OUTDATED

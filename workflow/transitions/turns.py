@@ -1,17 +1,21 @@
 """What engines write: turns of the instances that they hold, many in one transaction."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from time import monotonic, sleep
 
-from django.db import connection, transaction
+from django.db import connection
 
 from workflow import circle, notices
 from workflow.models import ActionCall, InstanceState, NoticeKind, RunningProcesses, RunState, TaskRun, bulk
 from workflow.models.states import ENDED
 from workflow.transitions import events
-from workflow.transitions.leases import Lease, guards, hold, locked
+from workflow.transitions.brief import HeldUp, brief
+from workflow.transitions.leases import Lease, LeaseLost, guards, locked, ours
 from workflow.transitions.plain import apply_plain
-from workflow.transitions.turn import RUN_FIELDS, UNIQUE_RUN, Applied, Turn, alike, verdict
+from workflow.transitions.turn import RUN_FIELDS, UNIQUE_RUN, Applied, Turn, alike, verdicts
 
+PAUSE, LONGEST = 0.02, 10.0  # seconds until what is held up is tried again, and for how long it is
 WHERE_IT_STANDS = ("snapshot", "call_number", "begun", "log")
 
 
@@ -20,12 +24,20 @@ class RunClosed(Exception):
 
 
 def apply(lease: Lease, turn: Turn) -> Applied:
-    """Write a turn, whole or not at all, if the lease still holds and nothing came from outside since."""
-    return apply_all([(lease, turn)])[0]
+    """Write a turn, whole or not at all, if the lease still holds and nothing came from outside since. Waits for whoever has locked
+    what it needs, unless that takes too long: then it raises `HeldUp`.
+    """
+    until = monotonic() + LONGEST
+    while (applied := apply_all([(lease, turn)])[0]) is Applied.HELD_UP:
+        if monotonic() > until:
+            raise HeldUp(f"Somebody else has had instance {lease.instance} locked for {LONGEST:g} s.")
+        sleep(PAUSE)
+    return applied
 
 
 def apply_all(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
-    """Write turns of different instances, each as `apply` does, as many as can be in one transaction.
+    """Write turns of different instances, each as `apply` does, as many as can be in one transaction. Those for which it would have
+    to wait are `HELD_UP`.
 
     Each can be written again, to no further effect, where the connection broke before the commit was heard of.
     """
@@ -41,13 +53,15 @@ def apply_all(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
     return [applied[number] for number in range(len(turns))]
 
 
-def checkpoint(lease: Lease, run: TaskRun, calls: Sequence[ActionCall]) -> None:
-    """Write where the code of a run stands, with the calls that have ended since. Raises `LeaseLost`, `RunClosed`.
+def checkpoint(lease: Lease, run: TaskRun, calls: Sequence[ActionCall], *, until: datetime) -> None:
+    """Write where the code of a run stands, with the calls that have ended since, and renew the lease `until` then. Raises
+    `LeaseLost`, `RunClosed`.
 
     To be called in a transaction: the instance stays locked until that ends, so that no other engine takes it over
-    between our look at the lease and our commit.
+    between our look at the lease and our commit. As long as it is locked, nobody could renew the lease.
     """
-    hold(lease)
+    if not ours(lease).update(due_at=until):
+        raise LeaseLost(f"The lease of instance {lease.instance} was lost.")
     if _write_standing([Turn(state=InstanceState.RUNNING, standing=[run], calls=calls)]):
         raise RunClosed(f"Task run {run.pk} was closed.")
 
@@ -61,13 +75,24 @@ def _is_local(turn: Turn) -> bool:
 
 
 def _apply_local(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
-    with transaction.atomic():
-        return _write(turns)
+    try:
+        with brief() as setting:
+            return _write(turns, setting)
+    except HeldUp:
+        return [Applied.HELD_UP] if len(turns) == 1 else [_apply_local([pair])[0] for pair in turns]
 
 
 def _apply_far(lease: Lease, turn: Turn) -> Applied:
     """Write a turn that concerns other instances too, or a signal."""
-    with transaction.atomic():
+    try:
+        return _write_far(lease, turn)
+    except HeldUp:
+        return Applied.HELD_UP
+
+
+def _write_far(lease: Lease, turn: Turn) -> Applied:
+    with brief() as setting:
+        bulk.run(f"SELECT {setting}", [])
         # Before the instance, as others do: two that lock in one order don't wait for each other.
         events.lock_mailboxes(call.signal for call in turn.listening)
         above = locked(turn.parent.run.instance_id) if turn.parent and turn.state in ENDED else None
@@ -82,9 +107,9 @@ def _apply_far(lease: Lease, turn: Turn) -> Applied:
     return applied
 
 
-def _write(turns: Sequence[tuple[Lease, Turn]]) -> list[Applied]:
-    found = guards([lease.instance for lease, _ in turns])
-    applied = [verdict(lease, found.get(lease.instance)) for lease, _ in turns]
+def _write(turns: Sequence[tuple[Lease, Turn]], setting: str = "NULL") -> list[Applied]:
+    found = guards([lease.instance for lease, _ in turns], setting)
+    applied = verdicts([lease for lease, _ in turns], found)
     done = [pair for pair, verdict in zip(turns, applied, strict=True) if verdict is Applied.DONE]
     for names, rows in alike(done).items():
         bulk.update(RunningProcesses, rows, names)

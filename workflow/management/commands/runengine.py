@@ -14,9 +14,9 @@ from django.db import DatabaseError, OperationalError, connections
 
 from workflow import conf, health, operations
 from workflow.code.runner import get_runner
+from workflow.cut import GONE
 from workflow.engine import Engine, Mode, workers
 from workflow.engine.hearing import STOPS, Hearing
-from workflow.engine.patience import GONE
 from workflow.logs import Console, Logfmt
 from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds, whole
 from workflow.models import RunningProcesses

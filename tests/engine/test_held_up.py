@@ -1,0 +1,137 @@
+"""Rows that somebody else has locked for long hold up what needs them, and nothing else: PostgreSQL's, as all of SQLite is one lock."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from tests.build import code, engine, process
+from tests.engine.test_slow_beside import has_ended, working
+from tests.system.conftest import eventually
+from workflow import operations
+from workflow.code.actions import Action, replace_action, replaced
+from workflow.models import InstanceState, Process, RunningProcesses
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="It locks no rows."),
+]
+
+QUICK = 5
+
+
+@pytest.fixture
+def over() -> Iterator[threading.Event]:
+    """When it is, the atomic action `hold_atomic` and the action `hold` return."""
+    event = threading.Event()
+    with replaced():
+        replace_action(Action(name="hold_atomic", function=lambda: event.wait(60), atomic=True))
+        replace_action(Action(name="hold", function=lambda: event.wait(60)))
+        yield event
+        event.set()
+
+
+@contextmanager
+def locked(rows: Callable[[], Any]) -> Iterator[None]:
+    """Somebody who has locked these rows, and takes his time."""
+    is_locked, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                list(rows())
+                is_locked.set()
+                is_over.wait(60)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert is_locked.wait(10)
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def assert_others_go_on() -> None:
+    for _ in range(QUICK):
+        instance = operations.start("Quick")
+        eventually(lambda key=instance.pk: has_ended(key), within=10)  # type: ignore[misc]
+
+
+def quick() -> None:
+    process("Quick", {"A": code("key()"), "B": code("note('quick')")}, (1, "A"), (2, "B"))
+
+
+def test_others_go_on_beside_an_atomic_action_in_whose_instance_another_row_writes(
+    over: threading.Event, effects: Path
+) -> None:
+    quick()
+    tasks = {"L": code("hold_atomic()", time_limit=60), "R": code("note('r1')\nnote('r2')", time_limit=60)}
+    process("Slow", tasks, (1, "L"), (1, "R"))
+    slow = operations.start("Slow")
+    with working(engine(concurrency=4, batch=100)):
+        eventually(lambda: RunningProcesses.objects.filter(pk=slow.pk, visit=1).exists())
+        eventually(lambda: is_locked_by_another(slow.pk))
+        assert_others_go_on()
+        assert not has_ended(slow.pk)
+        over.set()
+        eventually(lambda: has_ended(slow.pk), within=20)
+    assert sorted(effects.read_text().split()) == sorted(["r1", "r2", *["quick"] * QUICK])
+
+
+def test_leases_are_renewed_beside_an_atomic_action(over: threading.Event, effects: Path) -> None:
+    process("Atomic", {"A": code("hold_atomic()", time_limit=60)}, (1, "A"))
+    process("Plain", {"A": code("note('plain')\nhold()", time_limit=60)}, (1, "A"))
+    atomic, plain = operations.start("Atomic"), operations.start("Plain")
+    with working(engine(concurrency=4, batch=100, lease=1.0)):
+        eventually(lambda: is_locked_by_another(atomic.pk) and effects.read_text())
+        begun = timezone.now()
+        with working(engine(concurrency=4, batch=100, lease=1.0)):
+            eventually(lambda: timezone.now() - begun > timedelta(seconds=3))
+            fences = dict(RunningProcesses.objects.values_list("pk", "fence"))
+            over.set()
+            eventually(lambda: has_ended(atomic.pk) and has_ended(plain.pk))
+    assert fences == {atomic.pk: 1, plain.pk: 1}, "no lease was lost"
+    assert effects.read_text().split() == ["plain"]
+
+
+def test_others_go_on_beside_an_instance_that_somebody_has_locked(over: threading.Event, effects: Path) -> None:
+    quick()
+    process("Slow", {"A": code("hold()\nnote('a')", time_limit=60)}, (1, "A"))
+    slow = operations.start("Slow")
+    with working(engine(concurrency=4, batch=100, lease=1.0)):
+        eventually(lambda: RunningProcesses.objects.filter(pk=slow.pk, state=InstanceState.RUNNING).exists())
+        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk=slow.pk)):
+            over.set()
+            assert_others_go_on()
+        eventually(lambda: has_ended(slow.pk))
+    assert effects.read_text().split().count("a") == 1
+
+
+def test_what_is_not_limited_is_claimed_beside_a_process_that_somebody_has_locked(effects: Path) -> None:
+    quick()
+    limited = process("Limited", {"A": code("1")}, (1, "A"))
+    limited.max_running = 1
+    limited.save()
+    one = operations.start("Limited")
+    held = locked(lambda: Process.objects.select_for_update().filter(pk=limited.pk))
+    with held, working(engine(concurrency=4, batch=100)):
+        assert_others_go_on()
+        assert not has_ended(one.pk)
+    with working(engine(concurrency=4, batch=100)):
+        eventually(lambda: has_ended(one.pk))
+
+
+def is_locked_by_another(key: int) -> bool:
+    with transaction.atomic():
+        return not RunningProcesses.objects.select_for_update(skip_locked=True).filter(pk=key).exists()
