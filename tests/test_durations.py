@@ -54,6 +54,10 @@ def test_it_is_read(text: str, span: timedelta) -> None:
         ("3 00:00:00", "3 of what? Write 3d for days, 3h, 3m (minutes) or 3s."),
         ("90", "90 of what? Write 90d for days, 90h, 90m (minutes) or 90s."),
         ("3 months", "'months' is no unit of time: take w, d, h, m (minutes) or s."),
+        (
+            "3M",
+            "3M may mean months, which are not of one length: write 3m for minutes, or days, such as 90d.",
+        ),
         ("9999999999d", "9999999999d is too long: at most 999999999d."),
     ],
 )

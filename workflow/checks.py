@@ -1,6 +1,5 @@
 """System checks of the setting `WORKFLOW`: what is wrong with it, and what would be right."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -149,16 +148,19 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+_AT_MOST = f", and up to {conf.MOST_SECONDS:,}"
+
+
 def _up_to(most: int) -> tuple[Callable[[Any], bool], str]:
     return (lambda value: _is_count(value) and value <= most), f"a whole number from 1 to {most:,}"
 
 
 def _from(least: float) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: _is_duration(value) and value >= least), f"a number of seconds from {least:g} up"
+    return (lambda value: _is_time(value) and value >= least), f"a number of seconds from {least:g} up{_AT_MOST}"
 
 
-def _is_duration(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+def _is_time(value: Any, most: int = conf.MOST_SECONDS) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most
 
 
 def _is_name(value: Any) -> bool:
@@ -173,7 +175,7 @@ def _is_address(value: Any) -> bool:
 
 
 _COUNT = (_is_count, "a whole number above 0")
-_SECONDS = (_is_duration, "a number of seconds above 0")
+_SECONDS = (_is_time, f"a number of seconds above 0{_AT_MOST}")
 _NAME = (_is_name, "a name, such as 'default'")
 _SWITCH = (lambda value: isinstance(value, bool), "True or False")
 
@@ -196,7 +198,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "TASK_QUEUE": _NAME,
     "MAIL": _SWITCH,
     "MAIL_DEFAULT": (lambda value: value in WISHES, " or ".join(map(repr, WISHES))),
-    "MAIL_LINK_DAYS": (_is_duration, "a number of days above 0"),
+    "MAIL_LINK_DAYS": (
+        lambda value: _is_time(value, conf.MOST_DAYS),
+        f"a number of days above 0, and up to {conf.MOST_DAYS:,}",
+    ),
     "MAIL_LINK_LOGIN": _SWITCH,
     "SITE_URL": (_is_address, "the address that the site is reached by, such as 'https://workflow.example.com'"),
 }

@@ -56,6 +56,8 @@ MOST_CONCURRENCY = 1_000
 MOST_WORKERS = 256
 
 SHORTEST_LEASE = 0.5
+MOST_SECONDS = 999_999_999
+MOST_DAYS = 36_500
 """Seconds. Under a shorter one, an engine is taken for dead wherever the database or the machine is busy for a moment."""
 
 

@@ -17,7 +17,7 @@ _WORDS = {
     **dict.fromkeys(("m", "min", "minute", "minutes"), UNITS["m"]),
     **dict.fromkeys(("s", "sec", "second", "seconds"), UNITS["s"]),
 }
-_PART = re.compile(r"(?P<number>\d{1,20}(?:\.\d{1,20})?)\s*(?P<unit>[a-z]*)", re.ASCII)
+_PART = re.compile(r"(?P<number>\d{1,20}(?:\.\d{1,20})?)\s*(?P<unit>[a-z]*)", re.ASCII | re.IGNORECASE)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -33,7 +33,7 @@ def parse(text: str) -> timedelta:
 
 def parts(text: str) -> Iterator[tuple[Decimal, timedelta]]:
     """The numbers of a span that is written, each with its unit. Raises `ValueError` as `parse` does."""
-    rest = text.strip().lower()
+    rest = text.strip()
     if not rest:
         raise ValueError(_("A time span is missing: write one such as 3d, 1d 12h or 90m."))
     while rest:
@@ -57,6 +57,14 @@ def _unit(number: str, unit: str) -> timedelta:
             _("%(number)s of what? Write %(number)sd for days, %(number)sh, %(number)sm (minutes) or %(number)ss.")
             % {"number": number}
         )
+    if unit == "M":
+        raise ValueError(
+            _(
+                "%(number)sM may mean months, which are not of one length: write %(number)sm for minutes, or days, such as 90d."
+            )
+            % {"number": number}
+        )
+    unit = unit.lower()
     if unit not in _WORDS:
         raise ValueError(_("%(unit)r is no unit of time: take w, d, h, m (minutes) or s.") % {"unit": unit})
     return _WORDS[unit]

@@ -287,6 +287,6 @@ def loads(text: str) -> Any:
     except ValueProblem:
         raise
     except ValueError as error:  # Python reads no integers of thousands of digits
-        raise ValueProblem(_("This can't be kept: %(error)s.") % {"error": error}) from error
+        raise ValueProblem(_("This can't be kept: a number in it has too many digits.")) from error
     except RecursionError as error:
         raise ValueProblem(_("This is nested too deep; %(most)s levels can be kept.") % {"most": MAX_DEPTH}) from error

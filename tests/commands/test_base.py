@@ -68,7 +68,7 @@ def test_a_database_file_that_can_not_be_opened_is_told(manage: Manage, tmp_path
     [
         ('{"RUNNER": "monty"}', "Make it 'sandbox' or 'trusted'."),
         ('{"LEAS": 4}', "Did you mean 'LEASE'?"),
-        ('{"LEASE": "x"}', "Make it a number of seconds from 0.5 up."),
+        ('{"LEASE": "x"}', "Make it a number of seconds from 0.5 up, and up to 999,999,999."),
     ],
 )
 def test_wrong_settings_are_told_before_anything_is_done(given: str, hint: str, manage: Manage) -> None:

@@ -97,7 +97,7 @@ def execute(
             job.run.id,
             job.run.task,
             refused,
-            extra=fields(**job.run.about()),
+            extra=fields(**job.run.about(), engine=ledger.engine),
         )
     return calls.follow(runner.run(job, clock=ledger.now), first=1)
 
@@ -221,7 +221,7 @@ class _Calls:
             self.job.run.id,
             self.job.run.task,
             answer.exception,
-            extra=fields(**self.job.run.about(), action=call.name),
+            extra=self._about(call.name),
         )
         return answer
 
@@ -280,7 +280,7 @@ class _Calls:
         except _RolledBack as rolled_back:
             return record(rolled_back.answer)
         except _NOT_COMMITTED as error:
-            _log(action, error, job=self.job)
+            self._log(action, error)
             return record(Raised(RuntimeError(f"What {action.name}() did can't be committed: {error}")))
 
     def _called(self, action: Action, bound: BoundArguments, number: int) -> Answer:
@@ -300,11 +300,26 @@ class _Calls:
         except Exception as error:
             if action.atomic and _is_gone(error):
                 raise  # the transaction is lost, and the call with it: that is not for the code to handle
-            _log(action, error, job=self.job)
+            self._log(action, error)
             return error_from_json(error_to_json(error))
         finally:
             if not action.atomic:
                 _close_old_connections()
+
+    def _log(self, action: Action, error: Exception) -> None:
+        """For the developer: the code gets the exception, but not the traceback of the function."""
+        logger.warning(
+            "%s() raised %s for instance %s, task %r",
+            action.name,
+            type(error).__name__,
+            self.job.run.id,
+            self.job.run.task,
+            exc_info=error,
+            extra=self._about(action.name),
+        )
+
+    def _about(self, action: str) -> dict[str, Any]:
+        return fields(**self.job.run.about(), action=action, engine=self.ledger.engine)
 
 
 def _close_old_connections() -> None:
@@ -330,16 +345,3 @@ def _returned(answer: Answer) -> Answer:
     if isinstance(answer, Raised):
         raise _RolledBack(answer)
     return answer
-
-
-def _log(action: Action, error: Exception, *, job: Job) -> None:
-    """For the developer: the code gets the exception, but not the traceback of the function."""
-    logger.warning(
-        "%s() raised %s for instance %s, task %r",
-        action.name,
-        type(error).__name__,
-        job.run.id,
-        job.run.task,
-        exc_info=error,
-        extra=fields(**job.run.about(), action=action.name),
-    )

@@ -41,6 +41,11 @@ class Ledger(Protocol):
         ...
 
     @property
+    def engine(self) -> str:
+        """The name of the engine that runs it; blank where none does."""
+        ...
+
+    @property
     def number(self) -> int:
         """The call at which the snapshot stands; 0 where there is none."""
         ...
@@ -104,6 +109,7 @@ class Ledger(Protocol):
 class MemoryLedger:
     """A ledger of one execution, with which nothing is saved: for code that is tried out."""
 
+    engine = ""
     snapshot = b""
     number = 0
     interrupted = 0

@@ -313,7 +313,7 @@ class Drive:
                     job.run.id,
                     job.run.task,
                     stopped,
-                    extra=fields(**job.run.about()),
+                    extra=fields(**job.run.about(), engine=ledger.engine),
                 )
                 ledger.again()
             else:

@@ -63,6 +63,10 @@ class DatabaseLedger:
         self.unwritten: list[ActionCall] = []
 
     @property
+    def engine(self) -> str:
+        return self._lease.owner
+
+    @property
     def number(self) -> int:
         return self._run.call_number
 

@@ -13,11 +13,11 @@ from django.db import OperationalError, ProgrammingError
 from django.utils import translation
 
 from workflow import values
+from workflow.conf import MOST_SECONDS
 from workflow.errors import WorkflowError
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 MOST = 1_000_000
-MOST_SECONDS = 999_999_999
 LARGEST_ID = 2**63 - 1
 
 
@@ -113,6 +113,14 @@ def whole(text: str, *, most: int) -> int:
     if not 1 <= number <= most:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
     return number
+
+
+def step(text: str) -> int:
+    """An argument that is the number of a step."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not the number of a step, such as 20") from None
 
 
 def seconds(text: str, *, least: float = 0.0) -> float:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandError, CommandParser
 
 from workflow import operations, operators
-from workflow.management.base import WorkflowCommand, instance_id, json_argument
+from workflow.management.base import WorkflowCommand, instance_id, json_argument, step
 from workflow.operators import Action, Plan
 
 
@@ -27,7 +27,7 @@ class Command(WorkflowCommand):
             "action", choices=[action.value for action in Action], metavar="ACTION", help=", ".join(Action)
         )
         parser.add_argument("instances", nargs="+", type=instance_id, metavar="INSTANCE", help="the id of an instance")
-        parser.add_argument("--to", type=int, metavar="STEP", help="the step of a goto")
+        parser.add_argument("--to", type=step, metavar="STEP", help="the step of a goto")
         parser.add_argument(
             "--result", type=json_argument, metavar="JSON", help="what a skipped task is taken to return"
         )
