@@ -52,6 +52,18 @@ def test_every_setting_has_a_rule(settings: Settings) -> None:
             "WORKFLOW['LEASE'] is 0.4.",
             "Make it a number of seconds from 0.5 up, and up to 999,999,999.",
         ),
+        (
+            {"LEASE": 1e300},
+            "E003",
+            "WORKFLOW['LEASE'] is 1e+300.",
+            "Make it a number of seconds from 0.5 up, and up to",
+        ),
+        (
+            {"MAIL_LINK_DAYS": 36_501},
+            "E003",
+            "WORKFLOW['MAIL_LINK_DAYS'] is 36501.",
+            "Make it a number of days above 0",
+        ),
         ({"POLL_INTERVAL": float("nan")}, "E003", "WORKFLOW['POLL_INTERVAL'] is nan.", "Make it a number of seconds"),
         ({"MEMORY_LIMIT": 1.5}, "E003", "WORKFLOW['MEMORY_LIMIT'] is 1.5.", "Make it a whole number of MiB above 0."),
         ({"BATCH": True}, "E003", "WORKFLOW['BATCH'] is True.", "Make it a whole number above 0."),

@@ -61,6 +61,7 @@ class TestManage:
             (["cancel", "99999"], "CommandError: There is no instance 99999 that could go on"),
             (["goto", "{id}"], "CommandError: goto needs --to STEP."),
             (["goto", "{id}", "--to", "7"], "CommandError: goto needs one of the steps of P v1: 1; not 7."),
+            (["goto", "{id}", "--to", "abc"], "argument --to: 'abc' is not the number of a step, such as 20"),
             (["retry", "{id}", "--to", "7"], "CommandError: --to goes with goto, not with retry."),
             (["explode", "{id}"], "invalid choice: 'explode'"),
             (["retry", "{id}", "--user", "nobody"], "CommandError: There is no active user 'nobody'."),
