@@ -32,12 +32,17 @@ BROWSER_ARGUMENTS = [
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
-# Benchmarks bring databases of their own, the runners have none, neither a browser nor a terminal sees which one there is, nor
-# does a translation, and only SQLite locks all of it: one of the suite's two runs is enough for them.
+# Benchmarks bring databases of their own, as the demo does as a rule, the runners have none, neither a browser nor a terminal sees which
+# one there is, nor does a translation, and only SQLite locks all of it: one of the suite's two runs is enough for them.
 IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
-ONCE = ["browser", "code", "commands", "german", "test_benchmarks.py", "system/test_locked.py"]
-# What rows others have locked, only PostgreSQL can tell; and only it is a server, to be taken away.
-ON_POSTGRES = ["engine/test_held_up.py", "transitions/test_brief.py", "system/test_own_server.py"]
+ONCE = ["browser", "code", "commands", "german", "test_benchmarks.py", "test_demo.py", "system/test_locked.py"]
+# What rows others have locked, only PostgreSQL can tell; and only it is a server, which counts connections, or is taken away.
+ON_POSTGRES = [
+    "engine/test_held_up.py",
+    "system/test_few_connections.py",
+    "system/test_own_server.py",
+    "transitions/test_brief.py",
+]
 collect_ignore = ONCE if IS_SECOND_RUN else ON_POSTGRES
 
 Child = Any  # a subprocess.Popen, or a Forked

@@ -28,7 +28,7 @@ FIRST = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "names",
-    [["steps", "mixed", "memory", "dbos", "absurd", "procrastinate"], ["raw", "start", "latency", "sleepers", "pages"]],
+    [["steps", "mixed", "memory", "dbos"], ["raw", "start", "latency", "sleepers", "pages"]],
 )
 def test_each_runs_and_writes_its_numbers(names: list[str], tmp_path: Path) -> None:
     """Several at once, as each run begins and ends with the raw loop."""

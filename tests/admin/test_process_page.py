@@ -230,7 +230,7 @@ def test_what_is_typed_is_escaped(boss: Client) -> None:
 
 class TestTimeOut:
     @pytest.mark.parametrize(
-        ("typed", "span"), [("3d", timedelta(days=3)), ("1d 12h", timedelta(hours=36)), (" 90M ", timedelta(hours=1.5))]
+        ("typed", "span"), [("3d", timedelta(days=3)), ("1d 12h", timedelta(hours=36)), (" 90m ", timedelta(hours=1.5))]
     )
     def test_it_is_typed_as_people_write_it(self, boss: Client, typed: str, span: timedelta) -> None:
         process = build.process("Holiday", {"Ask": build.code("1")}, (10, "Ask"))

@@ -193,7 +193,9 @@ class Drive:
 
     def _reloaded_after_deadlines(self, held: Held, now: datetime) -> Held:
         """In a transaction of their own, as people decide in one: what they decide by default comes from outside, too."""
-        for kept in self.patience(lambda: keep_deadlines(held.lease, now)):
+        with self.slots.away():  # it waits for whoever has the instance locked
+            all_kept = self.patience(lambda: keep_deadlines(held.lease, now))
+        for kept in all_kept:
             tell_kept(held.instance, kept)
         return self._reloaded(held)
 
