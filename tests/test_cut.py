@@ -1,5 +1,7 @@
 """Errors that say in other words that a connection was cut."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.db import DatabaseError, IntegrityError, InternalError, OperationalError, connection
 
@@ -36,8 +38,14 @@ def test_what_becomes_of_an_error(kind: type[Exception], cause: Exception, becom
     assert caught.type is becomes
 
 
-@pytest.mark.django_db(transaction=True)
-def test_any_error_of_a_closed_connection_is_of_a_cut() -> None:
-    connection.close()
+def test_any_error_of_a_closed_connection_is_of_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflow.cut.connection", SimpleNamespace(connection=SimpleNamespace(closed=True)))
     with pytest.raises(OperationalError, match="told"), cut_is_gone():
         raise DatabaseError("told")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_there_is_no_connection_it_is_another_threads() -> None:
+    connection.close()
+    with pytest.raises(IntegrityError, match="told"), cut_is_gone():
+        raise IntegrityError("told")

@@ -25,11 +25,13 @@ def cut_is_gone() -> Iterator[None]:
 
 
 def is_of_a_cut(error: Exception) -> bool:
-    """Whether this error, which a query of this thread has just raised, is of a connection that was cut, though its kind does not say so."""
+    """Whether this error is of a connection that was cut, though its kind does not say so; known for a query that this thread has just made.
+    Of another thread's, it is known there.
+    """
     if not isinstance(error, DatabaseError):
         return False
-    is_closed = connection.connection is None or bool(getattr(connection.connection, "closed", False))
-    return is_closed or (isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") in _ENDED)
+    is_closed = getattr(connection.connection, "closed", False)
+    return bool(is_closed) or (isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") in _ENDED)
 
 
 _ENDED = {"25P03", "25P04", None}

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic
@@ -108,7 +108,8 @@ class GroupCommit:
         written = self.ask(lease, turn, is_urgent=True)
         while not written.done():
             self._patience.share()  # the thread that commits may be who needs it
-            wait([written], timeout=LONG)
+            with suppress(TimeoutError):
+                written.result(timeout=LONG)
         return written.result()
 
     def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> Future[Applied]:

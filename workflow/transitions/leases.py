@@ -180,9 +180,15 @@ def refresh(lease: Lease) -> tuple[Lease, RunningProcesses] | None:
     return None if instance is None else (replace(lease, events=instance.events), instance)
 
 
-def locked(instance_id: int) -> RunningProcesses:
-    """The instance, held against engines and other deciders until the caller's transaction ends."""
-    return RunningProcesses.objects.select_for_update().get(pk=instance_id)
+def locked(instance_id: int, *, at_once: bool = False) -> RunningProcesses:
+    """The instance, held against engines and other deciders until the caller's transaction ends. If that is to be `at_once`, raises
+    `HeldUp` where somebody else has it locked.
+    """
+    found = RunningProcesses.objects.select_for_update(skip_locked=at_once).filter(pk=instance_id).first()
+    if found is None:
+        RunningProcesses.objects.only("pk").get(pk=instance_id)  # raises where there is none
+        raise HeldUp(f"Somebody else has locked instance {instance_id}.")
+    return found
 
 
 Names = tuple[str, list[str]]

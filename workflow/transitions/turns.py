@@ -95,7 +95,7 @@ def _write_far(lease: Lease, turn: Turn) -> Applied:
         bulk.run(f"SELECT {setting}", [])
         # Before the instance, as others do: two that lock in one order don't wait for each other.
         events.lock_mailboxes(call.signal for call in turn.listening)
-        above = locked(turn.parent.run.instance_id) if turn.parent and turn.state in ENDED else None
+        above = locked(turn.parent.run.instance_id, at_once=True) if turn.parent and turn.state in ENDED else None
         (applied,) = _write([(lease, turn)])
         if applied is Applied.DONE:
             if turn.at and not turn.childless:
