@@ -16,6 +16,7 @@ from tests.engine.test_slow_beside import has_ended, working
 from tests.system.conftest import eventually
 from workflow import operations
 from workflow.code.actions import Action, replace_action, replaced
+from workflow.engine import drive, threads
 from workflow.models import InstanceState, Process, RunningProcesses
 
 pytestmark = [
@@ -116,6 +117,40 @@ def test_others_go_on_beside_an_instance_that_somebody_has_locked(over: threadin
             assert_others_go_on()
         eventually(lambda: has_ended(slow.pk))
     assert effects.read_text().split().count("a") == 1
+
+
+def test_others_go_on_beside_many_that_are_locked_at_a_call(
+    over: threading.Event, effects: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those whose last call is not written yet keep their threads, and others come in their stead; the rest is let go of."""
+    monkeypatch.setattr(threads, "THREADS", 4)
+    monkeypatch.setattr(drive, "LONGEST_HELD_UP", 0.3)
+    quick()
+    process("Slow", {"A": code("note(f'{run.id} a')\nhold()\nnote(f'{run.id} b')", time_limit=60)}, (1, "A"))
+    slow = [one.pk for one in operations.start_many(["Slow"], count=8)]
+    with working(engine(concurrency=2, batch=100)):
+        eventually(lambda: len(effects.read_text().splitlines()) == 4)
+        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk__in=slow)):
+            over.set()
+            assert_others_go_on()
+            assert not any(has_ended(key) for key in slow)
+        eventually(lambda: all(has_ended(key) for key in slow), within=30)
+    done = [line for line in effects.read_text().splitlines() if line != "quick"]
+    assert sorted(done) == sorted(f"{key} {what}" for key in slow for what in "ab"), "no call is made twice"
+
+
+def test_an_engine_that_stops_leaves_what_is_locked_at_a_call(over: threading.Event, effects: Path) -> None:
+    process("Slow", {"A": code("note('a')\nhold()\nnote('b')", time_limit=60)}, (1, "A"))
+    slow = operations.start("Slow")
+    stopping = engine(concurrency=4)
+    with working(stopping):
+        eventually(effects.read_text)
+        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk=slow.pk)):
+            over.set()
+            stopping.stop()
+            eventually(lambda: not stopping.driving, within=10)
+    assert RunningProcesses.objects.get(pk=slow.pk).state == InstanceState.RUNNING
+    assert [one.pk for one in stopping.drivers.left] == [slow.pk]
 
 
 def test_what_is_not_limited_is_claimed_beside_a_process_that_somebody_has_locked(effects: Path) -> None:

@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from math import inf
 from threading import Condition, Thread
 from time import monotonic
 from types import TracebackType
@@ -13,6 +14,7 @@ from django.db import connection
 
 from workflow import transitions
 from workflow.cut import GONE
+from workflow.engine.crew import another_may_come
 from workflow.engine.patience import LONG, Patience
 from workflow.logs import together
 from workflow.transitions import Applied, Lease, Turn
@@ -30,8 +32,10 @@ LONGEST_REST = 0.025
 class Writer(Protocol):
     """Writes turns of instances that this engine holds."""
 
-    def write(self, lease: Lease, turn: Turn) -> Applied:
-        """What became of the turn, once that is committed."""
+    def write(self, lease: Lease, turn: Turn, *, patience: float = inf) -> Applied:
+        """What became of the turn, once that is committed. May raise `HeldUp` where somebody else has its instance locked for longer
+        than `patience`, in seconds.
+        """
         ...
 
 
@@ -46,7 +50,7 @@ class Committer(Writer, Protocol):
 class Direct:
     """Writes each turn by itself, in the thread that asks."""
 
-    def write(self, lease: Lease, turn: Turn) -> Applied:
+    def write(self, lease: Lease, turn: Turn, *, patience: float = inf) -> Applied:  # noqa: ARG002 - it has one of its own
         return transitions.apply(lease, turn)
 
     def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> Future[Applied]:  # noqa: ARG002 - at once
@@ -65,10 +69,18 @@ LONGEST_STOP = 2.0
 """Seconds for which that goes on when the engine is to stop."""
 
 
+class _Write(Future[Applied]):
+    """What becomes of a turn, sooner or later."""
+
+    is_held_up = False
+    given_up_at = inf
+    """When it is not tried again any more, if it is held up."""
+
+
 class _Wanted(NamedTuple):
     lease: Lease
     turn: Turn
-    applied: Future[Applied]
+    applied: _Write
     until: float
     """When it is to be written, whatever else is on its way."""
 
@@ -104,18 +116,19 @@ class GroupCommit:
             self._changed.notify()
         self._thread.join()
 
-    def write(self, lease: Lease, turn: Turn) -> Applied:
+    def write(self, lease: Lease, turn: Turn, *, patience: float = inf) -> Applied:
         written = self.ask(lease, turn, is_urgent=True)
+        written.given_up_at = monotonic() + patience
         while not written.done():
             self._patience.share()  # the thread that commits may be who needs it
-            with suppress(TimeoutError):
+            with suppress(TimeoutError), another_may_come() if written.is_held_up else nullcontext():
                 written.result(timeout=LONG)
         return written.result()
 
-    def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> Future[Applied]:
+    def ask(self, lease: Lease, turn: Turn, *, is_urgent: bool = False) -> _Write:
         """Have a turn written, without waiting for it."""
         until = monotonic() + (LONGEST_WAIT if is_urgent else LONGEST_REST)
-        wanted = _Wanted(lease, turn, Future(), until)
+        wanted = _Wanted(lease, turn, _Write(), until)
         with self._changed:
             self._asked.append(wanted)
             if is_urgent or len(self._asked) in {1, LARGEST}:
@@ -192,9 +205,11 @@ class GroupCommit:
 
     def _put_back(self, one: _Wanted) -> None:
         """Whoever has locked an instance holds up its own turn, and no others."""
-        if self._patience.stopping.is_set() and monotonic() > one.until + LONGEST_STOP:
+        until = one.until + LONGEST_STOP if self._patience.stopping.is_set() else one.applied.given_up_at
+        if monotonic() > until:
             one.applied.set_exception(transitions.HeldUp("Somebody else has locked it."))
             return
+        one.applied.is_held_up = True
         if not self._held_up:
             self._again_at = monotonic() + self._pause
             self._pause = min(LONGEST_PAUSE, self._pause * 2)

@@ -1,11 +1,11 @@
 """Threads that work for the engine, each with database connections of its own."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from threading import Event, Lock, Thread, current_thread
+from threading import Event, Lock, Thread, current_thread, local
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +15,29 @@ LONGEST_REST = 5.0
 """Seconds after which a thread that has nothing to do ends, and with it its connections: others may need them."""
 
 _Work = Callable[[], None]
+
+
+class _Own(local):
+    """The crew of this thread."""
+
+    crew: "Crew | None" = None
+
+
+_own = _Own()
+
+
+@contextmanager
+def another_may_come() -> Iterator[None]:
+    """This thread waits for somebody, who knows how long: meanwhile its crew may have one more in its stead."""
+    crew = _own.crew
+    if crew is None:
+        yield
+        return
+    crew.resize(by=1)
+    try:
+        yield
+    finally:
+        crew.resize(by=-1)
 
 
 class Crew(Executor):
@@ -55,6 +78,13 @@ class Crew(Executor):
             self._call_one()
         return future
 
+    def resize(self, *, by: int) -> None:
+        """Have so many threads more, if they are needed. Of too many, those end that have nothing to do."""
+        with self._lock:
+            self._size += by
+            if self._asked:
+                self._call_one()
+
     def _call_one(self) -> None:
         """Have one more at work. It may find that another was quicker."""
         if self._resting:
@@ -67,6 +97,7 @@ class Crew(Executor):
 
     def _work(self) -> None:
         woken = Event()
+        _own.crew = self
         while work := self._next(woken):
             work()
             del work  # what it has held must not be held on to at rest

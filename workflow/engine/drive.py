@@ -37,11 +37,12 @@ from workflow.engine.subprocess import run_subprocess
 from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, TaskRun
 from workflow.people.deadlines import keep_deadlines
-from workflow.transitions import Applied, Lease, LeaseLost, RunClosed, Turn
+from workflow.transitions import Applied, HeldUp, Lease, LeaseLost, RunClosed, Turn
 
 logger = logging.getLogger(__name__)
 
 LONGEST_UNWRITTEN = 0.1  # seconds
+LONGEST_HELD_UP = 5.0  # seconds until it lets go of an instance that somebody else has locked
 AFTER_A_CUT = 0.05  # seconds until it goes on with a new connection: what cut one may cut the next
 
 
@@ -136,6 +137,8 @@ class Drive:
                     held = self._reloaded_after_deadlines(held, late.now)
                 except _Outdated:
                     held = self._reloaded(held)
+                except HeldUp:
+                    raise
                 except GONE:
                     # What code has come to is kept: what it called must not be called again for a connection that was cut.
                     connection.close()
@@ -189,7 +192,7 @@ class Drive:
         """Commit what is pending, if anything is. Raises `LeaseLost` or `_Outdated`; then nothing was written."""
         pending = held.pending
         if pending is not None:
-            _note_written(held, self.writer.write(held.lease, pending))
+            _note_written(held, _Alone(self.writer).write(held.lease, pending))
 
     def _reloaded_after_deadlines(self, held: Held, now: datetime) -> Held:
         """In a transaction of their own, as people decide in one: what they decide by default comes from outside, too."""
@@ -230,7 +233,7 @@ class Drive:
         outcome = yield held.job(run) if self._may_join(run) else None
         self.slots.moved()
         if outcome is None:
-            self._take(held, run.place, self._execute(held, run, self.runner))
+            self._take(held, run.place, self._execute(held, run, self.runner, _Alone(self.writer)))
         elif not isinstance(outcome, Applied):
             held.reports[run.place] = Report(outcome=outcome, log=run.log, snapshot=b"", call_number=0)
 
@@ -258,11 +261,11 @@ class Drive:
 
     def _execute_aside(self, held: Held, run: TaskRun) -> Report | None:
         with self.slots.working():
-            report = self._execute(held, run, self.aside)
+            report = self._execute(held, run, self.aside, self.writer)
         self.patience.share()
         return report
 
-    def _execute(self, held: Held, run: TaskRun, runner: Runner) -> Report | None:
+    def _execute(self, held: Held, run: TaskRun, runner: Runner, writer: Writer) -> Report | None:
         """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own.
 
         `None` where its step has ended without it meanwhile.
@@ -273,7 +276,7 @@ class Drive:
             instance=held.instance,
             clock=self.planner.clock,
             lasts=timedelta(seconds=self.lease),
-            writer=self.writer,
+            writer=writer,
             flush=lambda: self._write(held),
             patience=self.patience,
         )
@@ -320,6 +323,18 @@ class Drive:
                 ledger.again()
             else:
                 return outcome
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """A writer for code that runs alone: whoever has locked its instance for long does not keep its thread, if nothing is lost by
+    running the code again.
+    """
+
+    writer: Writer
+
+    def write(self, lease: Lease, turn: Turn, *, patience: float = LONGEST_HELD_UP) -> Applied:
+        return self.writer.write(lease, turn, patience=patience if turn.is_pure else inf)
 
 
 def _note_written(held: Held, applied: Answer) -> None:

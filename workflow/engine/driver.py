@@ -18,7 +18,7 @@ from workflow.definition import Definition
 from workflow.engine.commit import Committer
 from workflow.engine.company import Way, way_of
 from workflow.engine.drive import Drive, Steps, Wanted, Writing
-from workflow.engine.give_up import give_up, hand_back
+from workflow.engine.give_up import give_up, hand_back, handed_back
 from workflow.engine.held import Held
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
@@ -26,7 +26,7 @@ from workflow.engine.report import about, tell_lost
 from workflow.engine.slots import Away, Slots
 from workflow.logs import fields
 from workflow.models import ProcessVersion, RunningProcesses
-from workflow.transitions import Applied
+from workflow.transitions import Applied, HeldUp
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ class Driver:
             way.job = wanted if wanted and runner.may_join(wanted) else None
         except StopIteration as end:
             self._end(way.instance, end.value)
+        except HeldUp as error:
+            self._let_be(way, error)
         except GONE as error:
             connection.close()
             self._go_on_anew(way, error)
@@ -123,6 +125,18 @@ class Driver:
             self.ended(instance)
         else:
             self.commit.ask(held.lease, pending).add_done_callback(partial(self._written, held))
+
+    def _let_be(self, way: Way, error: HeldUp) -> None:
+        """Somebody else has its instance locked: it is handed back once that is over, and has no place here meanwhile."""
+        with self.slots.away():
+            wait(way.running)
+        if self.patience.stopping.is_set():
+            self._leave(way.instance, error)
+        else:
+            told = "Instance %s is let go of for now: somebody else has had it locked for long."
+            logger.info(told, way.instance.pk, extra=fields(**about(way.instance)))
+            self.commit.ask(transitions.lease_of(way.instance), handed_back(way.instance))
+        self.ended(way.instance)
 
     def _go_on_anew(self, way: Way, error: Exception) -> None:
         with self.slots.away():

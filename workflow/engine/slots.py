@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from threading import Condition, Event, Thread, get_ident
 from time import monotonic, sleep
 from types import TracebackType
@@ -172,6 +173,6 @@ class Away:
         self._writer = writer
         self._slots = slots
 
-    def write(self, lease: Lease, turn: Turn) -> Applied:
+    def write(self, lease: Lease, turn: Turn, *, patience: float = inf) -> Applied:
         with self._slots.away():
-            return self._writer.write(lease, turn)
+            return self._writer.write(lease, turn, patience=patience)
