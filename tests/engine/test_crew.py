@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import Future, wait
-from threading import Barrier, Event, current_thread
+from threading import Barrier, BrokenBarrierError, Event, current_thread
 
 import pytest
 from django.db import connection
@@ -35,6 +35,23 @@ def test_who_came_to_rest_last_is_called_first() -> None:
         time.sleep(0.05)
         names = {many.submit(current_thread).result(10) for _ in range(20) if time.sleep(0.002) is None}
     assert len(names) == 1
+
+
+def test_another_comes_in_the_stead_of_one_that_waits() -> None:
+    with Crew(1, "test") as one:
+        go_on = Event()
+
+        def work() -> bool:
+            with crew.another_may_come():
+                return go_on.wait(10)
+
+        waits = one.submit(work)
+        assert one.submit(go_on.set).result(10) is None
+        assert waits.result(10)
+        begun = Barrier(2)
+        assert one.submit(begun.wait, 0.1).exception(10), "there is one place again"
+        with pytest.raises(BrokenBarrierError):
+            begun.wait(0)
 
 
 def test_an_error_is_told_to_who_asks() -> None:

@@ -82,7 +82,7 @@ class Crew(Executor):
         """Have so many threads more, if they are needed. Of too many, those end that have nothing to do."""
         with self._lock:
             self._size += by
-            if self._asked:
+            if self._asked and not self._is_over:
                 self._call_one()
 
     def _call_one(self) -> None:
