@@ -14,7 +14,7 @@ from django.utils import timezone
 from tests.build import code, engine, manual, process
 from workflow import operations, transitions
 from workflow.code.runner import get_runner
-from workflow.engine import Mode
+from workflow.engine import Mode, drive
 from workflow.engine.commit import Direct
 from workflow.engine.drive import Drive, go_all_the_way
 from workflow.engine.patience import Patience
@@ -222,10 +222,13 @@ class TestClaimsThatACrashTookBack:
 @pytest.mark.parametrize(
     ("text", "condition", "most"), [("1", "", 0), ("1", "False", 0), ("key()", "", 13), ("sleep()", "", 14)]
 )
-def test_what_a_step_costs(text: str, condition: str, most: int, django_assert_max_num_queries: Any) -> None:
+def test_what_a_step_costs(
+    text: str, condition: str, most: int, django_assert_max_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Code that calls nothing is written with what comes after it, as is what is skipped. A call is two commits, of where
     the code stands and of what it returned; each begins, looks whether the lease holds, writes two kinds of rows, and commits.
     """
+    monkeypatch.setattr(drive, "LONGEST_UNWRITTEN", 60.0)  # however slow the machine is
     fields = {"condition": condition}
 
     def queries(steps: int) -> int:
@@ -237,7 +240,7 @@ def test_what_a_step_costs(text: str, condition: str, most: int, django_assert_m
         now = timezone.now()
         (instance,) = transitions.claim("me", now=now, until=now + timedelta(seconds=60), limit=1)
         runner = get_runner()
-        drive = Drive(
+        driven = Drive(
             definition=instance.version.frozen,
             runner=runner,
             aside=runner,
@@ -250,7 +253,7 @@ def test_what_a_step_costs(text: str, condition: str, most: int, django_assert_m
             stopping=stopping,
         )
         with django_assert_max_num_queries(1000) as counted:
-            go_all_the_way(drive.run(instance))
+            go_all_the_way(driven.run(instance))
         return len(counted)
 
     assert queries(12) - queries(2) <= 10 * most
