@@ -1,6 +1,7 @@
 """Rows that somebody else has locked for long hold up what needs them, and nothing else: PostgreSQL's, as all of SQLite is one lock."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +15,7 @@ from django.utils import timezone
 from tests.build import code, engine, process
 from tests.engine.test_slow_beside import has_ended, working
 from tests.system.conftest import eventually
-from workflow import operations
+from workflow import operations, transitions
 from workflow.code.actions import Action, replace_action, replaced
 from workflow.engine import drive, threads
 from workflow.models import InstanceState, Process, RunningProcesses
@@ -40,8 +41,8 @@ def over() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def locked(rows: Callable[[], Any]) -> Iterator[None]:
-    """Somebody who has locked these rows, and takes his time."""
+def locked(rows: Callable[[], Any], then: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Somebody who has locked these rows, takes his time, and does something `then`."""
     is_locked, is_over = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -50,6 +51,7 @@ def locked(rows: Callable[[], Any]) -> Iterator[None]:
                 list(rows())
                 is_locked.set()
                 is_over.wait(60)
+                then()
         finally:
             connection.close()
 
@@ -137,6 +139,28 @@ def test_others_go_on_beside_many_that_are_locked_at_a_call(
         eventually(lambda: all(has_ended(key) for key in slow), within=30)
     done = [line for line in effects.read_text().splitlines() if line != "quick"]
     assert sorted(done) == sorted(f"{key} {what}" for key in slow for what in "ab"), "no call is made twice"
+
+
+def test_one_that_is_let_go_of_is_taken_up_when_it_is_free(
+    over: threading.Event, effects: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has come of the lock, as here a signal to it."""
+    monkeypatch.setattr(drive, "LONGEST_HELD_UP", 0.1)
+    process("Slow", {"A": code("spin()\nnote('a')", time_limit=60)}, (1, "A"))
+    replace_action(Action(name="spin", function=lambda: over.wait(20), checkpoint=False))
+    slow = operations.start("Slow")
+    with working(engine(concurrency=4)):
+        eventually(lambda: RunningProcesses.objects.filter(pk=slow.pk, state=InstanceState.RUNNING).exists())
+        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk=slow.pk), lambda: wake(slow.pk)):
+            over.set()
+            time.sleep(1)
+        eventually(lambda: has_ended(slow.pk), within=10)
+    assert effects.read_text() == "a\n"
+    assert RunningProcesses.objects.get(pk=slow.pk).fence == 2, "it was claimed anew"
+
+
+def wake(key: int) -> None:
+    transitions.wake(transitions.locked(key))
 
 
 def test_an_engine_that_stops_leaves_what_is_locked_at_a_call(over: threading.Event, effects: Path) -> None:

@@ -333,8 +333,9 @@ class _Alone:
 
     writer: Writer
 
-    def write(self, lease: Lease, turn: Turn, *, patience: float = LONGEST_HELD_UP) -> Applied:
-        return self.writer.write(lease, turn, patience=patience if turn.is_pure else inf)
+    def write(self, lease: Lease, turn: Turn, *, patience: float = inf) -> Applied:
+        most = LONGEST_HELD_UP if turn.is_pure else inf
+        return self.writer.write(lease, turn, patience=min(patience, most))
 
 
 def _note_written(held: Held, applied: Answer) -> None:

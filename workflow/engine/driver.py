@@ -135,8 +135,20 @@ class Driver:
         else:
             told = "Instance %s is let go of for now: somebody else has had it locked for long."
             logger.info(told, way.instance.pk, extra=fields(**about(way.instance)))
-            self.commit.ask(transitions.lease_of(way.instance), handed_back(way.instance))
+            self._hand_back_in_time(way.instance)
         self.ended(way.instance)
+
+    def _hand_back_in_time(self, instance: RunningProcesses) -> None:
+        """Hand it back as soon as that can be written: no thread waits for it. Where it can't be after all, its lease runs out."""
+        write = self.commit.ask(transitions.lease_of(instance), handed_back(instance))
+        write.add_done_callback(partial(self._handed_back, instance))
+
+    def _handed_back(self, instance: RunningProcesses, write: Future[Applied]) -> None:
+        """Whoever had it locked may have decided something. Called by the committer."""
+        if write.exception() is None and write.result() is Applied.OUTDATED:
+            found = self.patience(lambda: transitions.refresh(transitions.lease_of(instance)))
+            if found is not None:
+                self._hand_back_in_time(found[1])
 
     def _go_on_anew(self, way: Way, error: Exception) -> None:
         with self.slots.away():
