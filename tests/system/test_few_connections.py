@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -11,8 +12,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from tests.build import code, manual, process
-from tests.system.conftest import EngineProcess
+from tests.system.conftest import EngineProcess, eventually
 from workflow import operations
+from workflow.code.execute import MOST_INTERRUPTED
 from workflow.models import RunningProcesses, WaitingForApproval
 
 pytestmark = [
@@ -40,10 +42,14 @@ def url(database_url: str) -> Iterator[str]:
         cursor.execute(f"DROP ROLE {role}")
 
 
-@pytest.mark.parametrize("tasks", [("A",), ("A", "B", "C")], ids=["alone", "beside others"])
+@pytest.mark.parametrize(
+    ("tasks", "cuts"),
+    [(("A",), 0), (("A", "B", "C"), 0), (("A",), MOST_INTERRUPTED - 1)],
+    ids=["alone", "beside others", "and after cuts"],
+)
 @pytest.mark.timeout(180)
 def test_all_goes_on(
-    start_engine: Callable[..., EngineProcess], effects: Path, url: str, tasks: tuple[str, ...]
+    start_engine: Callable[..., EngineProcess], effects: Path, url: str, tasks: tuple[str, ...], cuts: int
 ) -> None:
     """Tasks of one step run in threads beside the one that waits for them, and may have to have its connection."""
     User.objects.create_user("book")
@@ -59,6 +65,14 @@ def test_all_goes_on(
     )
     keys = [one.pk for one in operations.start_many(["P"], count=INSTANCES)]
     engine = start_engine("--until-idle", "--lease", "5", DATABASE_URL=url)
+    for _ in range(cuts):
+        eventually(LogEntry.objects.exists, lambda: engine.log)
+        sleep(0.5)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND usename <> current_user"
+            )
     assert engine.ended() == 0
     states = Counter(RunningProcesses.objects.values_list("state", "error"))
     assert states == {("WAITING", None): INSTANCES}, engine.log[-5000:]
@@ -68,4 +82,4 @@ def test_all_goes_on(
     booked = sorted(LogEntry.objects.values_list("object_repr", flat=True))
     assert booked == sorted([*calls, *["first"] * INSTANCES])
     assert engine.log.count("The database can't be used (") == engine.log.count("The database can be used again.") < 10
-    assert "Leases can't be renewed" not in engine.log
+    assert cuts or "Leases can't be renewed" not in engine.log
