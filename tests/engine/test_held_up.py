@@ -2,11 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -14,6 +12,7 @@ from django.utils import timezone
 
 from tests.build import code, engine, process
 from tests.engine.test_slow_beside import has_ended, working
+from tests.locks import locked
 from tests.system.conftest import eventually
 from workflow import operations, transitions
 from workflow.code.actions import Action, replace_action, replaced
@@ -38,31 +37,6 @@ def over() -> Iterator[threading.Event]:
         replace_action(Action(name="hold", function=lambda: event.wait(60)))
         yield event
         event.set()
-
-
-@contextmanager
-def locked(rows: Callable[[], Any], then: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Somebody who has locked these rows, takes his time, and does something `then`."""
-    is_locked, is_over = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic():
-                list(rows())
-                is_locked.set()
-                is_over.wait(60)
-                then()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert is_locked.wait(10)
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def assert_others_go_on() -> None:
@@ -114,7 +88,7 @@ def test_others_go_on_beside_an_instance_that_somebody_has_locked(over: threadin
     slow = operations.start("Slow")
     with working(engine(concurrency=4, batch=100, lease=1.0)):
         eventually(lambda: RunningProcesses.objects.filter(pk=slow.pk, state=InstanceState.RUNNING).exists())
-        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk=slow.pk)):
+        with locked(RunningProcesses.objects.filter(pk=slow.pk)):
             over.set()
             assert_others_go_on()
         eventually(lambda: has_ended(slow.pk))
@@ -132,7 +106,7 @@ def test_others_go_on_beside_many_that_are_locked_at_a_call(
     slow = [one.pk for one in operations.start_many(["Slow"], count=8)]
     with working(engine(concurrency=2, batch=100)):
         eventually(lambda: len(effects.read_text().splitlines()) == 4)
-        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk__in=slow)):
+        with locked(RunningProcesses.objects.filter(pk__in=slow)):
             over.set()
             assert_others_go_on()
             assert not any(has_ended(key) for key in slow)
@@ -151,7 +125,7 @@ def test_one_that_is_let_go_of_is_taken_up_when_it_is_free(
     slow = operations.start("Slow")
     with working(engine(concurrency=4)):
         eventually(lambda: RunningProcesses.objects.filter(pk=slow.pk, state=InstanceState.RUNNING).exists())
-        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk=slow.pk), lambda: wake(slow.pk)):
+        with locked(RunningProcesses.objects.filter(pk=slow.pk), lambda: wake(slow.pk)):
             over.set()
             time.sleep(1)
         eventually(lambda: has_ended(slow.pk), within=10)
@@ -169,7 +143,7 @@ def test_an_engine_that_stops_leaves_what_is_locked_at_a_call(over: threading.Ev
     stopping = engine(concurrency=4)
     with working(stopping):
         eventually(effects.read_text)
-        with locked(lambda: RunningProcesses.objects.select_for_update().filter(pk=slow.pk)):
+        with locked(RunningProcesses.objects.filter(pk=slow.pk)):
             over.set()
             stopping.stop()
             eventually(lambda: not stopping.driving, within=10)
@@ -183,7 +157,7 @@ def test_what_is_not_limited_is_claimed_beside_a_process_that_somebody_has_locke
     limited.max_running = 1
     limited.save()
     one = operations.start("Limited")
-    held = locked(lambda: Process.objects.select_for_update().filter(pk=limited.pk))
+    held = locked(Process.objects.filter(pk=limited.pk))
     with held, working(engine(concurrency=4, batch=100)):
         assert_others_go_on()
         assert not has_ended(one.pk)

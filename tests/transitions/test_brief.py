@@ -1,17 +1,17 @@
 """Transactions that wait for nobody for long, and for which nobody waits for long. What others lock is PostgreSQL's to tell."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from threading import Event, Thread
-from typing import Any
+from threading import Thread
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from tests.build import code, process
+from tests.locks import locked
 from workflow import operations, transitions
 from workflow.cut import cut_is_gone
 from workflow.models import InstanceState, Process, RunningProcesses, RunState, TaskRun, bulk
@@ -24,27 +24,8 @@ pytestmark = [
 ]
 
 
-@contextmanager
-def locked(*rows: int, then: Callable[[], Any] = lambda: None) -> Iterator[Event]:
-    """Somebody who has these instances locked until the event, or the end of the block, and does something to them `then`."""
-    is_locked, is_over = Event(), Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic():
-                list(RunningProcesses.objects.select_for_update().filter(pk__in=rows))
-                is_locked.set()
-                is_over.wait(20)
-                then()
-        finally:
-            connection.close()
-
-    thread = Thread(target=hold)
-    thread.start()
-    assert is_locked.wait(10)
-    yield is_over
-    is_over.set()
-    thread.join()
+def instances(*keys: int) -> QuerySet[RunningProcesses]:
+    return RunningProcesses.objects.filter(pk__in=keys)
 
 
 @pytest.fixture
@@ -78,7 +59,7 @@ def test_only_what_is_locked_is_held_up(
 ) -> None:
     turns = [(transitions.lease_of(one), turn_of(one)) for one in claimed]
     second = claimed[1].pk
-    with locked(second):
+    with locked(instances(second)):
         assert transitions.apply_all(turns) == [Applied.DONE, Applied.HELD_UP, Applied.DONE]
     assert transitions.apply_all(turns[1:2]) == [Applied.DONE]
 
@@ -86,7 +67,7 @@ def test_only_what_is_locked_is_held_up(
 def test_one_that_is_waited_for_is_seen_as_it_is_then(claimed: list[RunningProcesses]) -> None:
     one = claimed[0]
     lease, turn = transitions.lease_of(one), plain(one)
-    with locked(one.pk, then=lambda: transitions.wake(transitions.locked(one.pk))) as is_over:
+    with locked(instances(one.pk), then=lambda: transitions.wake(transitions.locked(one.pk))) as is_over:
         Thread(target=lambda: time.sleep(0.2) or is_over.set()).start()
         assert transitions.apply(lease, turn) is Applied.OUTDATED
 
@@ -94,7 +75,7 @@ def test_one_that_is_waited_for_is_seen_as_it_is_then(claimed: list[RunningProce
 def test_it_is_not_waited_for_for_ever(claimed: list[RunningProcesses], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflow.transitions.turns.LONGEST", 0.1)
     one = claimed[0]
-    with locked(one.pk), pytest.raises(HeldUp, match=f"instance {one.pk} locked"):
+    with locked(instances(one.pk)), pytest.raises(HeldUp, match=f"instance {one.pk} locked"):
         transitions.apply(transitions.lease_of(one), plain(one))
 
 
@@ -119,7 +100,7 @@ def test_a_turn_that_needs_another_instance_is_held_up_by_that() -> None:
     claimed = transitions.claim("me", now=later, until=later, limit=9, processes=["Child"])
     turn = Turn(state=InstanceState.FINISHED, fields={"ended_at": now}, parent=claimed[0].parent)
     pair = (transitions.lease_of(claimed[0]), turn)
-    with locked(above.pk):
+    with locked(instances(above.pk)):
         assert transitions.apply_all([pair]) == [Applied.HELD_UP]
     assert transitions.apply_all([pair]) == [Applied.DONE]
 
@@ -127,7 +108,7 @@ def test_a_turn_that_needs_another_instance_is_held_up_by_that() -> None:
 def test_leases_are_renewed_but_of_what_is_locked(claimed: list[RunningProcesses]) -> None:
     leases = [transitions.lease_of(one) for one in claimed]
     until = timezone.now() + timedelta(hours=1)
-    with locked(claimed[0].pk):
+    with locked(instances(claimed[0].pk)):
         assert transitions.renew(leases, until=until) == {one.pk for one in claimed[1:]}
     assert transitions.renew(leases, until=until) == {one.pk for one in claimed}
     assert set(RunningProcesses.objects.values_list("due_at", flat=True)) == {until}
@@ -143,21 +124,8 @@ def test_a_claim_leaves_out_the_limited_while_somebody_has_one_locked() -> None:
     def claim() -> list[str]:
         return [one.process_name for one in transitions.claim("me", now=now, until=now + timedelta(hours=1), limit=1)]
 
-    is_locked, is_over = Event(), Event()
-
-    def hold() -> None:
-        with transaction.atomic():
-            Process.objects.select_for_update().get(pk=limited.pk)
-            is_locked.set()
-            is_over.wait(20)
-        connection.close()
-
-    thread = Thread(target=hold)
-    thread.start()
-    assert is_locked.wait(10)
-    assert (claim(), claim(), claim()) == (["P"], ["P"], [])
-    is_over.set()
-    thread.join()
+    with locked(Process.objects.filter(pk=limited.pk)):
+        assert (claim(), claim(), claim()) == (["P"], ["P"], [])
     assert (claim(), claim()) == (["Limited"], [])
 
 
