@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -144,11 +145,15 @@ class Driver:
         write.add_done_callback(partial(self._handed_back, instance))
 
     def _handed_back(self, instance: RunningProcesses, write: Future[Applied]) -> None:
-        """Whoever had it locked may have decided something. Called by the committer."""
+        """Whoever had it locked may have decided something. Called by the committer, which must not wait for a query."""
         if write.exception() is None and write.result() is Applied.OUTDATED:
-            found = self.patience(lambda: transitions.refresh(transitions.lease_of(instance)))
-            if found is not None:
-                self._hand_back_in_time(found[1])
+            with suppress(RuntimeError):  # the engine's threads have ended: the lease runs out
+                self.main.submit(self._hand_back_as_it_is_now, instance)
+
+    def _hand_back_as_it_is_now(self, instance: RunningProcesses) -> None:
+        found = self.patience(lambda: transitions.refresh(transitions.lease_of(instance)))
+        if found is not None:
+            self._hand_back_in_time(found[1])
 
     def _go_on_anew(self, way: Way, error: Exception) -> None:
         with self.slots.away():
