@@ -319,14 +319,14 @@ class TestForms:
     def test_they_are_saved_with_tasks_that_are_new_on_the_page(self, boss: Client) -> None:
         draft = Draft(boss).set(name="P").task("Sign", manual="on", quorum="2", instructions="# Look").row(1, "Sign")
         draft.field("amount", kind="money", required="on").field(
-            "price", task_name="Sign", kind="choice", choices="a\nb"
+            "price", task_name="Sign", kind="choice", choices="a\r\nb\u2028c\x0bd"
         )
         draft.field("first", task_name="Sign", position="0").set(form_fields__1__position="1")
         draft.press()
         definition = draft_of(Process.objects.get())
         assert (definition.fields, definition.tasks[0].fields) == (
             (Field(name="amount", kind=Kind.MONEY, required=True),),
-            (Field(name="first"), Field(name="price", kind=Kind.CHOICE, choices=("a", "b"))),
+            (Field(name="first"), Field(name="price", kind=Kind.CHOICE, choices=("a", "b\u2028c\x0bd"))),
         )
         task = Task.objects.get()
         assert (task.quorum, task.instructions) == (2, "# Look")

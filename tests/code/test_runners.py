@@ -285,6 +285,7 @@ def test_an_expression_has_a_value(runner: Runner, expression: str, expected: An
         ("x = 1", "SyntaxError", ""),
         ("1; 2", "SyntaxError", ""),
         ("", "SyntaxError", ""),
+        ("# all of it is a comment\u2028True", "SyntaxError", ""),
         ("run.id", "NameError", "name 'run' is not defined"),
         ("{1}", "BadValue", "The result is of type set"),
     ],

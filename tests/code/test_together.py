@@ -142,6 +142,66 @@ def test_a_worker_that_was_told_to_end_says_nothing_of_the_code(together: Togeth
     assert None not in outcomes(together, jobs)
 
 
+SEPARATORS = "\u2028\u2029\x85\x0b\x1c\x1d\x1e\x1f"
+"""What `str.splitlines` takes for line ends and Python does not; form feeds and carriage returns keep code from running together."""
+
+LITERALS = st.text(
+    st.sampled_from(SEPARATORS) | st.sampled_from(" \t#;ab\"'{}\\\\\f\r") | st.characters(codec="utf-8"), max_size=8
+)
+
+
+def quoted(text: str, *, quote: str, prefix: str) -> str:
+    """A literal with this text in it as it is, as far as the kind of literal permits."""
+    for char in ("\\", quote[0], "\n"):
+        text = text.replace(char, "" if "r" in prefix or char == "\n" else f"\\{char}")
+    if "f" in prefix:
+        text = "{len(data)}" + text.replace("{", "{{").replace("}", "}}")
+    if "b" in prefix:
+        text = "".join(char for char in text if char.isascii())
+    return f"{prefix}{quote}{text}{quote}"
+
+
+@st.composite
+def literals(draw: st.DrawFn) -> str:
+    prefix = draw(st.sampled_from(["", "", "f", "r", "rf", "b"]))
+    quote = draw(st.sampled_from(["'", '"', "'''", '"""']))
+    literal = quoted(draw(LITERALS), quote=quote, prefix=prefix)
+    return f"{literal}.decode()" if prefix == "b" else literal
+
+
+INDENTS = st.sampled_from(["  ", "    ", "\t", " \t", "       "])
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    """Code that puts texts into data: in blocks, over continued lines, with comments behind them, and as its value."""
+    indent, one, other = draw(INDENTS), draw(literals()), draw(literals())
+    comment = draw(LITERALS.filter(lambda text: "\r" not in text))
+    lines = [
+        f"data['x'] = {one}",
+        f"if data: # {comment}\n{indent}data['y'] = {one}\n\n{indent}data['z'] = \\\n{other}",
+        f"for x in [{one},\n{other}]:\n{indent}if x:\n{indent}{indent}data[x] = 1\n{indent}# {comment}\n{indent}else:\n{indent}\tdata['w'] = x",
+        f"data[{one}] = [{other}, len({one})]; data['q'] = {one} == {other}",
+        f"data['f'] = (lambda x: x + {one})({other})",
+        f"# {comment}",
+        f"[{one} {other!s} for _ in range(2)]" if one[0] in "'\"" and other[0] in "'\"" else one,
+        f"{{{one}: {other}}}",
+        "   ",
+    ]
+    return "\n".join(draw(st.lists(st.sampled_from(lines), min_size=1, max_size=5)))
+
+
+@given(st.lists(programs(), min_size=1, max_size=5))
+@settings(max_examples=150)
+def test_no_text_is_changed_by_running_together(sandbox: SandboxRunner, programs: list[str]) -> None:
+    fitting = [code for code in programs if text_of(code).body]
+    with closing(new(sandbox, ShortCode())) as together:
+        if fitting:
+            found = outcomes(together, [job(code, n=3) for code in fitting])
+            for code, outcome in zip(fitting, found, strict=True):
+                assert outcome == run(sandbox, code, n=3), code
+
+
 class TestShortCode:
     """What is known of code by how it ran by itself."""
 

@@ -31,6 +31,12 @@ def test_the_traceback_shows_the_libraries_but_not_us(trusted: TrustedRunner) ->
     assert "trusted.py" not in outcome.error.traceback
 
 
+def test_the_traceback_shows_the_line_whatever_characters_come_before_it(trusted: TrustedRunner) -> None:
+    outcome = run(trusted, "x = 'a\u2028b\x0bc'\n1 / 0  # here\n2")
+    assert isinstance(outcome, Errored)
+    assert "1 / 0" in outcome.error.traceback
+
+
 def test_functions_see_the_names_of_the_code(trusted: TrustedRunner) -> None:
     assert run(trusted, "def f():\n    return data['n'] + len(results)\nf()", n=1) == Completed(result=2, data={"n": 1})
 

@@ -61,6 +61,11 @@ def test_days_off() -> None:
     }
 
 
+def test_a_reason_may_contain_any_character() -> None:
+    found = days_off("2026-12-24 Christmas\u2028Eve\r\n2026-12-25 Christmas\x0bDay")
+    assert found == {date(2026, 12, 24): "Christmas Eve", date(2026, 12, 25): "Christmas Day"}
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -2,11 +2,12 @@
 
 import ast
 import builtins
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from textwrap import indent
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _NOTHING = "None"  # the sandbox binds no inputs to blank code
 _FAR_REACHING = frozenset({"dir", "eval", "exec", "globals", "locals", "vars"})
 _PLAIN = (
@@ -83,7 +84,15 @@ def text_of(code: str) -> Text:
 
 def is_blank(code: str) -> bool:
     """Whether there is nothing to run: no line but blank ones and comments."""
-    return all(not line or line.startswith("#") for line in map(str.strip, code.splitlines()))
+    return all(not line or line.startswith("#") for line in map(str.strip, lines(code)))
+
+
+def lines(code: str) -> list[str]:
+    """The lines of code, as Python counts them.
+
+    `str.splitlines` finds more: it also splits at characters such as U+2028, which may stand in a literal or a comment.
+    """
+    return _LINE_END.split(code)
 
 
 def _last_value(tree: ast.Module) -> ast.Expr | None:
@@ -125,7 +134,11 @@ def _is_long(node: ast.AST) -> bool:
 
 
 def _body(code: str, last: ast.Expr | None) -> str:
-    return indent(_giving_data(code, last, statement="return "), "    ")
+    """The code as an indented block. Literals must not change, so only the lines that Python sees are indented.
+
+    A tab moves every column by the same number, also where the code itself mixes tabs and spaces.
+    """
+    return "\n".join(f"\t{line}" for line in lines(_giving_data(code, last, statement="return ")))
 
 
 @dataclass

@@ -26,6 +26,7 @@ from workflow.code.failure import failure
 from workflow.code.job import Answer, Call, CodeError, Completed, Errored, Job, Outcome, Problem, Raised, Returned
 from workflow.code.log import Log
 from workflow.code.runner import Runner
+from workflow.code.text import lines
 from workflow.values import ValueProblem
 
 _HERE: Final = Path(__file__).parent
@@ -178,25 +179,25 @@ def _code_error(error: BaseException, *, job: Job, names: Collection[str]) -> Co
 
 def _frames(error: BaseException, job: Job) -> list[traceback.FrameSummary]:
     """The frames from the code on inwards, without ours, and with the lines of the code, which is in no file."""
-    lines = job.code.splitlines()
+    of_code = lines(job.code)
     inward = itertools.dropwhile(
         lambda frame: frame.filename != job.run.task,
         traceback.extract_tb(error.__traceback__),
     )
     return [
-        _with_line(frame, lines) if frame.filename == job.run.task else frame
+        _with_line(frame, of_code) if frame.filename == job.run.task else frame
         for frame in inward
         if Path(frame.filename).parent != _HERE
     ]
 
 
-def _with_line(frame: traceback.FrameSummary, lines: list[str]) -> traceback.FrameSummary:
+def _with_line(frame: traceback.FrameSummary, of_code: list[str]) -> traceback.FrameSummary:
     number = frame.lineno or 0
     return traceback.FrameSummary(
         frame.filename,
         frame.lineno,
         frame.name,
-        line=lines[number - 1] if 0 < number <= len(lines) else "",
+        line=of_code[number - 1] if 0 < number <= len(of_code) else "",
         end_lineno=frame.end_lineno,
         colno=frame.colno,
         end_colno=frame.end_colno,

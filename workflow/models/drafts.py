@@ -115,9 +115,14 @@ def field_definition(field: FormField) -> Field:
         label=field.label,
         kind=Kind(field.kind),
         required=field.required,
-        choices=tuple(line.strip() for line in field.choices.splitlines() if line.strip()),
+        choices=_one_a_line(field.choices),
         help=field.help,
     )
+
+
+def _one_a_line(text: str) -> tuple[str, ...]:
+    """The choices in a text. Only what a browser sends as a line end separates them: a choice may contain others, such as U+2028."""
+    return tuple(line.strip() for line in text.replace("\r", "\n").split("\n") if line.strip())
 
 
 def task_fields(task: TaskDefinition) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def days_off(text: str) -> dict[date, str]:
     `ValueError`, which says what would be right.
     """
     found: dict[date, str] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
+    for line in filter(None, map(str.strip, text.replace("\r", "\n").split("\n"))):
         first, *words = line.split()
         begin = end = _date(first, line)
         if words and re.fullmatch(r"\d{4}-\S*", words[0]):
