@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow.models.fields import ValuesField
 from workflow.models.instances import RunningProcesses, TaskRun
+from workflow.origin import DEFAULT, LINK, Origin, kept
 
 
 class Decision(models.Model):
@@ -43,6 +44,7 @@ class Decision(models.Model):
         verbose_name=_("on behalf of"),
         help_text=_("For whom the user stood in."),
     )
+    origin = models.JSONField(_("how"), null=True, help_text=_("By whom, as they were called then, and how."))
     by_default = models.BooleanField(
         _("by default"), default=False, help_text=_("Nobody had decided in time, so the task's deadline did.")
     )
@@ -66,7 +68,15 @@ class Decision(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: " + str(_("approved") if self.approved else _("rejected"))
+        return f"{self.made.who}: " + str(_("approved") if self.approved else _("rejected"))
+
+    @property
+    def made(self) -> Origin:
+        """Who decided, for whom they stood in, as they were called then, and how."""
+        if self.origin is not None:
+            return kept(self.origin)
+        via = DEFAULT if self.by_default else LINK if self.by_link else None
+        return kept(None, self.user, on_behalf_of=self.on_behalf_of, via=via)
 
 
 class Absence(models.Model):

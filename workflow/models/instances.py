@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from workflow.models.definitions import Process, ProcessVersion
 from workflow.models.fields import ValuesField
 from workflow.models.states import DUE, ENDED, OPEN, InstanceState, Priority, RunState
+from workflow.origin import Origin, kept
 
 
 class InstanceQuerySet(models.QuerySet["RunningProcesses"]):
@@ -45,6 +46,9 @@ class RunningProcesses(models.Model):
         related_name="+",
         verbose_name=_("started by"),
         db_index=False,  # an index below begins with it
+    )
+    start_origin = models.JSONField(
+        _("how it was started"), null=True, help_text=_("By whom, as they were called then, and how.")
     )
     start_key = models.CharField(
         _("start key"), max_length=200, blank=True, help_text=_("What the start was named, so that it happens once.")
@@ -151,6 +155,11 @@ class RunningProcesses(models.Model):
         return f"{self.process_name} {self.pk}"
 
     @property
+    def started(self) -> Origin:
+        """Who started it, as they were called then, and how."""
+        return kept(self.start_origin, self.started_by if self.start_origin is None else None)
+
+    @property
     def subject_label(self) -> str | None:
         """What the instance is about, as code sees it: `app.model:key`."""
         if self.subject_type_id is None:
@@ -201,6 +210,9 @@ class TaskRun(models.Model):
         verbose_name=_("decided by"),
         db_index=False,
     )
+    decision_origin = models.JSONField(
+        _("how it was decided"), null=True, help_text=_("By whom last, as they were called then, and how.")
+    )
     comment = models.TextField(_("comment"), blank=True)
 
     class Meta:
@@ -218,6 +230,11 @@ class TaskRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_name} ({self.get_state_display()})"
+
+    @property
+    def decision(self) -> Origin:
+        """Who decided it last, as they were called then, and how; nobody, where nothing was decided."""
+        return kept(self.decision_origin, self.decided_by if self.decision_origin is None else None)
 
     @property
     def place(self) -> tuple[int, int]:
@@ -310,6 +327,7 @@ class Intervention(models.Model):
     action = models.CharField(_("action"), max_length=20)
     details = models.CharField(_("details"), max_length=500, blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
+    origin = models.JSONField(_("how"), null=True, help_text=_("By whom, as they were called then, and how."))
     reason = models.TextField(_("reason"), blank=True)
     at = models.DateTimeField(_("at"))
 
@@ -320,3 +338,8 @@ class Intervention(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.details}".strip()
+
+    @property
+    def made(self) -> Origin:
+        """Who did it, as they were called then, and how."""
+        return kept(self.origin, self.by if self.origin is None else None)

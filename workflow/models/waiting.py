@@ -262,7 +262,11 @@ class Assignee(models.Model):
 
 
 class Barred(models.Model):
-    """Who may not decide a task, although it may ask them: who started it, did another task, or has voted already."""
+    """Who may not decide a task, although it may ask them: who started it, did another task, or has voted already.
+
+    A bar outlives its user. Where a project gives a key again, to a person who comes back or by chance, it holds for the
+    user who has that key then: to ask one person too few is no harm, but to let somebody decide twice is.
+    """
 
     waiting = models.ForeignKey(
         WaitingForApproval,
@@ -272,7 +276,12 @@ class Barred(models.Model):
         db_index=False,  # the constraint's index begins with it
     )
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user"), db_index=False
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        related_name="+",
+        verbose_name=_("user"),
+        db_index=False,
+        db_constraint=False,
     )
     why = models.CharField(_("why"), max_length=10, choices=[(one.value, one.value) for one in Bar])
 
@@ -284,4 +293,4 @@ class Barred(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["waiting", "user"], name="workflow_barred_once")]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.why}"
+        return f"{self.user_id}: {self.why}"
