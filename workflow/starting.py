@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from workflow import clock, flow, values
+from workflow import clock, flow, keys, values
 from workflow.announce import announce
 from workflow.code.check import check_code
 from workflow.definition import Definition
@@ -71,7 +71,14 @@ def begin(
     about = {**inherited, "started_by_id": user.pk if user else None, "started_at": now, "start_key": key}
     about["due_at"] = clock.ask_database()  # the clock that engines go by
     instances = [
-        _new(one, versions[one.definition.digest], place=place, priority=priority, **about)
+        _new(
+            one,
+            versions[one.definition.digest],
+            place=place,
+            priority=priority,
+            token=keys.new_token() if above is None else _token_below(above[1], place),
+            **about,
+        )
         for place, one in enumerate(starts)
     ]
     bulk.insert(instances, unique=("place",), are_new=True)
@@ -110,6 +117,12 @@ def _inherited(parent: RunningProcesses, call: ActionCall) -> dict[str, Any]:
         "subject_type_id": parent.subject_type_id,
         "subject_id": parent.subject_id,
     }
+
+
+def _token_below(call: ActionCall, place: int) -> str:
+    run = call.run
+    key = keys.call_key(run.external_key, first_attempt=run.first_attempt, number=call.number)
+    return keys.child_token(key, attempt=call.attempt, place=place)
 
 
 def processes_named(names: Sequence[str]) -> list[Process]:

@@ -177,7 +177,7 @@ class TestSnapshots:
 
 def chance(instance: RunningProcesses) -> tuple[float, float]:
     """The first two random numbers of an instance's task run."""
-    seeded = Random(f"{instance.pk}-1-0")
+    seeded = Random(instance.task_runs.get().key)
     return seeded.random(), seeded.random()
 
 
@@ -215,7 +215,8 @@ class TestCrash:
         assert effects.read_text().split() == ["a", "b", "loop0", "loop1", "loop2"], (
             "what is recorded is not made again"
         )
-        assert instance.data["keys"] == [f"{instance.pk}-1-0-4", f"{instance.pk}-1-0-5"]
+        assert instance.data["keys"] == [f"{run.key}-4", f"{run.key}-5"]
+        assert run.key.startswith(f"{instance.token}-")
         assert [number for number, *_ in ledger()] == list(range(1, 12))
 
     def test_an_atomic_action_takes_effect_once(self, until_idle: Callable[[], int]) -> None:

@@ -32,7 +32,9 @@ def test_it_sends_and_is_in_the_ledger() -> None:
     )
     call = ActionCall.objects.get()
     assert (call.name, call.result) == ("send_mail", 1)
-    assert message.extra_headers["Message-ID"] == f"<workflow-{instance.pk}-1-0-1@localhost>"
+    run = instance.task_runs.get()
+    assert run.key.startswith(instance.token)
+    assert message.extra_headers["Message-ID"] == f"<workflow-{run.key}-1@localhost>"
 
 
 def test_one_recipient_needs_no_list() -> None:

@@ -79,6 +79,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
                 "fields": (
                     "instance_link",
                     "sequence",
+                    "external_key",
                     "state_badge",
                     "attempt",
                     "started_at",
@@ -91,7 +92,15 @@ class TaskRunAdmin(ReadOnlyAdmin):
         (_("What came of it"), {"fields": ("result_shown", "error_shown", "changes_shown", "log_shown")}),
         (_("Decision"), {"fields": ("decided_by", "comment")}),
     )
-    readonly_fields = ("instance_link", "state_badge", "result_shown", "error_shown", "changes_shown", "log_shown")
+    readonly_fields = (
+        "instance_link",
+        "external_key",
+        "state_badge",
+        "result_shown",
+        "error_shown",
+        "changes_shown",
+        "log_shown",
+    )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -116,6 +125,10 @@ class TaskRunAdmin(ReadOnlyAdmin):
         has_deadline = obj is not None and obj.deadline is not None
         fields = tuple(field for field in options["fields"] if has_deadline or field != "deadline")
         return [(head, {**options, "fields": fields}), *more]
+
+    @admin.display(description=_("key"))
+    def external_key(self, run: TaskRun) -> str:
+        return run.external_key
 
     @admin.display(description=_("started"), ordering="started_at")
     def started(self, run: TaskRun) -> str:

@@ -128,5 +128,5 @@ class Held:
             ),
             time_limit=task.time_limit or conf.get("TIME_LIMIT"),
             memory_limit=task.memory_limit or conf.get("MEMORY_LIMIT"),
-            seed=f"{self.instance.pk}-{run.visit}-{run.row}",
+            seed=run.external_key,
         )

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import salted_hmac
 
-from workflow import conf, starting, transitions
+from workflow import conf, keys, starting, transitions
 from workflow.code.job import Call, Raised, Returned
 from workflow.code.ledger import Record, error_from_json, error_to_json
 from workflow.code.waits import ForChildren, ForSignal
@@ -150,10 +150,7 @@ class DatabaseLedger:
             stack.enter_context(begun.pop_all())
 
     def key(self, number: int) -> str:
-        run = self._run
-        # What an operator restarts is meant to happen again: as another call, not as the same one.
-        again = f".{run.first_attempt}" if run.first_attempt > 1 else ""
-        return f"{run.instance_id}-{run.visit}-{run.row}{again}-{number}"
+        return keys.call_key(self._run.external_key, first_attempt=self._run.first_attempt, number=number)
 
     def unknown(self, names: Sequence[str]) -> Sequence[str]:
         return self._patience(lambda: unknown_names(names))
@@ -247,5 +244,5 @@ def _verified(run: TaskRun, kept: bytes) -> bytes:
 
 
 def _signature(run: TaskRun, snapshot: bytes, key: str) -> bytes:
-    value = b"%d-%d-%d-%d-" % (run.instance_id, run.visit, run.row, run.call_number) + snapshot
+    value = f"{run.external_key}-{run.call_number}-".encode() + snapshot
     return salted_hmac(SALT, value, secret=key, algorithm="sha256").digest()

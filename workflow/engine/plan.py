@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflow import conf, durations, flow, history, starting, values
+from workflow import conf, durations, flow, history, keys, starting, values
 from workflow.circle import circle_named
 from workflow.code.execute import DISAGREES
 from workflow.code.failure import failure
@@ -16,10 +16,19 @@ from workflow.code.runner import Runner
 from workflow.code.waits import ForChildren, ForPeople
 from workflow.deciding import Circle
 from workflow.definition import TaskDefinition
-from workflow.engine.entry import Evaluating, verdicts
+from workflow.engine.entry import Evaluating, Verdicts, verdicts
 from workflow.engine.held import Declined, Held, Report
 from workflow.engine.retry import retry_at
-from workflow.models import ActionCall, InstanceState, RunState, Task, TaskRun, WaitingForApproval, bulk
+from workflow.models import (
+    ActionCall,
+    InstanceState,
+    RunningProcesses,
+    RunState,
+    Task,
+    TaskRun,
+    WaitingForApproval,
+    bulk,
+)
 from workflow.models.states import OPEN
 from workflow.people.deadlines import set_deadlines
 from workflow.starting import Start
@@ -136,7 +145,7 @@ class Planner:
     ) -> Evaluating[Turn]:
         starts, circles = yield from verdicts(held.definition, position, self._evaluate, held.instance)
         entered = flow.enter(held.definition, position, starts)
-        created = [_new_run(held, entered, row, starts=starts[row], now=now) for row in entered.rows]
+        created = _new_runs(held, entered, starts, now)
         waiting = [_queued(held, run, circles[run.row], now) for run in created if run.row in circles]
         state, due_at = _rest(created)
         # What can't even begin may decide the step at once.
@@ -227,18 +236,29 @@ def _cursor(position: flow.Position) -> dict[str, Any]:
     }
 
 
-def _new_run(held: Held, position: flow.Position, row: int, *, starts: bool | flow.Failed, now: datetime) -> TaskRun:
-    run = bulk.fresh(
-        TaskRun,
-        instance_id=held.instance.pk,
-        task_name=held.definition.rows[row].task,
-        visit=position.visit,
-        row=row,
-        sequence=position.sequence,
-        started_at=now,
-    )
-    _begin(run, starts, task=held.definition.task_of(row), now=now)
-    return run
+def _new_runs(held: Held, position: flow.Position, starts: Verdicts, now: datetime) -> list[TaskRun]:
+    """The task runs of a step that is entered, each with the key that it has from now on."""
+    created: list[TaskRun] = []
+    for row in position.rows:
+        run = bulk.fresh(
+            TaskRun,
+            instance_id=held.instance.pk,
+            task_name=held.definition.rows[row].task,
+            visit=position.visit,
+            row=row,
+            sequence=position.sequence,
+            started_at=now,
+        )
+        run.key = _key_of(run, held.instance, taken=[one.key for one in created])
+        _begin(run, starts[row], task=held.definition.task_of(row), now=now)
+        created.append(run)
+    return created
+
+
+def _key_of(run: TaskRun, instance: RunningProcesses, taken: Sequence[str]) -> str:
+    if not instance.token:
+        return run.external_key
+    return keys.run_key(instance.token, visit=run.visit, sequence=run.sequence, task=run.task_name, taken=taken)
 
 
 def _begin(run: TaskRun, starts: bool | flow.Failed, *, task: TaskDefinition, now: datetime) -> None:  # noqa: FBT001 - a verdict

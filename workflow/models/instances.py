@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from workflow import keys
 from workflow.models.definitions import Process, ProcessVersion
 from workflow.models.fields import ValuesField
 from workflow.models.states import DUE, ENDED, OPEN, InstanceState, Priority, RunState
@@ -52,6 +53,14 @@ class RunningProcesses(models.Model):
     )
     start_key = models.CharField(
         _("start key"), max_length=200, blank=True, help_text=_("What the start was named, so that it happens once.")
+    )
+    token = models.CharField(
+        _("token"),
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Random: the keys of its calls begin with it. Empty where it started before there were any."),
     )
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
@@ -178,6 +187,14 @@ class TaskRun(models.Model):
     visit = models.PositiveIntegerField(_("visit"), help_text=_("Which of the instance's steps, counted from 1."))
     row = models.PositiveIntegerField(_("row"), help_text=_("Which row of the version."))
     sequence = models.PositiveIntegerField(_("sequence"))
+    key = models.CharField(
+        _("key"),
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("The keys of its calls begin with it. Empty where it began before there were any."),
+    )
     state = models.CharField(_("state"), max_length=10, choices=RunState)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     started_at = models.DateTimeField(_("started at"))
@@ -235,6 +252,13 @@ class TaskRun(models.Model):
     def decision(self) -> Origin:
         """Who decided it last, as they were called then, and how; nobody, where nothing was decided."""
         return kept(self.decision_origin, self.decided_by if self.decision_origin is None else None)
+
+    @property
+    def external_key(self) -> str:
+        """What names this run outside the database: in the keys of its calls, in its snapshot's signature, and as the seed of its random
+        numbers. It never changes once the run has begun, wherever the row stands in the instance's version.
+        """
+        return self.key or keys.run_key_by_row(self.instance_id, visit=self.visit, row=self.row)
 
     @property
     def place(self) -> tuple[int, int]:
