@@ -1,7 +1,8 @@
 """Definitions as values: what goes out as JSON comes back, and equal ones have one fingerprint."""
 
+import hashlib
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.definitions import arbitrary
-from workflow.definition import Definition, Field, Kind, Row, TaskDefinition
+from workflow.definition import FORMAT, Definition, Field, Kind, Row, TaskDefinition
+from workflow.errors import DefinitionTooNew
 
 CHANGES: dict[str, Any] = {
     "name": "other",
@@ -140,3 +142,65 @@ def test_a_definition_never_changes() -> None:
     for value in (TASK, ROW, Definition(name="P")):
         with pytest.raises(AttributeError):
             value.name = "other"  # type: ignore[misc, union-attr]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewerRow(Row):
+    """A row as a later version of this software has it."""
+
+    priority: int = field(default=2, metadata={"since": FORMAT + 1})
+
+
+class TestFormats:
+    """Processes of two versions of this software read each other's definitions while one takes the other's place."""
+
+    @given(arbitrary())
+    def test_what_was_frozen_before_formats_were_counted_is_no_other_definition_now(
+        self, definition: Definition
+    ) -> None:
+        parts = {name: [asdict(one) for one in getattr(definition, name)] for name in ("tasks", "rows", "fields")}
+        text = json.dumps({"name": definition.name, **parts}, sort_keys=True, separators=(",", ":"))
+        assert definition.digest == hashlib.sha256(text.encode()).hexdigest()
+        assert Definition.from_json(json.loads(text)) == definition
+
+    @given(arbitrary())
+    def test_a_new_field_that_is_not_used_changes_nothing(self, definition: Definition) -> None:
+        newer = replace(definition, rows=tuple(NewerRow(**vars(row)) for row in definition.rows))
+        assert (newer.format, newer.to_json(), newer.digest) == (1, definition.to_json(), definition.digest)
+
+    @given(arbitrary().filter(lambda definition: definition.rows))
+    def test_one_that_is_used_is_refused_by_software_that_does_not_know_it(self, definition: Definition) -> None:
+        newer = replace(definition, rows=tuple(NewerRow(**vars(row), priority=3) for row in definition.rows))
+        assert newer.format == newer.to_json()["format"] == FORMAT + 1
+        assert newer.digest != definition.digest
+        with pytest.raises(
+            DefinitionTooNew, match=f"has format {FORMAT + 1}; this software reads formats up to {FORMAT}"
+        ):
+            Definition.from_json(newer.to_json())
+
+    @pytest.mark.parametrize(
+        ("place", "named"),
+        [
+            ((), "The definition of 'P' has 'new'"),
+            (("tasks", 0), "a TaskDefinition with 'new'"),
+            (("rows", 0), "a Row with 'new'"),
+            (("fields", 0), "a Field with 'new'"),
+            (("tasks", 0, "fields", 0), "a Field with 'new'"),
+        ],
+    )
+    def test_what_is_unknown_is_refused_wherever_it_stands(self, place: tuple[Any, ...], named: str) -> None:
+        form = (Field(name="a"),)
+        read = Definition(name="P", tasks=(replace(TASK, fields=form),), rows=(ROW,), fields=form).to_json()
+        part: Any = read
+        for key in place:
+            part = part[key]
+        part["new"] = None
+        with pytest.raises(DefinitionTooNew, match=named):
+            Definition.from_json(read)
+
+    @pytest.mark.parametrize(
+        "changed", [{"format": FORMAT + 1}, {"format": "2"}, {"fields": [{"name": "a", "kind": "colour"}]}]
+    )
+    def test_so_are_a_higher_format_and_a_new_kind_of_field(self, changed: dict[str, Any]) -> None:
+        with pytest.raises(DefinitionTooNew):
+            Definition.from_json({**Definition(name="P").to_json(), **changed})

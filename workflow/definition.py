@@ -6,14 +6,24 @@ a `Definition`, and a `ProcessVersion` keeps its JSON for as long as an instance
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from workflow import approvers
+from workflow.errors import DefinitionTooNew
+
+FORMAT = 1
+"""The newest format of definitions that this software reads and writes.
+
+To add a field to a definition, count this up to N and give the field a default and `metadata={"since": N}`. A definition that leaves the
+field at its default is then written as before, with the same digest, and older engines go on reading it.
+"""
+
+_Part = TypeVar("_Part")
 
 
 class Kind(StrEnum):
@@ -55,9 +65,13 @@ class Field:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The field that `asdict` wrote; what it lacks takes its default."""
-        given = {**value, "kind": Kind(value.get("kind", Kind.TEXT)), "choices": tuple(value.get("choices", ()))}
-        return cls(**given)
+        """The field that `to_json` wrote; what it lacks takes its default. Raises `DefinitionTooNew`."""
+        given = {**value, "kind": _kind(value.get("kind", Kind.TEXT)), "choices": tuple(value.get("choices", ()))}
+        return _read(cls, given)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` gives back an equal field."""
+        return _written(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +121,16 @@ class TaskDefinition:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The task that `asdict` wrote; what it lacks takes its default."""
-        return cls(**{**value, "fields": fields_from_json(value)})
+        """The task that `to_json` wrote; what it lacks takes its default. Raises `DefinitionTooNew`."""
+        return _read(cls, {**value, "fields": fields_from_json(value)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` gives back an equal task."""
+        return {**_written(self), "fields": [field.to_json() for field in self.fields]}
 
 
 def fields_from_json(value: Mapping[str, Any]) -> tuple[Field, ...]:
-    """The `fields` of what `asdict` wrote."""
+    """The `fields` of what `to_json` wrote. Raises `DefinitionTooNew`."""
     return tuple(Field.from_json(field) for field in value.get("fields", ()))
 
 
@@ -130,6 +148,15 @@ class Row:
     on_reject: int | None = None
     on_error: int | None = None
     ends_step: bool = False
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The row that `to_json` wrote; what it lacks takes its default. Raises `DefinitionTooNew`."""
+        return _read(cls, value)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` gives back an equal row."""
+        return _written(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,22 +226,44 @@ class Definition:
             return self._following[sequence]
         return next((number for number in self.sequences if number > sequence), None)
 
+    @cached_property
+    def format(self) -> int:
+        """The oldest format that can express this definition: an engine reads those up to its own `FORMAT`."""
+        return max(
+            (_since(field) for part in self._parts() for field in fields(part) if _is_used(part, field)), default=1
+        )
+
+    def _parts(self) -> Iterator[Any]:
+        """The definition with everything that it is made of."""
+        yield self
+        yield from self.rows
+        yield from self.fields
+        for task in self.tasks:
+            yield task
+            yield from task.fields
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `from_json` gives back an equal definition."""
-        return {
+        """Plain JSON; `from_json` gives back an equal definition. It names its `format` unless that is 1, which is what has none."""
+        written = {
             "name": self.name,
-            "tasks": [asdict(task) for task in self.tasks],
-            "rows": [asdict(row) for row in self.rows],
-            "fields": [asdict(field) for field in self.fields],
+            "tasks": [task.to_json() for task in self.tasks],
+            "rows": [row.to_json() for row in self.rows],
+            "fields": [field.to_json() for field in self.fields],
         }
+        return written if self.format == 1 else {**written, "format": self.format}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The definition that `to_json` wrote; fields that it lacks take their defaults."""
+        """The definition that `to_json` wrote; what it lacks takes its default.
+
+        Raises `DefinitionTooNew` where a newer version of this software wrote it: its format is higher than `FORMAT`, or it has
+        something that is unknown here. To leave that out would run another process than the one that was published.
+        """
+        _refuse_newer(value)
         return cls(
             name=value["name"],
             tasks=tuple(TaskDefinition.from_json(task) for task in value["tasks"]),
-            rows=tuple(Row(**row) for row in value["rows"]),
+            rows=tuple(Row.from_json(row) for row in value["rows"]),
             fields=fields_from_json(value),
         )
 
@@ -223,3 +272,53 @@ class Definition:
         """A fingerprint: equal definitions, and only those, have the same one."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _refuse_newer(value: Mapping[str, Any]) -> None:
+    name, number = value["name"], value.get("format", 1)
+    if not isinstance(number, int) or number > FORMAT:
+        raise DefinitionTooNew(
+            f"The definition of {name!r} has format {number!r}; this software reads formats up to {FORMAT}."
+        )
+    if unknown := value.keys() - {"name", "tasks", "rows", "fields", "format"}:
+        raise DefinitionTooNew(f"The definition of {name!r} has {_listed(unknown)}, which this software doesn't know.")
+
+
+def _read(part: type[_Part], value: Mapping[str, Any]) -> _Part:
+    """A part of a definition from what `_written` made of it."""
+    known = {field.name for field in fields(part)}  # type: ignore[arg-type]  # they are all dataclasses
+    if unknown := value.keys() - known:
+        raise DefinitionTooNew(
+            f"The definition has a {part.__name__} with {_listed(unknown)}, which this software doesn't know."
+        )
+    return part(**value)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))
+
+
+def _kind(value: str) -> Kind:
+    try:
+        return Kind(value)
+    except ValueError:
+        raise DefinitionTooNew(
+            f"The definition has a Field of the kind {value!r}, which this software doesn't know."
+        ) from None
+
+
+def _written(part: Any) -> dict[str, Any]:
+    """A part's fields; without those of later formats that it does not use."""
+    return {
+        field.name: getattr(part, field.name) for field in fields(part) if _since(field) == 1 or _is_used(part, field)
+    }
+
+
+def _since(field: Any) -> int:
+    """The format in which definitions got this field."""
+    since: int = field.metadata.get("since", 1)
+    return since
+
+
+def _is_used(part: Any, field: Any) -> bool:
+    return bool(getattr(part, field.name) != field.default)

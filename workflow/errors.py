@@ -39,6 +39,10 @@ class NotStartable(WorkflowError):
         )
 
 
+class DefinitionTooNew(WorkflowError):
+    """A newer version of this software wrote the definition: it has something that this one doesn't know."""
+
+
 class BadData(WorkflowError):
     """The data given is not what an instance can keep. `by_field` tells what is wrong with which answer of a form."""
 

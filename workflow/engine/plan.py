@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -286,7 +286,7 @@ def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> Asked | N
     match report.outcome:
         case Suspended(wait=ForPeople() as wait) if run.state == RunState.SUSPENDED:
             waiting, circle = _queued(held, run, circle_named(wait.names), now)
-            waiting.quorum, waiting.question, waiting.form = 1, wait.question, [asdict(field) for field in wait.form]
+            waiting.quorum, waiting.question, waiting.form = 1, wait.question, [one.to_json() for one in wait.form]
             if wait.due:
                 set_deadlines(waiting, run, TaskDefinition(name=run.task_name, due=wait.due), ())
             return waiting, circle

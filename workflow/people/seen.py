@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from django.core import signing
@@ -46,7 +45,7 @@ def _shown(waiting: WaitingForApproval) -> dict[str, Any]:
     return {
         "waiting": waiting.pk,
         "version": instance.version_id,
-        "form": _digest([asdict(field) for field in waiting.fields]),
+        "form": _digest([field.to_json() for field in waiting.fields]),
         "data": {key: _digest(value) for key, value in instance.data.items()},
     }
 
