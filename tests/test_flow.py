@@ -144,6 +144,40 @@ class TestWhereToGo:
         assert isinstance(decision, Go)
         assert decision.position.sequence == 1
 
+    race = definition(
+        Row(task="quick", sequence=10, then=40),
+        Row(task="signal", sequence=10),
+        Row(task="sleep", sequence=10, then=90, ends_step=True),
+        Row(task="stop", sequence=10, then=95, ends_step=True),
+        Row(task="enough", sequence=10, ends_step=True),
+        *(Row(task="z", sequence=number) for number in (20, 40, 90, 95)),
+    )
+
+    @pytest.mark.parametrize(
+        ("finished", "skipped", "target"),
+        [
+            ("quick sleep", "", 90),
+            ("sleep quick", "", 90),
+            ("quick signal sleep", "stop enough", 90),
+            ("sleep stop enough", "", 90),
+            ("quick stop", "sleep", 95),
+            ("enough", "", 20),
+            ("quick enough", "", 20),
+            ("enough stop", "", 95),
+            ("quick signal", "sleep stop enough", 40),
+            ("signal", "quick sleep stop enough", 20),
+            ("", "quick signal sleep stop enough", 20),
+        ],
+    )
+    def test_of_the_rows_that_ended_the_step_the_first_with_then_decides(
+        self, finished: str, skipped: str, target: int
+    ) -> None:
+        position = at(self.race, 10, skip=tuple(skipped.split()))
+        outcomes: dict[str, flow.Outcome] = {name: Finished() for name in finished.split()}
+        decision = after(self.race, position, **outcomes)
+        assert isinstance(decision, Go)
+        assert decision.position.sequence == target
+
     def test_a_rejection_decides_at_once(self) -> None:
         process = definition(
             Row(task="a", sequence=1), Row(task="b", sequence=1, on_reject=1), Row(task="c", sequence=1)
@@ -273,6 +307,28 @@ class TestProperties:
         self, before: dict[str, Any], after: dict[str, Any]
     ) -> None:
         assert Changes.between(before, after).applied_to(before) == after
+
+    @given(st.lists(st.tuples(rows, st.sampled_from("FFSOC")), min_size=1, max_size=8))
+    @settings(max_examples=300)
+    def test_a_finished_step_goes_where_the_rule_says(self, drawn: list[tuple[Row, str]]) -> None:
+        """In the words of the rule, and without regard to what is open, or to the order in which rows finished."""
+        drawn = [(replace(row, sequence=1), became) for row, became in drawn]
+        states = {"F": flow.RowState(outcome=Finished()), "S": flow.RowState(outcome=flow.Skipped())}
+        states |= {"O": flow.RowState(), "C": flow.RowState(cancelled=True)}
+        process = definition(*(row for row, _ in drawn), *(Row(task="z", sequence=number) for number in range(2, 6)))
+        position = replace(at(process, 1), rows={index: states[became] for index, (_, became) in enumerate(drawn)})
+        finished = [row for row, became in drawn if became == "F"]
+        decision = flow.decide(process, position, LIMITS)
+        if ended_by := [row for row in finished if row.ends_step]:
+            expected = next((row.then for row in ended_by if row.then), 2)
+        elif any(became == "O" for _, became in drawn):
+            assert decision == Stay()
+            return
+        else:
+            expected = next((row.then for row in finished if row.then), 2)
+        assert isinstance(decision, Go)
+        assert decision.position.sequence == expected
+        assert decision.cancelled == position.having(RowStatus.OPEN)
 
     @given(definitions, st.data())
     @settings(max_examples=300)

@@ -241,7 +241,10 @@ def _is_over(definition: Definition, position: Position) -> bool:
 
 
 def _target(definition: Definition, position: Position) -> int | None:
-    jumps = (definition.rows[row].then for row in position.having(RowStatus.FINISHED))
+    """The first `then`, in row order, of the rows that decide: those that ended the step, or else all that finished."""
+    finished = position.having(RowStatus.FINISHED)
+    deciding = [row for row in finished if definition.rows[row].ends_step] or finished
+    jumps = (definition.rows[row].then for row in deciding)
     return next((then for then in jumps if then is not None), definition.after(position.sequence))
 
 

@@ -107,24 +107,24 @@ def _routes_from(definition: Definition, sequence: int) -> Iterator[Route]:
 
 
 def _when_finished(definition: Definition, sequence: int) -> Iterator[Route]:
-    """The first finished row that has a `then` decides: so each does, if those before it can be missing."""
-    before: list[int] = []
-    for index in definition.step(sequence):
-        then = definition.rows[index].then
-        if then is None:
-            continue
-        if _can_be_over_without(before, definition, sequence):
-            yield Route(source=sequence, target=then, cause=Cause.FINISHED, row=index)
-        before.append(index)
-    if _can_be_over_without(before, definition, sequence):
+    """Each row that can end the step decides by itself; of the others, each does if those before it can be missing."""
+    ending = [index for index in definition.step(sequence) if definition.rows[index].ends_step]
+    deciding = [index for index in ending if definition.rows[index].then is not None]
+    goes_on = len(deciding) < len(ending)
+    if _can_be_skipped(definition, ending):
+        others = [index for index in definition.step(sequence) if index not in ending]
+        jumping = [index for index in others if definition.rows[index].then is not None]
+        deciding += [index for at, index in enumerate(jumping) if _can_be_skipped(definition, jumping[:at])]
+        goes_on = goes_on or _can_be_skipped(definition, jumping)
+    for index in sorted(deciding):
+        yield Route(source=sequence, target=definition.rows[index].then, cause=Cause.FINISHED, row=index)
+    if goes_on:
         yield Route(source=sequence, target=definition.after(sequence), cause=Cause.FINISHED)
 
 
-def _can_be_over_without(missing: Collection[int], definition: Definition, sequence: int) -> bool:
-    """Whether the step can be over while none of `missing` has finished: all skipped, or cut short by another row."""
-    if all(is_conditional(definition.rows[index]) for index in missing):
-        return True
-    return any(definition.rows[index].ends_step for index in definition.step(sequence) if index not in missing)
+def _can_be_skipped(definition: Definition, rows: Iterable[int]) -> bool:
+    """Whether the step can come to its end without any of these rows."""
+    return all(is_conditional(definition.rows[index]) for index in rows)
 
 
 def _task(definition: Definition, row: Row) -> TaskDefinition | None:

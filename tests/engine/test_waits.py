@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.build import code, engine, manual, process, run_until_idle
+from tests.build import code, engine, manual, outline, process, run_until_idle
 from workflow import operations
 from workflow.engine import Mode
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NoSuchProcess, NotAllowed
@@ -80,6 +80,35 @@ class TestApproval:
         assert not WaitingForApproval.objects.exists()
         assert goes_on(instance).state == InstanceState.FINISHED
         assert TaskRun.objects.get(task_name="Ask").state == "CANCELLED"
+
+
+def test_the_row_that_ends_the_step_decides_where_to_go() -> None:
+    tasks = {"Quick": code("1"), "Hear": code("wait_for('never')"), "Nap": code("sleep(hours=2)"), "Late": code("2")}
+    nap = (10, "Nap", {"ends_step": True, "then": 90, "on_error": 40})
+    process("P", tasks, (10, "Quick", {"then": 40}), (10, "Hear"), nap, (40, "Quick"), (90, "Late"))
+    instance = operations.start("P")
+    run_until_idle()
+    assert goes_on(instance, hours=2.5).state == InstanceState.FINISHED
+    assert outline(instance) == [
+        *((1, 10, "Quick", "FINISHED"), (1, 10, "Hear", "CANCELLED"), (1, 10, "Nap", "FINISHED")),
+        (2, 90, "Late", "FINISHED"),
+    ]
+
+
+@pytest.mark.parametrize("approved", ["Stop", "Sign"])
+def test_a_decision_that_ends_the_step_decides_where_to_go(approved: str) -> None:
+    """As soon as it is decided: what it leaves without effect can't be decided any more."""
+    tasks = {"Quick": code("1"), "Sign": manual(), "Stop": manual(), "Late": code("2")}
+    stop = (10, "Stop", {"ends_step": True, "then": 90, "on_reject": 40})
+    process("P", tasks, (10, "Quick", {"then": 40}), (10, "Sign"), stop, (40, "Quick"), (90, "Late"))
+    instance = operations.start("P")
+    run_until_idle()
+    operations.approve(WaitingForApproval.objects.get(task_name=approved))
+    if approved == "Sign":
+        operations.approve(WaitingForApproval.objects.get())
+    assert not WaitingForApproval.objects.exists()
+    goes_on(instance)
+    assert [step for _, step, _, _ in outline(instance)] == [10, 10, 10, 90]
 
 
 class TestSignals:

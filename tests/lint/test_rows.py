@@ -63,6 +63,22 @@ def test_then_below_one_that_always_decides() -> None:
     ]
 
 
+def test_then_beside_a_row_that_always_ends_the_step() -> None:
+    definition = process(row(1, "a", then=3), row(1, "b", ends_step=True, then=2), row(2, "b"), row(3, "a"))
+    assert told(definition) == [
+        (
+            "warning: Step 1, 'a': Never goes to step 3: a row that ends the step decides where to go, and one always "
+            "ends this step. Clear it, or tick ends step here as well."
+        )
+    ]
+
+
+def test_then_of_each_row_that_can_end_the_step() -> None:
+    ends = {"ends_step": True}
+    definition = process(row(1, "a", then=3, **ends), row(1, "b", then=2, **ends), row(2, "b"), row(3, "a"))
+    assert told(definition) == []
+
+
 def test_on_reject_of_code() -> None:
     assert told(process(row(1, "a"), row(2, "a", on_reject=1))) == [
         ("warning: Step 2, 'a': Never goes to step 1 when rejected: only manual tasks are. Clear it, or use on error.")

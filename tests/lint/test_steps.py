@@ -45,7 +45,8 @@ class TestNeverReached:
         assert told(process(row(10, "a", then=30, on_reject=20), row(20, "b"), row(30, "c"), a=manual("a"))) == []
 
     def test_a_step_that_follows_where_a_neighbour_ends_the_step(self) -> None:
-        assert told(process(row(10, "a", then=30), row(10, "b", ends_step=True), row(20, "b"), row(30, "c"))) == []
+        neighbour = row(10, "b", ends_step=True, condition="x")
+        assert told(process(row(10, "a", then=30), neighbour, row(20, "b"), row(30, "c"))) == []
 
     def test_a_jump_that_ends_the_step_decides_for_itself(self) -> None:
         definition = process(row(10, "a", then=30, ends_step=True), row(10, "b"), row(20, "b"), row(30, "c"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from workflow.definition import Definition
+from workflow.definition import Definition, Row
 from workflow.errors import suggestion
 from workflow.findings import Finding, at_row
 from workflow.language import gettext as _
@@ -73,9 +73,7 @@ def _jumps_without_effect(definition: Definition, ways: Sequence[Route]) -> Iter
     deciding = {way.row for way in ways if way.cause is Cause.FINISHED}
     for index, row in enumerate(definition.rows):
         if row.then is not None and index not in deciding:
-            message = _(
-                "Never goes to step %(then)s: a row above it at this step always decides. Clear one of the two."
-            ) % {"then": row.then}
+            message = _never_decides(definition, row) % {"then": row.then}
             yield at_row(definition, index, "then", message, "warning")
         if row.on_reject is not None and not can_be_rejected(definition, row):
             message = _(
@@ -88,3 +86,13 @@ def _jumps_without_effect(definition: Definition, ways: Sequence[Route]) -> Iter
                 "it, or use on reject."
             ) % {"on_error": row.on_error}
             yield at_row(definition, index, "on_error", message, "warning")
+
+
+def _never_decides(definition: Definition, row: Row) -> str:
+    step = [definition.rows[index] for index in definition.step(row.sequence)]
+    if not row.ends_step and any(other.ends_step and not is_conditional(other) for other in step):
+        return _(
+            "Never goes to step %(then)s: a row that ends the step decides where to go, and one always ends this step. "
+            "Clear it, or tick ends step here as well."
+        )
+    return _("Never goes to step %(then)s: a row above it at this step always decides. Clear one of the two.")
