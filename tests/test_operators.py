@@ -5,13 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from tests.build import code, manual, outline, process, run_until_idle
 from workflow import operations, operators, transitions
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
-from workflow.models import ActionCall, InstanceState, Intervention, RunningProcesses, TaskRun, WaitingForApproval
+from workflow.models import (
+    ActionCall,
+    InstanceState,
+    Intervention,
+    Process,
+    RunningProcesses,
+    TaskRun,
+    WaitingForApproval,
+)
 from workflow.operators import Action
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,8 +176,199 @@ def test_who_and_why_are_kept(django_user_model: Any) -> None:
     assert (done.instance, done.action, done.details, done.by, done.reason) == (
         instance,
         "goto",
-        "step 10",
+        "step 10, passing over 'Sign'",
         olga,
         "once more",
     )
     assert ActionCall.objects.count() == 0
+
+
+def an_operator(name: str, *permissions: str) -> Any:
+    user = User.objects.create_user(name, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["operate_instances", *permissions]))
+    return User.objects.get(pk=user.pk)
+
+
+APPROVED = {"Sign": manual("anna"), "Pay": code("'paid'"), "End": code("1")}
+ROWS = [(10, "Sign"), (20, "Pay"), (30, "End")]
+
+
+class TestPassingOver:
+    """To go past what people have not decided amounts to deciding it."""
+
+    @pytest.fixture(autouse=True)
+    def anna(self) -> Any:
+        return User.objects.create_user("anna")
+
+    @pytest.fixture
+    def olga(self) -> Any:
+        return an_operator("olga")
+
+    @pytest.fixture
+    def otto(self) -> Any:
+        return an_operator("otto", "override_decision")
+
+    def test_goto_takes_a_permission_and_a_reason(self, olga: Any, otto: Any) -> None:
+        instance = started(*ROWS, **APPROVED)
+        bystander = operations.start("P")
+        run_until_idle()
+        for by, reason, error, message in [
+            (
+                olga,
+                "urgent",
+                NotAllowed,
+                "olga may not pass over 'Sign', which nobody has decided: .*override_decision",
+            ),
+            (otto, "", BadData, "This passes over 'Sign', which nobody has decided. Give a reason"),
+            (otto, " \n", BadData, "Give a reason"),
+        ]:
+            with pytest.raises(error, match=message):
+                operators.perform(instance.pk, Action.GOTO, to=20, by=by, reason=reason)
+            assert goes_on(instance).state == InstanceState.WAITING
+        assert not Intervention.objects.exists()
+        operators.perform(instance.pk, Action.GOTO, to=20, by=otto, reason="on paper")
+        assert goes_on(instance).state == InstanceState.FINISHED
+        done = Intervention.objects.get()
+        assert (done.by, done.details, done.reason) == (otto, "step 20, passing over 'Sign'", "on paper")
+        assert WaitingForApproval.objects.get().rpid == bystander
+
+    def test_the_program_may_and_the_history_says_so(self) -> None:
+        instance = started(*ROWS, **APPROVED)
+        operators.perform(instance.pk, Action.GOTO, to=30)
+        done = Intervention.objects.get()
+        assert (done.by, done.details) == (None, "step 30, passing over 'Sign'")
+
+    def test_before_an_engine_has_entered_the_step(self, olga: Any) -> None:
+        process("P", APPROVED, *ROWS)
+        instance = operations.start("P")
+        with pytest.raises(NotAllowed, match="may not pass over 'Sign'"):
+            operators.perform(instance.pk, Action.GOTO, to=20, by=olga, reason="x")
+
+    def test_what_comes_later_and_what_was_cancelled_beside_a_failure(self, olga: Any, effects: Path) -> None:
+        instance = failing()
+        with pytest.raises(NotAllowed, match="may not pass over 'Sign'"):
+            operators.perform(instance.pk, Action.GOTO, to=2, by=olga, reason="x")
+        operators.perform(instance.pk, Action.SKIP, by=olga)  # the other one opens again
+        assert goes_on(instance).state == InstanceState.WAITING
+
+    def test_what_is_decided_is_passed_by_who_operates(self, olga: Any) -> None:
+        instance = started(*ROWS, **{**APPROVED, "Pay": code("1/0")})
+        operations.approve(WaitingForApproval.objects.get())
+        assert goes_on(instance).state == InstanceState.FAILED
+        operators.perform(instance.pk, Action.GOTO, to=30, by=olga)
+        assert Intervention.objects.get().details == "step 30"
+        assert goes_on(instance).state == InstanceState.FINISHED
+
+    def test_plan_tells_it_without_doing_it(self) -> None:
+        instance = started(*ROWS, **APPROVED)
+        assert operators.plan(instance.pk, Action.GOTO, to=30).passes_over == ("Sign",)
+        assert operators.plan(instance.pk, Action.CANCEL).passes_over == ()
+
+    def test_a_failed_manual_task_is_skipped_by_a_decision_alone(self, olga: Any, otto: Any) -> None:
+        instance = started((10, "Sign"), (20, "End"), Sign=manual("=data['who']"), End=code("1"))
+        assert instance.state == InstanceState.FAILED
+        assert operators.plan(instance.pk, Action.SKIP).passes_over == ("Sign",)
+        with pytest.raises(NotAllowed, match="may not pass over 'Sign'"):
+            operators.perform(instance.pk, Action.SKIP, by=olga, result={"approved": True}, reason="x")
+        operators.perform(instance.pk, Action.SKIP, by=otto, result={"approved": True}, reason="on paper")
+        assert Intervention.objects.get().details == "passing over 'Sign', with {\"approved\": true}"
+        assert goes_on(instance).state == InstanceState.FINISHED
+
+    def test_code_that_stands_at_a_question(self, olga: Any) -> None:
+        instance = started((10, "Ask"), (20, "End"), Ask=code("approval('anna', 'Well?')\n1/0"), End=code("1"))
+        with pytest.raises(NotAllowed, match="may not pass over 'Ask'"):
+            operators.perform(instance.pk, Action.GOTO, to=20, by=olga, reason="x")
+        operations.approve(WaitingForApproval.objects.get())
+        assert goes_on(instance).state == InstanceState.FAILED
+        operators.perform(instance.pk, Action.SKIP, by=olga)
+        assert goes_on(instance).state == InstanceState.FINISHED
+
+    def test_code_that_failed_at_a_question_or_before_it(self, olga: Any) -> None:
+        text = "if data.get('late'):\n    1/0\napproval('nobody', 'Well?')"
+        instance = started((10, "Ask"), (20, "End"), Ask=code(text), End=code("1"))
+        late = operations.start("P", {"late": True})
+        run_until_idle()
+        for one in (instance, late):
+            with pytest.raises(NotAllowed, match="may not pass over 'Ask'"):
+                operators.perform(one.pk, Action.SKIP, by=olga, reason="x")
+            operators.perform(one.pk, Action.RETRY, by=olga)
+
+    def test_what_a_sub_process_asks(self, olga: Any) -> None:
+        below = process("Below", {"Sign": manual("anna")}, (1, "Sign"))
+        process("Plain", {"A": code("1")}, (1, "A"))
+        tasks = {
+            "Sub": {"subprocess": below},
+            "Plain": {"subprocess": Process.objects.get(name="Plain")},
+            "End": code("1"),
+        }
+        instance = started((10, "Plain"), (20, "Sub"), (30, "End"), **tasks)
+        assert instance.step == 20
+        with pytest.raises(NotAllowed, match="may not pass over 'Sub'"):
+            operators.perform(instance.pk, Action.GOTO, to=30, by=olga, reason="x")
+        assert operators.plan(instance.pk, Action.GOTO, to=10).passes_over == ("Sub",)
+        assert WaitingForApproval.objects.count() == 1
+
+    def test_all_or_none(self, otto: Any, olga: Any) -> None:
+        first = started(*ROWS, **APPROVED)
+        other = operations.start("P", user=otto)
+        run_until_idle()
+        with pytest.raises(NotAllowed, match="otto started instance"):
+            operators.perform_all([first.pk, other.pk], Action.GOTO, to=20, by=otto, reason="x")
+        assert WaitingForApproval.objects.count() == 2
+
+
+class TestTheirOwn:
+    """Nobody but a superuser operates on an instance that they started."""
+
+    @pytest.mark.parametrize("action", list(Action))
+    def test_whatever_it_is(self, action: Action) -> None:
+        olga = an_operator("olga", "override_decision")
+        process("P", {"A": code("1/0" if action in operators.FROM else "approval('olga', 'x')")}, (1, "A"))
+        mine, other = operations.start("P", user=olga), operations.start("P")
+        run_until_idle()
+        if action == Action.RESUME:
+            RunningProcesses.objects.update(state="PAUSED", ended_at=None, error=None)
+        to = 1 if action == Action.GOTO else None
+        before = list(RunningProcesses.objects.values())
+        with pytest.raises(NotAllowed, match=f"olga started instance {mine.pk}, or .* ask another operator"):
+            operators.perform(mine.pk, action, by=olga, reason="x", to=to)
+        assert list(RunningProcesses.objects.values()) == before
+        operators.perform(other.pk, action, by=olga, reason="x", to=to)
+        operators.perform(mine.pk, action, by=User.objects.create_superuser("root"), reason="x", to=to)
+
+    def test_a_superuser_may_operate_on_their_own(self) -> None:
+        root = User.objects.create_superuser("root")
+        process("P", APPROVED, *ROWS)
+        User.objects.create_user("anna")
+        instance = operations.start("P", user=root)
+        operators.perform(instance.pk, Action.PAUSE, by=root)
+
+    def test_what_it_has_started_is_theirs_too(self) -> None:
+        olga = an_operator("olga")
+        process("Below", {"A": code("approval('olga', 'x')")}, (1, "A"))
+        process("Above", {"A": code("run_process('Below')")}, (1, "A"))
+        operations.start("Above", user=olga)
+        run_until_idle()
+        child = RunningProcesses.objects.get(process_name="Below")
+        RunningProcesses.objects.filter(pk=child.pk).update(started_by=None)  # also if another user had started it
+        with pytest.raises(NotAllowed, match=f"olga started instance {child.pk}, or the one that started it"):
+            operators.perform(child.pk, Action.CANCEL, by=olga)
+        with pytest.raises(NotAllowed):
+            operations.delegate(WaitingForApproval.objects.get(), User.objects.create_user("emil"), an_operator("otto"))
+
+
+def test_a_reason_that_no_database_keeps_is_refused() -> None:
+    instance = started((1, "A"), A=code("sleep(hours=1)"))
+    with pytest.raises(BadData, match="reason"):
+        operators.perform(instance.pk, Action.PAUSE, reason="a\0b")
+    assert not Intervention.objects.exists()
+
+
+def test_very_many_are_told_in_short() -> None:
+    tasks = {f"Sign {number} {'x' * 150}": manual() for number in range(30)}
+    process("P", {**tasks, "End": code("1")}, *[(number + 1, name) for number, name in enumerate(tasks)], (100, "End"))
+    instance = operations.start("P")
+    operators.perform(instance.pk, Action.GOTO, to=100, reason="y" * 100_000)
+    done = Intervention.objects.get()
+    assert done.details.startswith("step 100, passing over 'Sign 0 xxx")
+    assert done.details.endswith(" and 28 more")

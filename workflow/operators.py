@@ -2,6 +2,9 @@
 
 Each says first what it would do (`plan`), checks that the instance's state permits it, takes the instance from an engine
 that holds it, and records who did it and why. They raise a `WorkflowError`, and then nothing was changed.
+
+To skip a task that people have not decided, or to go to a step past one, amounts to deciding it: that takes a permission of
+its own and a reason, and is told in the history.
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,8 @@ from workflow.code.ledger import written
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
 from workflow.models.states import OPEN
-from workflow.people.rights import OPERATE
+from workflow.people.overriding import listed, passed_over, passed_over_by_skipping, refuse_override
+from workflow.people.rights import OPERATE, why_not_operate
 
 
 class Action(StrEnum):
@@ -34,6 +38,9 @@ class Action(StrEnum):
 
 
 PERMISSION = OPERATE
+
+LONGEST_DETAILS = 500
+"""Characters that the history keeps of what was done."""
 
 TARGETS = {
     Action.CANCEL: InstanceState.CANCELLED,
@@ -52,12 +59,15 @@ FROM = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an action would do: the effects that have happened, and those that would happen again."""
+    """What an action would do: the effects that have happened, those that would happen again, and the tasks that people
+    have not decided and that it `passes_over`.
+    """
 
     instance: RunningProcesses
     action: Action
     happened: Sequence[str]
     again: Sequence[str]
+    passes_over: Sequence[str] = ()
 
 
 def is_possible(instance: RunningProcesses, action: Action) -> bool:
@@ -84,7 +94,13 @@ def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
         ]
     else:
         again = []
-    return Plan(instance=instance, action=action, happened=_told(calls), again=_told(again))
+    return Plan(
+        instance=instance,
+        action=action,
+        happened=_told(calls),
+        again=_told(again),
+        passes_over=_passed_over(instance, action, to),
+    )
 
 
 def perform(
@@ -92,11 +108,12 @@ def perform(
 ) -> RunningProcesses:
     """Do it. `to` is the step of a `goto`, `result` what a task that is skipped is taken to have returned.
 
-    `by` is the user who does it, and must have the right to; `None` is the program itself, and may. Raises
-    `NoSuchInstance`, `NotPermitted`, `NotAllowed` or `BadData`.
+    `by` is the user who does it, and must have the right to; `None` is the program itself, and may. To pass over what people
+    have not decided takes a user the permission `workflow.override_decision`, and a `reason`. Nobody but a superuser operates
+    on an instance that they started. Raises `NoSuchInstance`, `NotPermitted`, `NotAllowed` or `BadData`.
     """
-    _refuse_without_right(by)
-    result = _checked_result(result)
+    result, reason = _checked(result, "result"), _checked(reason, "reason")
+    _refuse_without_right(by, instance_id)
     now = clock.now()
     parent = ActionCall.objects.select_related("run").filter(children=instance_id).first()
     with transaction.atomic():
@@ -105,11 +122,18 @@ def perform(
         above = _locked(parent.run.instance_id, child=instance_id) if parent else None
         instance = _locked(instance_id)
         _check(instance, action, to)
+        passes_over = _passed_over(instance, action, to)
+        refuse_override(by, passes_over, reason)
         _change_runs(instance, action, result=result, now=now)
         fields = {"step": to, "visit": instance.visit + 1} if action == Action.GOTO else {}
         transitions.redirect(instance, TARGETS.get(action, InstanceState.READY), now=now, **fields)
         Intervention.objects.create(
-            instance=instance, action=action, details=_details(action, to, result), by=by, reason=reason, at=now
+            instance=instance,
+            action=action,
+            details=_details(action, to, result, passes_over),
+            by=by,
+            reason=reason,
+            at=now,
         )
         if parent and above and action == Action.CANCEL:
             transitions.settle(parent, above, now=now)
@@ -124,12 +148,9 @@ def perform_all(instance_ids: Sequence[int], action: Action, **options: Any) -> 
     return [changed[key] for key in dict.fromkeys(instance_ids)]
 
 
-def _refuse_without_right(by: Any) -> None:
-    if by is not None and not by.has_perm(PERMISSION):
-        raise NotAllowed(
-            _("%(user)s may not do this to instances: it takes the permission %(permission)s.")
-            % {"user": by.get_username(), "permission": PERMISSION}
-        )
+def _refuse_without_right(by: Any, instance_id: int) -> None:
+    if by is not None and (why_not := why_not_operate(by, _instance(instance_id))):
+        raise NotAllowed(why_not)
 
 
 def _instance(instance_id: int) -> RunningProcesses:
@@ -164,6 +185,17 @@ def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:
         )
 
 
+def _passed_over(instance: RunningProcesses, action: Action, to: int | None) -> Sequence[str]:
+    """The tasks that people have not decided, and that the action decides in their place."""
+    match action:
+        case Action.GOTO:
+            assert to is not None  # `_check` has seen to it
+            return passed_over(instance, to=to)
+        case Action.SKIP:
+            return passed_over_by_skipping(instance, _failed_runs(instance))
+    return ()
+
+
 def _change_runs(instance: RunningProcesses, action: Action, *, result: Any, now: datetime) -> None:
     rows = TaskRun.objects.filter(instance=instance, visit=instance.visit)
     match action:
@@ -182,20 +214,22 @@ def _failed_runs(instance: RunningProcesses) -> list[TaskRun]:
     return list(TaskRun.objects.filter(instance=instance, visit=instance.visit, state=RunState.FAILED))
 
 
-def _checked_result(result: Any) -> Any:
+def _checked(value: Any, what: str) -> Any:
     try:
-        return values.check(result, "result")
+        return values.check(value, what)
     except values.ValueProblem as problem:
         raise BadData(str(problem)) from problem
 
 
-def _details(action: Action, to: int | None, result: Any) -> str:
+def _details(action: Action, to: int | None, result: Any, passes_over: Sequence[str]) -> str:
+    """What is told of it in the history: first of all what nobody has decided."""
+    parts = [_("passing over %(tasks)s") % {"tasks": listed(passes_over)}] if passes_over else []
     match action:
         case Action.GOTO:
-            return _("step %(to)s") % {"to": to}
+            parts.insert(0, _("step %(to)s") % {"to": to})
         case Action.SKIP:
-            return (_("with %(result)s") % {"result": values.dumps(result)})[:500]
-    return ""
+            parts.append(_("with %(result)s") % {"result": values.dumps(result)})
+    return ", ".join(parts)[:LONGEST_DETAILS]
 
 
 def _told(calls: Sequence[ActionCall]) -> list[str]:

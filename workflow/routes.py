@@ -39,7 +39,20 @@ def routes(definition: Definition) -> tuple[Route, ...]:
 
 def reachable(definition: Definition, ways: Iterable[Route]) -> set[int]:
     """The steps that an instance can come to by these ways."""
-    return _reached(definition.sequences[:1], _edges(definition, ways))
+    return reached(definition, definition.sequences[:1], ways)
+
+
+def reached(definition: Definition, starts: Iterable[int], ways: Iterable[Route]) -> set[int]:
+    """The steps that these ways lead to from `starts`, those included."""
+    return _reached(starts, _edges(definition, ways))
+
+
+def between(definition: Definition, ways: Iterable[Route], source: int, target: int) -> set[int]:
+    """The steps that an instance may come through from one step to another, neither of which it comes through."""
+    edges = [edge for edge in _edges(definition, ways) if edge[1] != source and edge[0] != target]
+    ahead = _reached([source], edges)
+    behind = _reached([target], [(end, start) for start, end in edges])
+    return (ahead & behind) - {source, target}
 
 
 def traps(definition: Definition, ways: Sequence[Route], *, among: Collection[int]) -> list[frozenset[int]]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.build import code, process, run_until_idle
+from tests.build import code, manual, process, run_until_idle
 from workflow import operations
 from workflow.models import Intervention, RunningProcesses
 
@@ -82,3 +82,56 @@ def test_it_takes_its_permission(client: Client, login: Any, failed: RunningProc
     login("view_runningprocesses")
     assert client.post(address(failed), {"action": "retry"}).status_code == 403
     assert address(failed) not in client.get(f"/admin/workflow/runningprocesses/{failed.pk}/change/").content.decode()
+
+
+class TestWhatNobodyHasDecided:
+    """To go past it takes a right of its own, and a reason."""
+
+    @pytest.fixture
+    def waiting(self) -> RunningProcesses:
+        process("Q", {"Sign": manual(), "End": code("1")}, (10, "Sign"), (20, "End"))
+        instance = operations.start("Q")
+        run_until_idle()
+        instance.refresh_from_db()
+        return instance
+
+    def test_the_page_says_what_is_passed_over(self, client: Client, login: Any, waiting: RunningProcesses) -> None:
+        login("operate_instances", "view_runningprocesses")
+        page = client.get(address(waiting))
+        assert page.context["form"].fields["step"].choices == [
+            ("", "-"),
+            (10, "10, passing over 'Sign'"),
+            (20, "20, passing over 'Sign'"),
+        ]
+        refused = client.post(address(waiting), {"action": "goto", "step": "20", "reason": "urgent"})
+        assert "may not pass over &#x27;Sign&#x27;" in refused.content.decode()
+        waiting.refresh_from_db()
+        assert waiting.state == "WAITING"
+
+    def test_who_may_gives_a_reason(self, client: Client, login: Any, waiting: RunningProcesses) -> None:
+        login("operate_instances", "view_runningprocesses", "override_decision")
+        refused = client.post(address(waiting), {"action": "goto", "step": "20", "reason": " "})
+        assert "which nobody has decided. Give a reason." in refused.content.decode()
+        assert client.post(address(waiting), {"action": "goto", "step": "20", "reason": "on paper"}).status_code == 302
+        assert Intervention.objects.get().details == "step 20, passing over 'Sign'"
+        page = client.get(f"/admin/workflow/runningprocesses/{waiting.pk}/change/").content.decode()
+        assert "passing over &#x27;Sign&#x27;" in page
+
+    def test_that_a_skip_passes_over_it(self, client: Client, login: Any) -> None:
+        process("R", {"Sign": manual("=data['who']")}, (10, "Sign"))
+        instance = operations.start("R")
+        run_until_idle()
+        login("operate_instances", "view_runningprocesses")
+        assert "To skip passes over what nobody has decided: Sign." in client.get(address(instance)).content.decode()
+
+
+def test_nobody_steps_in_to_what_they_have_started(client: Client, login: Any, failed: RunningProcesses) -> None:
+    user = login("operate_instances", "view_runningprocesses")
+    RunningProcesses.objects.update(started_by=user)
+    for response in (client.get(address(failed)), client.post(address(failed), {"action": "retry"})):
+        assert response.status_code == 403
+        assert "Only a superuser may operate on an instance of their own" in response.content.decode()
+    assert address(failed) not in client.get(f"/admin/workflow/runningprocesses/{failed.pk}/change/").content.decode()
+    failed.refresh_from_db()
+    assert failed.state == "FAILED"
+    assert not Intervention.objects.exists()

@@ -54,6 +54,22 @@ class TestManage:
         failed.refresh_from_db()
         assert failed.state == "FINISHED"
 
+    def test_it_says_what_it_passes_over_and_a_user_must_have_the_right_to(
+        self, manage: Any, django_user_model: Any
+    ) -> None:
+        django_user_model.objects.create_superuser("olga")
+        process("Q", {"Sign": manual(), "End": code("1")}, (10, "Sign"), (20, "End"))
+        instance = operations.start("Q")
+        goto = ["manageprocess", "goto", str(instance.pk), "--to", "20"]
+        shown = manage(*goto, "--dry-run").stdout
+        assert "  would pass over, though nobody has decided it:\n    Sign\n" in shown
+        refused = manage(*goto, "--user", "olga")
+        assert refused.returncode == 1
+        assert "This passes over 'Sign', which nobody has decided. Give a reason." in refused.stderr
+        assert manage(*goto, "--user", "olga", "--reason", "on paper").returncode == 0
+        kept = Intervention.objects.get()
+        assert (kept.by.username, kept.details) == ("olga", "step 20, passing over 'Sign'")
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [

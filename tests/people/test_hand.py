@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
 from workflow import clock, operations
 from workflow.errors import AlreadyDecided, BadData, NotAllowed, NotPermitted
-from workflow.models import Intervention, Process, RunningProcesses, WaitingForApproval
+from workflow.models import Absence, Intervention, Process, RunningProcesses, WaitingForApproval
 from workflow.standing import standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,9 +91,6 @@ class TestDelegate:
         with pytest.raises(NotPermitted, match=r"^It is yours already\.$"):
             operations.delegate(waiting, people.carl, people.carl)
         assert told() == []
-        operations.delegate(waiting, people.operator, people.operator)  # who was not asked takes it
-        with pytest.raises(NotPermitted, match="yours already"):
-            operations.delegate(waiting, people.operator, people.operator)
 
     def test_who_gives_it_back_gives_it_to_all(self, people: People) -> None:
         sign()
@@ -127,7 +125,6 @@ class TestDelegate:
         waiting = waits("Sign")
         with pytest.raises(NotAllowed):
             operations.delegate(waiting, people.bert, people.emil)
-        operations.delegate(waiting, people.bert, people.operator)
         operations.delegate(waiting, people.emil)
         assert list(operations.inbox(people.emil)) == [waiting]
 
@@ -135,6 +132,66 @@ class TestDelegate:
         sign()
         with pytest.raises(BadData):
             operations.delegate(waits("Sign"), people.emil, people.carl, comment="x" * 2001)
+
+
+class TestOperators:
+    """They hand on what would wait for ever, and nothing to themselves: that would be to decide it."""
+
+    def test_not_what_others_can_decide(self, people: People) -> None:
+        sign()
+        waiting, other = waits("Sign"), waits("Sign")
+        operations.claim(waiting, people.carl)
+        with pytest.raises(
+            NotAllowed, match="operators delegate only what nobody can decide, and it waits for anna, managers"
+        ):
+            operations.delegate(waiting, people.bert, people.operator)
+        assert [one[0] for one in told()] == ["claim"]
+        waiting.refresh_from_db()
+        assert waiting.claimed_by == people.carl
+        assert not other.assignees.filter(user=people.bert).exists()
+
+    def test_what_nobody_can_decide_but_not_to_themselves(self, people: People) -> None:
+        sign("anna")
+        waiting, bystander = waits("Sign"), waits("Sign", user=people.bert)
+        User.objects.filter(username="anna").update(is_active=False)
+        with pytest.raises(NotPermitted, match="operator may not delegate 'Sign' of instance .* to themselves"):
+            operations.delegate(waiting, people.operator, people.operator)
+        with pytest.raises(NotPermitted, match="root may not delegate 'Sign' of instance .* to themselves"):
+            operations.delegate(waiting, people.root, people.root)
+        operations.delegate(waiting, people.emil, people.operator)
+        assert list(operations.inbox(people.emil)) == [waiting]
+        assert told() == [("delegate", "'Sign' to emil", "operator", "")]
+        assert not bystander.assignees.filter(user=people.emil).exists()
+
+    def test_not_to_whom_they_stand_in_for(self, people: People) -> None:
+        sign("anna")
+        waiting = waits("Sign")
+        User.objects.filter(username="anna").update(is_active=False)
+        today = timezone.localdate(clock.now())
+        Absence.objects.create(user=people.emil, stand_in=people.bert, first_day=today, last_day=today)
+        Absence.objects.create(user=people.bert, stand_in=people.operator, first_day=today, last_day=today)
+        with pytest.raises(NotPermitted, match="to emil, for whom they stand in"):
+            operations.delegate(waiting, people.emil, people.operator)
+        operations.delegate(waiting, people.dora, people.operator)
+
+    @pytest.mark.parametrize("how", ["delegate", "release", "resolve_again"])
+    def test_not_in_what_they_started(self, people: People, how: str) -> None:
+        sign("anna")
+        waiting = waits("Sign", user=people.operator)
+        operations.claim(waiting, people.anna)
+        User.objects.filter(username="anna").update(is_active=False)
+        given = (people.emil, people.operator) if how == "delegate" else (people.operator,)
+        with pytest.raises(NotAllowed, match="operator started instance .* Only a superuser may operate"):
+            getattr(operations, how)(waiting, *given)
+        assert [one[0] for one in told()] == ["claim"]
+
+    def test_who_is_asked_may_hand_on_what_they_started(self, people: People) -> None:
+        sign("operator, anna")
+        waiting = waits("Sign", user=people.operator)
+        operations.claim(waiting, people.operator)
+        operations.release(waiting, people.operator)
+        operations.delegate(waiting, people.emil, people.operator)
+        assert [one[0] for one in told()] == ["claim", "release", "delegate"]
 
 
 class TestResolvedAgain:

@@ -70,7 +70,8 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         )
         context["standing"] = standing(instance, now=clock.now())
         context["interventions"] = instance.interventions.select_related("by")[:RUNS_SHOWN]
-        if step_in.may(request) and any(operators.is_possible(instance, action) for action in operators.Action):
+        is_possible = any(operators.is_possible(instance, action) for action in operators.Action)
+        if is_possible and step_in.may(request, instance):
             context["step_in"] = reverse("admin:workflow_runningprocesses_step_in", args=[instance.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -1,5 +1,6 @@
 """The page on which an operator steps in: cancel, pause, resume, retry, restart, skip, or go to a step."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -15,6 +16,8 @@ from workflow import operators, values
 from workflow.errors import WorkflowError
 from workflow.models import RunningProcesses
 from workflow.operators import Action
+from workflow.people.overriding import listed, passed_over_by_each
+from workflow.people.rights import why_not_operate
 
 if TYPE_CHECKING:
     from workflow.admin.instances import RunningProcessesAdmin
@@ -42,16 +45,24 @@ class StepInForm(forms.Form):
         help_text=_("JSON; what a skipped task is taken to have returned. Blank: nothing."),
     )
     reason = forms.CharField(
-        label=_("Why"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 2, "cols": 60})
+        label=_("Why"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
+        help_text=_(
+            "To skip what nobody has decided, or to go past it, it takes a reason, and the permission “Can send instances past "
+            "tasks that people have not decided”."
+        ),
     )
 
-    def __init__(self, *args: Any, possible: list[Action], steps: tuple[int, ...], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, possible: list[Action], steps: Mapping[int, Sequence[str]], **kwargs: Any) -> None:
+        """`steps` are those to go to, each with the tasks that it would pass over."""
         super().__init__(*args, **kwargs)
         actions, numbers = self.fields["action"], self.fields["step"]
         assert isinstance(actions, forms.ChoiceField)
         assert isinstance(numbers, forms.ChoiceField)
         actions.choices = [(action.value, WORDS[action]) for action in possible]
-        numbers.choices = [("", "-"), *((step, str(step)) for step in steps)]
+        numbers.choices = [("", "-"), *((step, _step(step, tasks)) for step, tasks in steps.items())]
 
     def clean_result(self) -> Any:
         text = self.cleaned_data["result"]
@@ -61,30 +72,35 @@ class StepInForm(forms.Form):
             raise forms.ValidationError(str(problem)) from problem
 
 
-def may(request: HttpRequest) -> bool:
-    """Whether the user is an operator."""
-    user: Any = request.user
-    return user.has_perm(operators.PERMISSION)
+def _step(step: int, passes_over: Sequence[str]) -> str:
+    if not passes_over:
+        return str(step)
+    return gettext("%(step)s, passing over %(tasks)s") % {"step": step, "tasks": listed(passes_over)}
+
+
+def may(request: HttpRequest, instance: RunningProcesses) -> bool:
+    """Whether the user may step in there."""
+    return not why_not_operate(request.user, instance)
 
 
 def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> HttpResponse:
     """Show what has happened, ask what to do, and do it on a POST."""
-    if not may(request):
+    user: Any = request.user
+    if not user.has_perm(operators.PERMISSION):
         raise PermissionDenied
     instance = RunningProcesses.objects.filter(pk=key).first()
     if instance is None:
         raise Http404
+    if why_not := why_not_operate(user, instance):
+        return _page(admin, request, instance, {"why_not": why_not}, status=403)
     possible = [action for action in Action if operators.is_possible(instance, action)]
-    steps = instance.version.frozen.sequences
+    steps = passed_over_by_each(instance) if Action.GOTO in possible else {}
     chosen = {"action": request.GET.get("action")}  # a link on the page for people may say what it is for
     sent = request.POST if request.method == "POST" else None
     form = StepInForm(sent, possible=possible, steps=steps, initial=chosen)
     if form.is_valid() and _performed(request, instance, form):
         return redirect("admin:workflow_runningprocesses_change", key)
     context = {
-        **admin.admin_site.each_context(request),
-        "title": gettext("Step in: %(instance)s") % {"instance": instance},
-        "instance": instance,
         "possible": possible,
         "form": form,
         "plans": [
@@ -92,10 +108,27 @@ def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> Http
             for action in (Action.RETRY, Action.RESTART)
             if action in possible
         ],
+        "skips": operators.plan(key, Action.SKIP).passes_over if Action.SKIP in possible else (),
+    }
+    return _page(admin, request, instance, context)
+
+
+def _page(
+    admin: "RunningProcessesAdmin",
+    request: HttpRequest,
+    instance: RunningProcesses,
+    context: dict[str, Any],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    around = {
+        **admin.admin_site.each_context(request),
+        "title": gettext("Step in: %(instance)s") % {"instance": instance},
+        "instance": instance,
         "opts": admin.opts,
         "media": admin.media,
     }
-    return TemplateResponse(request, "admin/workflow/step_in.html", context)
+    return TemplateResponse(request, "admin/workflow/step_in.html", {**around, **context}, status=status)
 
 
 def _performed(request: HttpRequest, instance: RunningProcesses, form: StepInForm) -> bool:

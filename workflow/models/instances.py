@@ -110,7 +110,10 @@ class RunningProcesses(models.Model):
         verbose_name = _("running process")
         verbose_name_plural = _("running processes")
         ordering: ClassVar = ["-pk"]
-        permissions: ClassVar = [("operate_instances", _("Can cancel, pause, resume, retry and redirect instances"))]
+        permissions: ClassVar = [
+            ("operate_instances", _("Can cancel, pause, resume, retry and redirect instances")),
+            ("override_decision", _("Can send instances past tasks that people have not decided")),
+        ]
         indexes: ClassVar = [
             models.Index(
                 fields=["priority", "due_at", "id"], name="workflow_instance_due", condition=Q(due_at__isnull=False)

@@ -1,4 +1,7 @@
-"""Who takes on what waits: claimed, released, handed on to somebody, or asked of whomever it concerns by now."""
+"""Who takes on what waits: claimed, released, handed on to somebody, or asked of whomever it concerns by now.
+
+Operators may do some of it without being asked, but never so that they come to decide it themselves.
+"""
 
 from typing import Any
 
@@ -12,7 +15,7 @@ from workflow.deciding import Bar, Circle, May, Reason, Refused, Right
 from workflow.errors import BadData, NotAllowed, NotPermitted
 from workflow.models import Assignee, Barred, Intervention, NoticeKind, WaitingForApproval
 from workflow.people.decide import MAX_COMMENT, locked
-from workflow.people.rights import OPERATE, Rights, reason
+from workflow.people.rights import OPERATE, Rights, reason, why_not_operate
 
 
 def claim(waiting: WaitingForApproval, by: Any) -> None:
@@ -39,12 +42,8 @@ def release(waiting: WaitingForApproval, by: Any = None) -> None:
         current = locked(waiting)[1]
         if current.claimed_by is None:
             raise NotPermitted(_("Nobody has claimed %(what)s.") % {"what": _what(current)})
-        if by is not None and current.claimed_by_id != by.pk and not _operates(by):
-            holder = current.claimed_by.get_username()
-            raise NotAllowed(
-                _("%(user)s can't release %(what)s: %(holder)s has claimed it.")
-                % {"user": by.get_username(), "what": _what(current), "holder": holder}
-            )
+        if by is not None and current.claimed_by_id != by.pk:
+            _refuse_release(by, current)
         _hold(current, None)
         _note("release", current, by)
 
@@ -52,8 +51,9 @@ def release(waiting: WaitingForApproval, by: Any = None) -> None:
 def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str = "") -> None:
     """Hand it on to a user, who then holds it; by who may decide it, by an operator, or (`None`) by the program.
 
-    Where several people decide, it is one vote that is handed on, to somebody who has none yet. Raises `NotAllowed`,
-    `NotPermitted`, `BadData` or `AlreadyDecided`.
+    Operators hand on only what nobody can decide, and never to themselves, nor to somebody for whom they stand in. Where several
+    people decide, it is one vote that is handed on, to somebody who has none yet. Raises `NotAllowed`, `NotPermitted`,
+    `BadData` or `AlreadyDecided`.
     """
     if len(comment) > MAX_COMMENT:
         raise BadData(
@@ -62,11 +62,12 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
         )
     with transaction.atomic():
         current = locked(waiting)[1]
-        right = None if by is None else Rights(by).to(current)
-        if right is not None and not isinstance(right, May) and not _operates(by):
-            _refuse(right, by, current)
-        if by is not None and to.pk == by.pk and (current.claimed_by_id == by.pk or _is_asked(by, current)):
-            raise NotPermitted(_("It is yours already."))
+        rights = None if by is None else Rights(by)
+        right = None if rights is None else rights.to(current)
+        if rights is not None:
+            _refuse_to_themselves(rights, to, current)
+            if not isinstance(right, May):
+                _refuse_as_operator(rights, to, current)
         _refuse_receiver(to, current)
         Assignee.objects.get_or_create(waiting=current, user=to, defaults={"reason": Reason.DELEGATED})
         if current.quorum == 1:
@@ -83,11 +84,13 @@ def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
 
     Votes that were cast stay, and so does whom it was escalated to. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
     """
-    if by is not None and not _operates(by):
-        raise NotAllowed(
-            _("%(user)s may not have it resolved again: it takes the permission %(permission)s.")
-            % {"user": by.get_username(), "permission": OPERATE}
-        )
+    if by is not None:
+        if not _operates(by):
+            raise NotAllowed(
+                _("%(user)s may not have it resolved again: it takes the permission %(permission)s.")
+                % {"user": by.get_username(), "permission": OPERATE}
+            )
+        _refuse_own(by, waiting)
     asked = _resolved(waiting)
     with transaction.atomic():
         current = locked(waiting)[1]
@@ -123,6 +126,57 @@ def _resolved(waiting: WaitingForApproval) -> Circle:
 def _refuse(right: Right, user: Any, waiting: WaitingForApproval) -> None:
     if not isinstance(right, May):
         raise NotAllowed(reason(right, user, waiting))
+
+
+def _refuse_to_themselves(rights: Rights, to: Any, waiting: WaitingForApproval) -> None:
+    """Who is asked has it already. For anybody else, also a superuser, it would be a way to become one who is asked."""
+    by = rights.user
+    if to.pk != by.pk:
+        return
+    if waiting.claimed_by_id == by.pk or _is_asked(by, waiting):
+        raise NotPermitted(_("It is yours already."))
+    raise NotPermitted(
+        _("%(user)s may not delegate %(what)s to themselves.") % {"user": by.get_username(), "what": _what(waiting)}
+    )
+
+
+def _refuse_as_operator(rights: Rights, to: Any, waiting: WaitingForApproval) -> None:
+    """Whoever may not decide it themselves hands it on only as an operator, and only what would else wait for ever."""
+    by = rights.user
+    if not _operates(by):
+        _refuse(rights.to(waiting), by, waiting)
+    _refuse_own(by, waiting)
+    if to.pk in {absent.pk for absent in rights.absent}:
+        raise NotPermitted(
+            _("%(user)s may not delegate %(what)s to %(to)s, for whom they stand in.")
+            % {"user": by.get_username(), "what": _what(waiting), "to": to.get_username()}
+        )
+    if not WaitingForApproval.objects.undecidable().filter(pk=waiting.pk).exists():
+        raise NotAllowed(
+            _(
+                "%(user)s may not delegate %(what)s: operators delegate only what nobody can decide, and it waits for "
+                "%(who)s. Release it if somebody holds it, or have it asked again."
+            )
+            % {"user": by.get_username(), "what": _what(waiting), "who": waiting.asked}
+        )
+
+
+def _refuse_release(by: Any, waiting: WaitingForApproval) -> None:
+    """What somebody else holds, only operators release."""
+    if not _operates(by):
+        holder = waiting.claimed_by
+        assert holder is not None
+        raise NotAllowed(
+            _("%(user)s can't release %(what)s: %(holder)s has claimed it.")
+            % {"user": by.get_username(), "what": _what(waiting), "holder": holder.get_username()}
+        )
+    _refuse_own(by, waiting)
+
+
+def _refuse_own(operator: Any, waiting: WaitingForApproval) -> None:
+    """Raises `NotAllowed` where operators would operate on an instance that they started."""
+    if why_not := why_not_operate(operator, waiting.rpid):
+        raise NotAllowed(why_not)
 
 
 def _refuse_receiver(to: Any, waiting: WaitingForApproval) -> None:

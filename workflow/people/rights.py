@@ -11,11 +11,41 @@ from django.utils.translation import gettext as _
 
 from workflow import clock
 from workflow.deciding import Bar, Circle, May, Person, Reason, Refused, Right, right, stood_in_for
-from workflow.models import Absence, Barred, WaitingForApproval
+from workflow.models import Absence, Barred, RunningProcesses, WaitingForApproval
 from workflow.models.waiting import WaitingQuerySet
 
 OPERATE = "workflow.operate_instances"
 """The permission of operators, who may also release what others hold, and hand on what nobody can decide."""
+
+
+def why_not_operate(user: Any, instance: RunningProcesses) -> str:
+    """A sentence that says why the user may not operate on the instance; blank where they may.
+
+    Nobody operates on an instance that they started, or on what that has started: to send it past its approvers would be to
+    approve it. Only superusers may.
+    """
+    if not user.has_perm(OPERATE):
+        return _("%(user)s may not do this to instances: it takes the permission %(permission)s.") % {
+            "user": user.get_username(),
+            "permission": OPERATE,
+        }
+    if user.is_superuser or not _has_started(user, instance):
+        return ""
+    return _(
+        "%(user)s started instance %(instance)s, or the one that started it. Only a superuser may operate on an instance "
+        "of their own: ask another operator."
+    ) % {"user": user.get_username(), "instance": instance.pk}
+
+
+def _has_started(user: Any, instance: RunningProcesses) -> bool:
+    """Whether the user started the instance, or one above it."""
+    found: RunningProcesses | None = instance
+    while found is not None:
+        if found.started_by_id == user.pk:
+            return True
+        above = RunningProcesses.objects.filter(task_runs__calls=found.parent_id) if found.parent_id else None
+        found = above.only("started_by", "parent").first() if above else None
+    return False
 
 
 class Rights:

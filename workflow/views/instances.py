@@ -17,6 +17,7 @@ from workflow import clock, operations, operators, timeline
 from workflow.models import InstanceState, RunningProcesses, TaskRun, WaitingForApproval
 from workflow.models.states import ENDED, OPEN
 from workflow.models.waiting import LONGEST_NUMBER
+from workflow.people.rights import why_not_operate
 from workflow.picture import picture_of
 from workflow.standing import Waits, people_of, standing
 from workflow.timeline import Place, RunEntry, TimeLine
@@ -212,10 +213,11 @@ class _Seen:
             step_in = reverse("admin:workflow_runningprocesses_step_in", args=[self.instance.pk])
         except NoReverseMatch:
             return {}
-        possible = [action for action in OFFERED if operators.is_possible(self.instance, action)]
+        offers = self.may_operate and not why_not_operate(self.user, self.instance)
+        possible = [action for action in OFFERED if offers and operators.is_possible(self.instance, action)]
         return {
             "admin_page": page if self.user.is_staff and self.sees_all else "",
-            "actions": [(OFFERED[action], f"{step_in}?action={action}") for action in possible if self.may_operate],
+            "actions": [(OFFERED[action], f"{step_in}?action={action}") for action in possible],
         }
 
 

@@ -12,14 +12,14 @@ from workflow.operators import Action, Plan
 class Command(WorkflowCommand):
     help = (
         "Cancel, pause or resume instances; retry those that failed, where they failed or (restart) from the start of the "
-        "task; skip the task that failed; or go to a step. Shows first which effects have happened, and which would "
-        "happen again; --dry-run only shows. All instances are changed, or none; it never asks back."
+        "task; skip the task that failed; or go to a step. Shows first which effects have happened, which would "
+        "happen again, and which decisions would be passed over; --dry-run only shows. All instances are changed, or none; it never asks back."
     )
     examples: ClassVar[str] = """\
   manage.py manageprocess cancel 7 8 9 --reason "ordered twice"
   manage.py manageprocess retry 7 --dry-run
   manage.py manageprocess skip 7 --result '{"receipt": "R-1"}' --user olga --reason "charged by hand"
-  manage.py manageprocess goto 7 --to 40
+  manage.py manageprocess goto 7 --to 40 --user olga --reason "approved on paper, see folder 12"
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,7 +32,12 @@ class Command(WorkflowCommand):
             "--result", type=json_argument, metavar="JSON", help="what a skipped task is taken to return"
         )
         parser.add_argument("--user", metavar="NAME", help="who does it, for the history; must have the right to")
-        parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the history")
+        parser.add_argument(
+            "--reason",
+            default="",
+            metavar="TEXT",
+            help="why, for the history; --user must give one to pass over what nobody has decided",
+        )
         parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +60,8 @@ class Command(WorkflowCommand):
         self.stdout.write(f"Instance {plan.instance.pk} of {plan.instance.process_name}, {plan.instance.state}:")
         self._list("has happened", plan.happened)
         self._list("would happen again", plan.again)
+        if plan.passes_over:
+            self._list("would pass over, though nobody has decided it", plan.passes_over)
 
     def _list(self, title: str, effects: Any) -> None:
         self.stdout.write(f"  {title}: {'nothing' if not effects else ''}".rstrip())
