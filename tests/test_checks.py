@@ -149,6 +149,28 @@ def test_a_mail_server_is_not_to_be_waited_for_without_end(settings: Settings) -
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "value",
+    ["secret-of-ours", ["secret-of-ours", "secret-of-ours"], [""], ["secret-of-ours", " "], ["\ud800"], [b"key"], None],
+)
+def test_a_wrong_key_for_snapshots_is_not_shown(settings: Settings, value: Any) -> None:
+    assert messages(settings, {"SNAPSHOT_KEYS": value}) == [
+        ("workflow.E003", "WORKFLOW['SNAPSHOT_KEYS'] is not right.")
+    ]
+    (found,) = checks.check_settings(None)
+    assert str(found.hint).startswith("Make it a list of different texts, the newest first;")
+    assert "secret" not in str(found).replace("import secrets", "").replace("secrets.token", "")
+
+
+def test_a_key_for_snapshots_that_could_be_guessed_is_a_warning(settings: Settings) -> None:
+    settings.WORKFLOW = {"SNAPSHOT_KEYS": ["x" * 32, "short-one"]}
+    assert checks.check_settings(None) == []
+    (found,) = checks.check_keys(None)
+    assert (found.id, "short-one" in str(found)) == ("workflow.W004", False)
+    settings.WORKFLOW = {"SNAPSHOT_KEYS": ["x" * 32]}
+    assert checks.check_keys(None) == []
+
+
 def test_django_runs_the_checks(settings: Settings) -> None:
     settings.WORKFLOW = {"RUNNER": "trusted"}
     assert "workflow.W001" in [message.id for message in run_checks()]

@@ -19,6 +19,9 @@ DRIVERS = ("engine", "tasks")
 
 _HERE_OR_NOWHERE = (".ImmediateBackend", ".DummyBackend")
 """Backends of tasks that run them at once where they are sent, or never."""
+SECRET = frozenset({"SNAPSHOT_KEYS"})
+SHORTEST_KEY = 32
+"""Characters."""
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 WISHES = ("AT_ONCE", "DIGEST", "NONE")
 
@@ -30,6 +33,22 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     if not isinstance(given, Mapping):
         return [_error("E001", f"WORKFLOW is {given!r}.", "Make it a dict, such as {'TIME_LIMIT': 10.0}.")]
     return [*_unknown(given), *_bad(given), *_dangerous(given), *_undispatched(given)]
+
+
+@register(deploy=True)
+def check_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Keys for snapshots that could be guessed."""
+    given = getattr(settings, "WORKFLOW", {})
+    keys = given.get("SNAPSHOT_KEYS", []) if isinstance(given, Mapping) else []
+    if not _are_keys(keys) or all(len(key) >= SHORTEST_KEY for key in keys):
+        return []
+    return [
+        CheckWarning(
+            f"WORKFLOW['SNAPSHOT_KEYS'] has a key of less than {SHORTEST_KEY} characters: it could be guessed.",
+            hint=f"Put a new one before it, and run manage.py resignsnapshots; {_MAKE_KEY}.",
+            id="workflow.W004",
+        )
+    ]
 
 
 @register(deploy=True)
@@ -89,10 +108,16 @@ def _near(key: str) -> str:
 
 def _bad(given: Mapping[Any, Any]) -> list[CheckMessage]:
     return [
-        _error("E003", f"WORKFLOW[{key!r}] is {given[key]!r}.", f"Make it {hint}.")
+        _error("E003", _what_is_wrong(key, given[key]), f"Make it {hint}.")
         for key, (is_right, hint) in _RULES.items()
         if key in given and not is_right(given[key])
     ]
+
+
+def _what_is_wrong(key: str, value: Any) -> str:
+    if key in SECRET:
+        return f"WORKFLOW[{key!r}] is not right."  # what it is must not be in logs
+    return f"WORKFLOW[{key!r}] is {value!r}."
 
 
 def _dangerous(given: Mapping[Any, Any]) -> list[CheckMessage]:
@@ -148,6 +173,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+_MAKE_KEY = "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` makes one"
 _AT_MOST = f", and up to {conf.MOST_SECONDS:,}"
 
 
@@ -165,6 +191,17 @@ def _is_time(value: Any, most: int = conf.MOST_SECONDS) -> bool:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def _are_keys(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_key, value)) and len(set(value)) == len(value)
+
+
+def _is_key(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(value.strip()) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_address(value: Any) -> bool:
@@ -188,6 +225,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "MAX_DATA_BYTES": _COUNT,
     "MAX_LOG_CHARACTERS": _COUNT,
     "MAX_UPLOAD_BYTES": _COUNT,
+    "SNAPSHOT_KEYS": (
+        _are_keys,
+        f"a list of different texts, the newest first; {_MAKE_KEY}",
+    ),
     "POLL_INTERVAL": _SECONDS,
     "CONCURRENCY": _up_to(conf.MOST_CONCURRENCY),
     "BATCH": _COUNT,

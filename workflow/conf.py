@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_LOG_CHARACTERS": 100_000,
     # Bytes that a file may have that comes with a form.
     "MAX_UPLOAD_BYTES": 10_000_000,
+    # The keys that snapshots of code are signed with, newest first; none: SECRET_KEY and SECRET_KEY_FALLBACKS.
+    "SNAPSHOT_KEYS": [],
     # Seconds between an engine's looks for work.
     "POLL_INTERVAL": 1.0,
     # Code tasks that one engine runs at the same time.

@@ -12,13 +12,14 @@ from django.conf import settings as django_settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle
 from workflow import operations
+from workflow.code import signing
 from workflow.code.actions import Action, replace_action, replaced
 from workflow.code.crossing import is_disguised
-from workflow.engine import ledger
 from workflow.errors import BadData
 from workflow.models import ActionCall, InstanceState, ProcessVersion, RunningProcesses, TaskRun
 from workflow.transitions import LeaseLost
@@ -377,7 +378,7 @@ EXCEPTIONS: dict[str, tuple[BaseException, str]] = {
     "a_group": (ExceptionGroup("g", [ValueError(1)]), "Exception"),
     "stop_iteration": (StopIteration(3), "StopIteration"),
     "of_the_engine": (LeaseLost("a"), "Exception"),
-    "a_snapshot": (ledger.SnapshotTampered("a"), "Exception"),
+    "a_snapshot": (signing.SnapshotTampered("a"), "Exception"),
     "an_exit": (SystemExit(3), "RuntimeError"),
     "an_interrupt": (KeyboardInterrupt(), "KeyboardInterrupt"),
     "a_generator_exit": (GeneratorExit(), "GeneratorExit"),
@@ -468,31 +469,45 @@ class TestSnapshots:
         return run.instance
 
     @pytest.mark.parametrize(
-        "change", ["flipped", "cut", "longer", "of another run", "another key", "of an earlier call", "unsigned"]
+        "change",
+        [
+            "flipped",
+            "cut",
+            "longer",
+            "of another run",
+            "another key",
+            "another key that says it is ours",
+            "of an earlier call",
+            "unsigned",
+        ],
     )
     def test_one_that_was_tampered_with_fails_and_runs_nothing(self, run: TaskRun, change: str, effects: Path) -> None:
         kept = bytes(run.snapshot)
-        rest = kept[ledger.SIGNATURE_BYTES :]
-        earlier = TaskRun(instance_id=run.instance_id, visit=run.visit, row=run.row, call_number=1)
+        rest = kept[signing.SIGNATURE_BYTES :]
+        plain = rest[1 + signing.FINGERPRINT_BYTES :]
+        name = f"{run.key}-{run.call_number}"
+        with override_settings(SECRET_KEY="another key"):
+            by_another = signing.sign(name, plain)
         half = len(kept) // 2
         changed = {
             "flipped": kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :],
             "cut": kept[:-1],
             "longer": kept + b"x",
             "of another run": bytes(self.other.snapshot),
-            "another key": ledger._signature(run, rest, "another key") + rest,
-            "of an earlier call": ledger._signed(earlier, rest),
+            "another key": by_another,
+            "another key that says it is ours": by_another[: signing.SIGNATURE_BYTES] + rest,
+            "of an earlier call": signing.sign(f"{run.key}-1", plain),
             "unsigned": rest,
         }
         instance = self.ended(run, changed[change])
         assert (instance.state, error_of(instance)["type"]) == (InstanceState.FAILED, "SnapshotTampered")
-        assert "SECRET_KEY" in error_of(instance)["message"]
+        assert f"The snapshot of task run {run.pk} " in error_of(instance)["message"]
         assert effects.read_text() == "after\n", "of the other one"
 
     @pytest.mark.parametrize("content", [b"", b"2", b"2garbage", b"2" + bytes(1000), b"x" * 100, b"1\x80\x04\x95"])
     def test_one_that_is_signed_but_no_snapshot_is_replayed(self, run: TaskRun, content: bytes, effects: Path) -> None:
         """Loading it gives nobody any power; the ledger knows what has happened."""
-        instance = self.ended(run, ledger._signed(run, content))
+        instance = self.ended(run, signing.sign(f"{run.key}-{run.call_number}", content))
         assert instance.state == InstanceState.FINISHED, instance.error
         assert effects.read_text() == "after\nafter\n"
 

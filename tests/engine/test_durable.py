@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from tests.build import code, engine, process, run_until_idle
 from workflow import operations
+from workflow.code import signing
 from workflow.engine import Mode
-from workflow.engine.ledger import _signed
 from workflow.models import ActionCall, InstanceState, ProcessVersion, RunningProcesses, TaskRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -143,7 +143,7 @@ class TestSnapshots:
 
     def test_one_that_can_not_be_loaded_is_replayed_from_the_ledger(self, effects: Path) -> None:
         run = self.asleep()
-        run.snapshot = _signed(run, b"made by another version")
+        run.snapshot = signing.sign(f"{run.key}-{run.call_number}", b"made by another version")
         run.save()
         instance = ended(run.instance, hours=3)
         assert instance.state == InstanceState.FINISHED

@@ -23,12 +23,13 @@ from workflow.code.failure import failure
 from workflow.code.job import Errored, Job, Suspended, WorkerStopped
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
+from workflow.code.signing import SnapshotTampered
 from workflow.cut import GONE, cut_is_gone
 from workflow.definition import Definition
 from workflow.engine.commit import Writer
 from workflow.engine.give_up import handed_back
 from workflow.engine.held import Declined, Held, Place, Report
-from workflow.engine.ledger import DatabaseLedger, SnapshotTampered
+from workflow.engine.ledger import DatabaseLedger
 from workflow.engine.patience import LONG, Patience
 from workflow.engine.plan import PeopleAreLate, Planner
 from workflow.engine.report import tell_kept, tell_lost

@@ -1,17 +1,15 @@
 """A run's ledger in the database: each pause of its code is one commit, under the engine's lease."""
 
-import hmac
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.utils.crypto import salted_hmac
 
 from workflow import conf, keys, starting, transitions
+from workflow.code import signing
 from workflow.code.job import Call, Raised, Returned
 from workflow.code.ledger import Record, error_from_json, error_to_json
 from workflow.code.waits import ForChildren, ForSignal
@@ -22,13 +20,6 @@ from workflow.errors import WorkflowError
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.models.people import unknown_names
 from workflow.transitions import Applied, Lease, LeaseLost, RunClosed, Turn
-
-SALT = "workflow.snapshot"
-SIGNATURE_BYTES = 32
-
-
-class SnapshotTampered(Exception):
-    """A snapshot in the database is not the one that an engine of this project saved there."""
 
 
 class DatabaseLedger:
@@ -73,7 +64,13 @@ class DatabaseLedger:
     @property
     def snapshot(self) -> bytes:
         kept = bytes(self._run.snapshot)
-        return _verified(self._run, kept) if kept else b""
+        if not kept:
+            return b""
+        snapshot = signing.verify(_name(self._run), kept, where=f"task run {self._run.pk}")
+        if not signing.is_of_newest_key(kept):
+            # It may be written again as it stands: after `resignsnapshots` nothing is to be signed with an older key.
+            self._run.snapshot = signing.sign(_name(self._run), snapshot)
+        return snapshot
 
     @property
     def signed_snapshot(self) -> bytes:
@@ -103,7 +100,7 @@ class DatabaseLedger:
         snapshot = call.dump()
         self._run.begun = self.begun(number) + 1
         self._run.call_number = number
-        self._run.snapshot = _signed(self._run, snapshot)
+        self._run.snapshot = signing.sign(_name(self._run), snapshot)
         self._run.log = self.log(call.log())
 
     def passed(self, interrupted: int) -> None:
@@ -227,22 +224,6 @@ def _row(run: TaskRun, record: Record) -> ActionCall:
     )
 
 
-def _signed(run: TaskRun, snapshot: bytes) -> bytes:
-    """The snapshot with a signature before it: the interpreter must not be fed bytes that anybody could write."""
-    return _signature(run, snapshot, settings.SECRET_KEY) + snapshot if snapshot else b""
-
-
-def _verified(run: TaskRun, kept: bytes) -> bytes:
-    signature, snapshot = kept[:SIGNATURE_BYTES], kept[SIGNATURE_BYTES:]
-    keys: list[Any] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    if not any(hmac.compare_digest(signature, _signature(run, snapshot, key)) for key in keys):
-        raise SnapshotTampered(
-            f"The snapshot of task run {run.pk} is not what was saved: it was changed in the database, or SECRET_KEY was "
-            "(then add the old one to SECRET_KEY_FALLBACKS)."
-        )
-    return snapshot
-
-
-def _signature(run: TaskRun, snapshot: bytes, key: str) -> bytes:
-    value = f"{run.external_key}-{run.call_number}-".encode() + snapshot
-    return salted_hmac(SALT, value, secret=key, algorithm="sha256").digest()
+def _name(run: TaskRun) -> str:
+    """What the snapshot of a task run is signed for: the very call at which it stands."""
+    return f"{run.external_key}-{run.call_number}"
