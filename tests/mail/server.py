@@ -23,6 +23,8 @@ class MailServer:
 
     mood: Mood = Mood.WELL
     moods: dict[str, Mood] = field(default_factory=dict)
+    replies: dict[str, str] = field(default_factory=dict)
+    """What it says to a command instead of what it otherwise would; to "." when it has received a message."""
     mail: list[tuple[str, str]] = field(default_factory=list)
     calls: int = 0
     released: Event = field(default_factory=Event)
@@ -69,14 +71,19 @@ class _Dialogue(StreamRequestHandler):
         self._say("220 here")
         recipient = ""
         while line := self.rfile.readline():
-            match line.decode().split(":")[0].split()[0].upper():
+            command = line.decode().split(":")[0].split()[0].upper()
+            match command:
+                case _ if command in owner.replies:
+                    self._say(owner.replies[command])
                 case "RCPT":
                     recipient = line.decode().partition("<")[2].partition(">")[0]
                     self._answer_recipient(owner.moods.get(recipient, owner.mood))
                 case "DATA":
                     self._say("354 go on")
-                    owner.mail.append((recipient, self._message()))
-                    self._say("250 taken")
+                    message = self._message()
+                    if "." not in owner.replies:
+                        owner.mail.append((recipient, message))
+                    self._say(owner.replies.get(".", "250 taken"))
                 case "QUIT":
                     self._say("221 bye")
                     return

@@ -14,6 +14,9 @@ LEASE = timedelta(minutes=10)
 GIVEN_UP_AFTER = timedelta(days=3)
 KEPT_FOR = timedelta(days=30)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=4)
+OWN_PAUSE = timedelta(seconds=30)
+"""Until what an error of our own has kept from being sent is tried again: it may hold for all, until somebody mends it."""
+
 FORGOTTEN_AT_ONCE = 1_000
 
 
@@ -41,13 +44,24 @@ def finish(notice: Notice, state: NoticeState, now: datetime, error: str = "") -
     return _update(notice, state=state, due_at=None, error=error, sent_at=sent_at)
 
 
-def try_again(notice: Notice, error: str, now: datetime, *, longest: timedelta = LONGEST_PAUSE) -> bool:
+def try_again(notice: Notice, error: str, now: datetime) -> bool:
     """Put off what could not be sent, longer each time; returns whether it is tried again, or given up."""
-    if now - notice.created_at > GIVEN_UP_AFTER:
+    if is_over := _is_too_old(notice, now):
         finish(notice, NoticeState.GIVEN_UP, now, error)
-        return False
-    _update(notice, due_at=now + min(longest, pause_after(notice.attempts)), error=error)
-    return True
+    else:
+        _update(notice, due_at=now + pause_after(notice.attempts), error=error)
+    return not is_over
+
+
+def put_off(notice: Notice, error: str, now: datetime) -> bool:
+    """Put off what has not come to the mail server, for an error of our own: that counts as no attempt, so the next one comes as
+    soon as the first would have. Returns whether it is tried again, or given up.
+    """
+    if is_over := _is_too_old(notice, now):
+        finish(notice, NoticeState.GIVEN_UP, now, error)
+    else:
+        put_back([notice], now + OWN_PAUSE, error)
+    return not is_over
 
 
 def pause_after(attempts: int) -> timedelta:
@@ -56,10 +70,14 @@ def pause_after(attempts: int) -> timedelta:
     return min(LONGEST_PAUSE, doubled)
 
 
-def put_back(notices: Collection[Notice], due_at: datetime) -> None:
-    """Leave to whoever comes next what was claimed, and not tried."""
-    for notice in notices:
-        _update(notice, due_at=due_at, attempts=notice.attempts - 1)
+def put_back(notices: Collection[Notice], due_at: datetime, error: str | None = None) -> None:
+    """Leave to whoever comes next, from that time on, what was claimed together and not tried."""
+    if not notices:
+        return
+    (until,) = {notice.due_at for notice in notices}
+    why = {} if error is None else {"error": error}
+    ours = Notice.objects.filter(pk__in=[one.pk for one in notices], state=NoticeState.QUEUED, due_at=until)
+    ours.update(due_at=due_at, attempts=F("attempts") - 1, **why)
 
 
 def revive(notices: Collection[int], now: datetime) -> int:
@@ -76,7 +94,11 @@ def forget(now: datetime) -> None:
         Notice.objects.filter(pk__in=old).delete()
 
 
+def _is_too_old(notice: Notice, now: datetime) -> bool:
+    return now - notice.created_at > GIVEN_UP_AFTER
+
+
 def _update(notice: Notice, **fields: object) -> bool:
-    # Whoever takes it over after our lease counts an attempt more.
-    mine = Notice.objects.filter(pk=notice.pk, state=NoticeState.QUEUED, attempts=notice.attempts)
+    # Whoever takes it over after our lease has one that ends at another time.
+    mine = Notice.objects.filter(pk=notice.pk, state=NoticeState.QUEUED, attempts=notice.attempts, due_at=notice.due_at)
     return bool(mine.update(**fields))
