@@ -41,6 +41,7 @@ ON_POSTGRES = [
     "engine/test_held_up.py",
     "system/test_few_connections.py",
     "system/test_own_server.py",
+    "test_delays_postgres.py",
     "transitions/test_brief.py",
 ]
 collect_ignore = ONCE if IS_SECOND_RUN else ON_POSTGRES

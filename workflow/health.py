@@ -1,7 +1,7 @@
-"""Whether an engine is at work: what a supervisor asks, and what the admin shows."""
+"""Which engines are alive: what a supervisor asks, and what the admin and the page of an instance show."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -20,13 +20,16 @@ def engines() -> QuerySet[Engine]:
     return Engine.objects.annotate(holds=holds, now=clock.database_now())
 
 
-def trouble(*, host: str = "", processes: Collection[str] = ()) -> str:
-    """Why nothing works on instances of these processes, or of all, on this host, or on any; blank where an engine does."""
-    found = [engine for engine in engines() if not host or engine.host == host]
+def trouble(*, host: str = "", processes: Collection[str] = (), fleet: Iterable[Engine] | None = None) -> str:
+    """Why nothing works on instances of these processes, or of all, on this host, or on any; blank where an engine does.
+
+    `fleet` is what `engines()` gave, where it was asked before.
+    """
+    found = [engine for engine in (engines() if fleet is None else fleet) if not host or engine.host == host]
     where = " " + _("on %(host)s") % {"host": host} if host else ""
     if not found:
         return _("No engine has announced itself%(where)s. Start one: manage.py runengine.") % {"where": where}
-    alive = [engine for engine in found if _state(engine) is not EngineState.DEAD]
+    alive = [engine for engine in found if not is_dead(engine)]
     if not alive:
         last = max(found, key=lambda engine: engine.seen_at)
         silent = _now(last) - last.seen_at
@@ -39,7 +42,7 @@ def trouble(*, host: str = "", processes: Collection[str] = ()) -> str:
             "silent": f"{silent.total_seconds():.0f}",
             "lease": f"{last.lease:g}",
         }
-    missing = {name for name in processes if not any(_takes(engine, name) for engine in alive)}
+    missing = {name for name in processes if not any(takes(engine, name) for engine in alive)}
     if missing:
         return _("No engine%(where)s takes instances of %(processes)s: see its --processes.") % {
             "where": where,
@@ -48,12 +51,24 @@ def trouble(*, host: str = "", processes: Collection[str] = ()) -> str:
     return ""
 
 
-def _takes(engine: Engine, process: str) -> bool:
+def takes(engine: Engine, process: str) -> bool:
+    """Whether the engine takes instances of that process."""
     return not engine.processes or process in engine.processes
 
 
-def _state(engine: Engine) -> EngineState:
-    return engine.state(now=_now(engine), holds=engine.holds)  # type: ignore[attr-defined]
+def is_dead(engine: Engine) -> bool:
+    """Whether its leases are over, so that others take over its work. For one of `engines()`."""
+    return engine.state(now=_now(engine), holds=engine.holds) is EngineState.DEAD  # type: ignore[attr-defined]
+
+
+def silence(engine: Engine) -> timedelta:
+    """How long ago the engine reported last, by the database's clock. For one of `engines()`."""
+    return _now(engine) - engine.seen_at
+
+
+def is_silent(engine: Engine) -> bool:
+    """Whether it has missed a report: an engine reports three times in each lease. For one of `engines()`."""
+    return silence(engine) > timedelta(seconds=engine.lease / 2)
 
 
 def _now(engine: Engine) -> datetime:

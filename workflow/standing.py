@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Exists, OuterRef
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from workflow import moments
+from workflow import clock, delays, moments
 from workflow.models import (
     ActionCall,
     InstanceState,
@@ -26,8 +26,6 @@ UNTIL = {
     RunState.SUSPENDED: gettext_lazy("until %(time)s to go on with “%(task)s”"),
 }
 CHILDREN_NAMED = 3
-PATIENCE = timedelta(seconds=30)
-"""A ready instance that nobody has taken for so long probably has no engine to take it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,26 +52,29 @@ def waits_of(instance: RunningProcesses) -> Waits:
 
 
 def people_of(instance: RunningProcesses) -> WaitingQuerySet:
-    """What of the instance waits for people; `is_stuck` tells whether nobody is left who could decide it."""
+    """What of the instance waits for people; `is_stuck` tells whether too few are `left` who could decide it."""
     stuck = instance.waiting.undecidable().filter(pk=OuterRef("pk"))
-    found: WaitingQuerySet = instance.waiting.annotate(is_stuck=Exists(stuck)).with_asked().order_by("pk")
-    return found
+    found: WaitingQuerySet = instance.waiting.annotate(is_stuck=Exists(stuck)).with_people_left().with_asked()
+    return found.order_by("pk")
 
 
 def standing(
-    instance: RunningProcesses, *, now: datetime, waits: Waits | None = None, for_operators: bool = True
+    instance: RunningProcesses, *, now: datetime | None = None, waits: Waits | None = None, for_operators: bool = True
 ) -> str:
-    """One or two sentences about the instance as it is at `now`, in operators' words or in everybody's.
+    """One or two sentences about the instance as it is `now`, in operators' words or in everybody's.
 
-    `waits` is what it waits for, where that is known already.
+    `now` is by the database's clock, which is asked where it is not given; `waits` is what the instance waits for, where
+    that is known already.
     """
     match InstanceState(instance.state):
         case InstanceState.READY:
-            return _ready(instance, now, for_operators=for_operators)
+            return _ready(instance, now or clock.ask_database(), for_operators=for_operators)
         case InstanceState.RUNNING:
-            return _running(instance, now, for_operators=for_operators)
+            return _running(instance, now or clock.ask_database(), for_operators=for_operators)
         case InstanceState.WAITING:
-            return _waiting(waits or waits_of(instance), now, for_operators=for_operators)
+            return _waiting(
+                instance, waits or waits_of(instance), now or clock.ask_database(), for_operators=for_operators
+            )
         case InstanceState.PAUSED:
             return _("An operator has paused it.")
         case InstanceState.FINISHED:
@@ -88,50 +89,63 @@ def standing(
 
 
 def _ready(instance: RunningProcesses, now: datetime, *, for_operators: bool) -> str:
-    is_late = instance.due_at is not None and now - instance.due_at > PATIENCE
-    match is_late, for_operators:
-        case True, True:
-            text = _(
-                "It has been ready since %(time)s, and no engine has taken it. Is one running (manage.py runengine)?"
-            )
-        case True, False:
-            text = _("It has been ready to go on since %(time)s, and nothing has taken it up yet.")
-        case False, True:
-            text = _("It is ready: the next engine that looks for work takes it.")
-        case _:
-            text = _("It goes on in a moment.")
-    return text % {"time": _time(instance.due_at)}
+    if for_operators and (why := delays.why_not_taken(instance, now)):
+        return _("Ready since %(time)s. %(why)s") % {"time": _time(instance.due_at), "why": why}
+    if for_operators:
+        return _("Ready. An engine will pick it up in a moment.")
+    if _is_late(instance, now):
+        return _(
+            "It has been ready to continue since %(time)s, but something holds it up. An operator can see what."
+        ) % {"time": _time(instance.due_at)}
+    return _("Continuing shortly.")
 
 
 def _running(instance: RunningProcesses, now: datetime, *, for_operators: bool) -> str:
-    is_silent = instance.due_at is not None and instance.due_at < now
-    match is_silent, for_operators:
-        case True, True:
-            text = _("The engine %(engine)s held it and has been silent since; another engine takes it over.")
-        case True, False:
-            text = _("Its work was interrupted, and is taken up again in a moment.")
-        case False, True:
-            text = _("The engine %(engine)s is running it.")
-        case _:
-            text = _("It is at work.")
-    return text % {"engine": instance.owner}
+    if for_operators:
+        return delays.what_its_engine_does(instance, now)
+    if instance.due_at is not None and instance.due_at < now:
+        return _("It was interrupted, and will continue from where it was.")
+    return _("Running.")
 
 
-def _waiting(waits: Waits, now: datetime, *, for_operators: bool) -> str:
-    reasons = list(_reasons(waits))
-    text = _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))} if reasons else _("It waits.")
+def _is_late(instance: RunningProcesses, now: datetime) -> bool:
+    return instance.due_at is not None and now - instance.due_at > delays.PATIENCE
+
+
+def _waiting(instance: RunningProcesses, waits: Waits, now: datetime, *, for_operators: bool) -> str:
+    reasons = list(_reasons(waits, now))
+    text = _("It waits %(reasons)s.") % {"reasons": get_text_list(reasons, _("and"))} if reasons else ""
+    is_due = instance.due_at is not None and instance.due_at <= now
+    due = _ready(instance, now, for_operators=for_operators) if is_due else ""
+    told = [part for part in (text, due) if part] or [_("It waits.")]
     alerts = _alerts(waits, for_operators=for_operators)
-    return " ".join([text, *alerts, *_overdue(waits, now), *_deadlines(waits)])
+    return " ".join([*told, *alerts, *_overdue(waits, now), *_deadlines(waits)])
 
 
 def _alerts(waits: Waits, *, for_operators: bool) -> Iterator[str]:
-    if for_operators:
-        alert = _("Nobody is left who can decide “%(task)s”: delegate it, or have it asked again.")
-    else:
-        alert = _("Nobody is left who can decide “%(task)s”: an operator has to hand it on.")
     for waiting in waits.people:
         if waiting.is_stuck:  # type: ignore[attr-defined]  # annotated
-            yield alert % {"task": waiting.task_name}
+            yield _alert(waiting, for_operators=for_operators)
+
+
+def _alert(waiting: WaitingForApproval, *, for_operators: bool) -> str:
+    left, needed = waiting.left, waiting.quorum - waiting.votes  # type: ignore[attr-defined]  # annotated
+    match left, for_operators:
+        case 0, True:
+            text = _("Nobody is left who can decide “%(task)s”: delegate it, or have it asked again.")
+        case 0, False:
+            text = _("Nobody is left who can decide “%(task)s”: an operator has to hand it on.")
+        case _, True:
+            text = _(
+                "“%(task)s” needs %(needed)s more approvals, but only %(left)s of the people it asks can still give one. "
+                "Add people to its groups, or delegate it to others."
+            )
+        case _:
+            text = _(
+                "“%(task)s” needs %(needed)s more approvals, but only %(left)s of the people it asks can still give one. "
+                "An operator has to ask others as well."
+            )
+    return text % {"task": waiting.task_name, "needed": needed, "left": left}
 
 
 def _overdue(waits: Waits, now: datetime) -> Iterator[str]:
@@ -140,7 +154,7 @@ def _overdue(waits: Waits, now: datetime) -> Iterator[str]:
         yield _("“%(task)s” has been overdue since %(time)s.") % {"task": task, "time": _time(due)}
 
 
-def _reasons(waits: Waits) -> Iterator[str]:
+def _reasons(waits: Waits, now: datetime) -> Iterator[str]:
     for waiting in waits.people:
         yield _("for %(who)s to decide “%(task)s”") % {
             "who": waiting.asked,
@@ -153,7 +167,7 @@ def _reasons(waits: Waits) -> Iterator[str]:
     if len(waits.children) > CHILDREN_NAMED:
         yield _("for more that it has started")
     for run in waits.runs:
-        if run.due_at is not None and run.state in UNTIL:
+        if run.due_at is not None and run.due_at > now and run.state in UNTIL:
             yield UNTIL[RunState(run.state)] % {"time": _time(run.due_at), "task": run.task_name}
 
 

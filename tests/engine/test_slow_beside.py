@@ -19,7 +19,9 @@ from workflow.code.runner import get_runner
 from workflow.code.sandbox import SandboxRunner
 from workflow.engine import Engine
 from workflow.engine.slots import Slots
+from workflow.engine.threads import THREADS
 from workflow.models import RunningProcesses, TaskRun
+from workflow.standing import standing
 
 QUICK = 10
 COMPUTES = "while True:\n    pass"
@@ -263,3 +265,22 @@ def joined(threads: list[Thread]) -> None:
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_an_engine_reports_what_it_has_no_thread_for(over: Event, effects: Path) -> None:
+    process("Slow", {"A": code("note('begun')\nhold()", time_limit=60)}, (1, "A"))
+    process("Next", {"A": code("note('next')")}, (1, "A"))
+    slow = operations.start_many(["Slow"], count=THREADS)
+    with working(engine(concurrency=4, batch=100, lease=1.0)):
+        eventually(lambda: effects.read_text().count("begun") == THREADS, within=30)
+        waiting = operations.start("Next")
+        eventually(lambda: "had no thread free for it" in told_of(waiting.pk), within=30)
+        assert told_of(slow[0].pk).endswith("is running it.")
+        over.set()
+        eventually(lambda: has_ended(waiting.pk), within=60)
+
+
+def told_of(key: int) -> str:
+    return standing(RunningProcesses.objects.get(pk=key))

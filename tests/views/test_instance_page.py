@@ -1,6 +1,7 @@
 """The page of an instance: who sees it, what it says, and that it brings itself up to date."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from tests.app.models import Receipt
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.test_timeline import long_history
 from tests.views.who import client_of, somebody
-from workflow import operations, operators
-from workflow.models import RunningProcesses, TaskRun, WaitingForApproval
+from workflow import clock, operations, operators
+from workflow.models import Engine, RunningProcesses, TaskRun, WaitingForApproval
 from workflow.testing import Workflow
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,7 +103,7 @@ class TestWhatItSays:
         process("P", {"A": code("1")}, (1, "A"))
         instance = operations.start("P", user=anna)
         RunningProcesses.objects.update(due_at=timezone.now() - timezone.timedelta(hours=1))
-        assert "nothing has taken it up yet" in text_of(client_of(anna), instance)
+        assert "something holds it up" in text_of(client_of(anna), instance)
         operator = somebody("olga", "view_runningprocesses", "operate_instances", is_staff=True)
         assert "manage.py runengine" in text_of(client_of(operator), instance)
 
@@ -209,6 +210,20 @@ class TestLong:
                 client.get(address(instance, "news/"))
             with django_assert_max_num_queries(15):
                 client.get(address(instance, "earlier/?after=30.0"))
+
+    @pytest.mark.parametrize("late", [{"state": "READY"}, {"state": "WAITING"}, {"state": "RUNNING", "owner": "gone"}])
+    def test_it_takes_few_queries_however_long_the_cause_is_looked_for(
+        self, anna: User, mark: User, late: dict[str, Any], django_assert_max_num_queries: Any
+    ) -> None:
+        staff = somebody("olga", "view_runningprocesses", "operate_instances", is_staff=True)
+        instance, client = signed(anna).rpid, client_of(staff)
+        RunningProcesses.objects.filter(pk=instance.pk).update(due_at=clock.now() - timedelta(minutes=1), **late)
+        Engine.objects.create(
+            name="e1", pid=1, concurrency=1, lease=9, started_at=clock.now(), seen_at=clock.ask_database()
+        )
+        client.get(address(instance))
+        with django_assert_max_num_queries(15):
+            assert "See their logs." in client.get(address(instance)).content.decode()
 
     def test_what_is_earlier_comes_in_parts(self, anna: User) -> None:
         instance, client = self.long(), client_of(User.objects.create_superuser("root"))

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from workflow import clock, operations, operators
+from workflow import operations, operators
 from workflow.admin import decide, relatives, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.admin.relatives import AboveFilter, LevelFilter
@@ -68,7 +68,7 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
             subject=relatives.subject(request, instance, self.admin_site),
             above=relatives.above(instance),
         )
-        context["standing"] = standing(instance, now=clock.now())
+        context["standing"] = standing(instance)
         context["interventions"] = instance.interventions.select_related("by")[:RUNS_SHOWN]
         is_possible = any(operators.is_possible(instance, action) for action in operators.Action)
         if is_possible and step_in.may(request, instance):

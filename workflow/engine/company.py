@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from time import monotonic
 
 from workflow.code.job import Job, Outcome
 from workflow.code.runner import Runner
@@ -25,7 +26,8 @@ LARGEST = 25
 @dataclass(kw_only=True, eq=False)
 class Way:
     """An instance on its way. `job` is the code that it has come to, if that may run with others'; `written` the write that it
-    has come to, which is done before it goes on; `is_alone` while it is to be driven by itself.
+    has come to, which is done before it goes on; `is_alone` while it is to be driven by itself; `queued_at` when it began to wait
+    for a thread, by the monotonic clock.
     """
 
     instance: RunningProcesses
@@ -36,6 +38,7 @@ class Way:
     job: Job | None = None
     written: Future[Applied] | None = None
     is_alone: bool = False
+    queued_at: float = field(default_factory=monotonic)
 
 
 def way_of(instance: RunningProcesses, runs: list[TaskRun] | None = None) -> Way:

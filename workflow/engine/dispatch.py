@@ -70,6 +70,11 @@ class TaskQueue:
         self._is_any.set()
         self._watcher.join()
 
+    @property
+    def queued(self) -> Sequence[tuple[int, int]]:
+        """None: until a worker takes an instance over, it waits in the queue, as its owner tells."""
+        return ()
+
     def begin(self, claimed: Sequence[Claimed]) -> None:
         """Send these. Where the queue can't be reached, they are handed back, and it is waited for."""
         instances = [instance for instance, _ in claimed]

@@ -76,7 +76,12 @@ class Engine:
     def __post_init__(self) -> None:
         self.patience = Patience(stopping=self.stopping, waiting=Waiting(self.name))
         self.presence = Presence(
-            name=self.name, lease=self.lease, concurrency=self.concurrency, processes=self.processes
+            name=self.name,
+            lease=self.lease,
+            concurrency=self.concurrency,
+            processes=self.processes,
+            dispatch=self.dispatch,
+            queued=lambda: self.drivers.queued,
         )
         self.is_behind = False
         self.are_limited = True

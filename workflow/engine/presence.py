@@ -2,9 +2,10 @@
 
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from workflow import clock
 from workflow.models import Engine
@@ -16,12 +17,16 @@ REMEMBERED = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Presence:
-    """What an engine says of itself. `lease` is in seconds."""
+    """What an engine says of itself. `lease` is in seconds; `queued` gives the claims that wait for a thread, each as an instance
+    and its fence.
+    """
 
     name: str
     lease: float
     concurrency: int
     processes: Collection[str] = ()
+    dispatch: str = "engine"
+    queued: Callable[[], Sequence[tuple[int, int]]] = tuple
 
     def begin(self) -> None:
         """Say that the engine is there, and forget those that have been dead for long."""
@@ -30,8 +35,8 @@ class Presence:
 
     def go_on(self) -> None:
         """Say that it is still there."""
-        now = clock.database_now()
-        if Engine.objects.filter(name=self.name).update(seen_at=now):
+        news: dict[str, Any] = {"seen_at": clock.database_now(), "queued": list(self.queued())}
+        if Engine.objects.filter(name=self.name).update(**news):
             return
         Engine.objects.get_or_create(
             name=self.name,
@@ -42,8 +47,9 @@ class Presence:
                 "processes": sorted(self.processes),
                 "concurrency": self.concurrency,
                 "lease": self.lease,
-                "started_at": now,
-                "seen_at": now,
+                "dispatch": self.dispatch,
+                "started_at": news["seen_at"],
+                **news,
             },
         )
 

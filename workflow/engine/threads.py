@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from itertools import islice
 from threading import Lock
+from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -19,6 +21,12 @@ from workflow.engine.slots import Slots
 from workflow.models import RunningProcesses, TaskRun
 from workflow.transitions import Lease
 
+MOST_QUEUED = 200
+"""Claims of which an engine reports that they wait for a thread: by default, it holds no more than half of that."""
+
+LONG_QUEUED = 1.0
+"""Seconds for which a claim has waited for a thread before the engine reports it."""
+
 THREADS = 32
 """Instances whose actions may work at the same time. Threads are only started when they are needed."""
 
@@ -32,6 +40,11 @@ class Drivers(Protocol):
     @property
     def left(self) -> Sequence[RunningProcesses]:
         """Those that a stop has left leased, as they could not be handed back."""
+        ...
+
+    @property
+    def queued(self) -> Sequence[tuple[int, int]]:
+        """Claims that have waited for a thread for a while, each as an instance and its fence."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -108,6 +121,12 @@ class Threads:
     def left(self) -> Sequence[RunningProcesses]:
         return self._driver.left
 
+    @property
+    def queued(self) -> Sequence[tuple[int, int]]:
+        latest = monotonic() - LONG_QUEUED
+        waiting = islice((way.instance for way in self._to_drive.copy() if way.queued_at < latest), MOST_QUEUED)
+        return [(instance.pk, instance.fence) for instance in waiting]
+
     def begin(self, claimed: Sequence[Claimed]) -> None:
         # Here, where there is a connection: threads that wait for one let others in beside them, each with a sandbox.
         with suppress(Exception):  # whoever drives it meets the same, and tells of it
@@ -120,6 +139,7 @@ class Threads:
         renew(leases, until=until)
 
     def _drive_later(self, way: Way) -> None:
+        way.queued_at = monotonic()
         self._to_drive.append(way)
         self._call_driver()
 

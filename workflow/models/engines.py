@@ -27,6 +27,19 @@ class Engine(models.Model):
     version = models.CharField(_("version"), max_length=50, help_text=_("Of this software."))
     processes = models.JSONField(_("processes"), default=list, help_text=_("Whose instances it takes; none: of all."))
     concurrency = models.PositiveIntegerField(_("concurrency"))
+    dispatch = models.CharField(
+        _("dispatch"),
+        max_length=10,
+        default="engine",
+        db_default="engine",
+        help_text=_("Who drives what it takes: the engine itself, or workers of a task queue."),
+    )
+    queued = models.JSONField(
+        _("queued"),
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        help_text=_("Instances that it held at its last report without a thread free for them, each with its fence."),
+    )
     lease = models.FloatField(_("lease"), help_text=_("Seconds of silence after which others take over its work."))
     started_at = models.DateTimeField(_("started at"))
     seen_at = models.DateTimeField(

@@ -86,6 +86,10 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
             models.Prefetch("assignees", queryset=Assignee.objects.select_related("user", "group"))
         )
 
+    def with_people_left(self) -> Self:
+        """Each with how many active people are `left` who are asked, and not barred."""
+        return self.annotate(left=Coalesce(Subquery(_number_of_people()), 0))
+
     def undecidable(self) -> Self:
         """What too few active people are left for, whoever was named; superusers don't count, who can always decide."""
         nobody = self.filter(~Exists(Assignee.objects.reaching_somebody().filter(waiting=OuterRef("pk"))))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -95,13 +96,15 @@ class ChildrenView(PageView):
 
 
 def found(user: Any, key: int) -> RunningProcesses:
-    """The instance, if the user may look at it; who may not can't tell whether there is one. Raises `Http404`."""
+    """The instance, `read_at` a time of the database's clock, if the user may look at it. Raises `Http404` both if there is none and
+    if the user may not.
+    """
     if len(str(key)) >= LONGEST_NUMBER:
         raise Http404
     related = ("version", "started_by", "parent__run__instance")
     heavy = [*(f"parent__{name}" for name in _HEAVY), *(f"parent__run__instance__{name}" for name in _HEAVY_INSTANCE)]
     visible = operations.visible_to(user, operations.Rights.kept(user)).select_related(*related).defer(*heavy)
-    instance = visible.filter(pk=key).first()
+    instance = visible.annotate(read_at=clock.database_now()).filter(pk=key).first()
     if instance is None:
         raise Http404
     return instance
@@ -134,7 +137,7 @@ class _Seen:
             "instance": self.instance,
             "has_ended": self.instance.state in ENDED,
             "standing": standing(
-                self.instance, now=clock.now(), waits=self._waits, for_operators=self.may_operate or self.sees_all
+                self.instance, now=self._now, waits=self._waits, for_operators=self.may_operate or self.sees_all
             ),
             "waiting": self._people,
             "diagram": picture_of(self.instance, self._line.newest, links=self._links()),
@@ -161,6 +164,10 @@ class _Seen:
     def sees_all(self) -> bool:
         """Whether the user may look at every instance."""
         return operations.sees_all(self.user)
+
+    @property
+    def _now(self) -> datetime:
+        return self.instance.read_at  # type: ignore[attr-defined]  # annotated
 
     @property
     def _links_to_others(self) -> bool:
