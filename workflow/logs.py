@@ -7,7 +7,7 @@ What an event is about is in its record's `fields`, not in its text alone. A pro
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,6 +23,26 @@ LONGEST_NAME = 40
 def fields(**about: Any) -> dict[str, Any]:
     """The `extra` of an event about this: its `instance`, `process`, `task`, `attempt` and `engine`, as far as it has them."""
     return {"fields": about}
+
+
+def fingerprint(process: str, task: str, kind: str) -> dict[str, Any]:
+    """The `extra` by which an error tracker recognizes events of one sort, whatever numbers and names their texts contain."""
+    return {"fingerprint": [process, task, kind]}
+
+
+class InstanceFailed(Exception):
+    """Why an instance has FAILED: the `exc_info` of the event that says so. It is never raised.
+
+    `kind` is the error's type. Its note is the traceback of the task's code, which ran in the sandbox; its cause is what an action raised, if
+    the code failed by that in this process.
+    """
+
+    def __init__(self, error: Mapping[str, Any], *, cause: BaseException | None = None) -> None:
+        self.kind = str(error.get("type"))
+        super().__init__(f"{self.kind}: {error.get('message')}")
+        if traceback := error.get("traceback"):
+            self.add_note(f"In the code of task {error.get('task')!r}:\n{traceback}".rstrip())
+        self.__cause__ = cause
 
 
 class _Waiting(local):

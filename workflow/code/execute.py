@@ -8,7 +8,7 @@ way is made again, under the same key; with `atomic=True`, only if nothing of it
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import BoundArguments
 from threading import Lock
 from typing import Any
@@ -20,7 +20,7 @@ from workflow import values
 from workflow.code.actions import Action, actions
 from workflow.code.crossing import refuse_disguised
 from workflow.code.current import CurrentRun, serving
-from workflow.code.failure import failure
+from workflow.code.failure import MAX_MESSAGE, failure
 from workflow.code.job import Answer, Call, Errored, Job, Outcome, Raised, Returned, SnapshotRefused, Suspended
 from workflow.code.ledger import (
     Ledger,
@@ -87,7 +87,8 @@ def execute(
     Without a `ledger`, nothing is saved.
     """
     ledger = ledger or MemoryLedger()
-    calls = _Calls(job=job, ledger=ledger, granted=actions() if granted is None else granted, away=away)
+    granted = actions() if granted is None else granted
+    calls = _Calls(job=job, ledger=ledger, granted=granted, away=away, raised=_Raised())
     try:
         if snapshot := ledger.snapshot:
             return calls.follow(runner.run(job, snapshot=snapshot, clock=ledger.now), first=ledger.number)
@@ -102,6 +103,27 @@ def execute(
     return calls.follow(runner.run(job, clock=ledger.now), first=1)
 
 
+class _Raised:
+    """What an action has raised last, and what the code got for it."""
+
+    original: Exception | None = None
+    given = ("", "")
+
+    def note(self, original: Exception, given: Exception) -> None:
+        self.original, self.given = original, _known_by(type(given).__name__, str(given))
+
+    def caused(self, outcome: Outcome) -> Outcome:
+        """The outcome; with its cause, if the code has failed by what it got."""
+        if isinstance(outcome, Errored) and _known_by(outcome.error.type, outcome.error.message) == self.given:
+            return replace(outcome, cause=self.original)
+        return outcome
+
+
+def _known_by(kind: str, message: str) -> tuple[str, str]:
+    """What an error still has when it has come through the code: a long message is cut in its middle."""
+    return kind, message[: MAX_MESSAGE // 4]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Calls:
     """Answers the calls of a job."""
@@ -110,6 +132,7 @@ class _Calls:
     ledger: Ledger
     granted: Mapping[str, Action]
     away: Callable[[], AbstractContextManager[Any]]
+    raised: "_Raised"
 
     def follow(self, running: Generator[Call, Answer, Outcome], *, first: int) -> Outcome | Suspended:
         """The outcome of a run whose next numbered call is `first`."""
@@ -123,8 +146,7 @@ class _Calls:
                     number += self._is_numbered(call)
                     call = running.send(answer)
             except StopIteration as end:
-                outcome: Outcome = end.value
-                return outcome
+                return self.raised.caused(end.value)
             except _Waits as waits:
                 return Suspended(wait=waits.wait, log=log)
             except _Disagrees as disagrees:
@@ -216,7 +238,8 @@ class _Calls:
                 "it is not called again."
             )
         )
-        logger.error(
+        # A warning: where the task fails by it, so does its instance, which is the error.
+        logger.warning(
             "Instance %s, task %r: %s",
             self.job.run.id,
             self.job.run.task,
@@ -301,7 +324,9 @@ class _Calls:
             if action.atomic and _is_gone(error):
                 raise  # the transaction is lost, and the call with it: that is not for the code to handle
             self._log(action, error)
-            return error_from_json(error_to_json(error))
+            answer = error_from_json(error_to_json(error))
+            self.raised.note(error, answer.exception)
+            return answer
         finally:
             if not action.atomic:
                 _close_old_connections()

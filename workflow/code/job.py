@@ -132,10 +132,13 @@ class Completed:
 
 @dataclass(frozen=True, kw_only=True)
 class Errored:
-    """The code failed; `log` is what it printed up to then."""
+    """The code failed; `log` is what it printed up to then. `cause` is what an action raised in this process, if the code
+    failed by that: for the log, and kept nowhere.
+    """
 
     error: CodeError
     log: str = ""
+    cause: Exception | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from threading import Semaphore
+from typing import Any
 
 from django.db import connection
 
@@ -25,7 +26,7 @@ from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
 from workflow.engine.report import about, tell_lost
 from workflow.engine.slots import Away, Slots
-from workflow.logs import fields
+from workflow.logs import fields, fingerprint
 from workflow.models import ProcessVersion, RunningProcesses
 from workflow.transitions import Applied, HeldUp
 
@@ -87,7 +88,7 @@ class Driver:
             connection.close()
             self._go_on_anew(way, error)
         except BaseException as error:
-            logger.exception("Instance %s can't be driven.", way.instance.pk, extra=fields(**about(way.instance)))
+            logger.exception("Instance %s can't be driven.", way.instance.pk, extra=_of_failure(way.instance, error))
             with self.slots.away():
                 wait(way.running)
                 self._hear(partial(self._let_go, way.instance, error), way.instance)
@@ -169,7 +170,7 @@ class Driver:
             self._leave(held.instance, error)
             self.ended(held.instance)
         elif error:
-            of = fields(**about(held.instance))
+            of = _of_failure(held.instance, error)
             logger.error("Instance %s can't be written.", held.instance.pk, exc_info=error, extra=of)
             self.main.submit(self._hear, partial(self._let_go, held.instance, error), held.instance)
         elif write.result() is Applied.OUTDATED:
@@ -240,3 +241,8 @@ class Driver:
         if version not in self.definitions:
             self.definitions[version] = self.patience(lambda: ProcessVersion.objects.get(pk=version).frozen)
         return self.definitions[version]
+
+
+def _of_failure(instance: RunningProcesses, error: BaseException) -> dict[str, Any]:
+    """The `extra` of an event that tells of the engine's own failure to drive an instance."""
+    return fields(**about(instance)) | fingerprint(instance.process_name, "", type(error).__name__)

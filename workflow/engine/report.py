@@ -1,10 +1,12 @@
 """What an engine tells the log: a line for each finished task, and for each change of an instance's state."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workflow.logs import fields
+from workflow.code.job import Errored
+from workflow.logs import InstanceFailed, fields, fingerprint
 from workflow.models import InstanceState, Intervention, RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.transitions import Turn
 
@@ -43,6 +45,7 @@ class Line:
     message: str
     values: tuple[Any, ...]
     about: dict[str, Any]
+    error: InstanceFailed | None = None
 
     def tell(self) -> None:
         if logger.isEnabledFor(self.level):
@@ -52,7 +55,12 @@ class Line:
 def _record(line: Line) -> logging.LogRecord:
     """The event, without looking for who logs it, which would take longer than all the rest."""
     place = (logger.name, line.level, __file__, 0)
-    return logger.makeRecord(*place, line.message, line.values, None, extra=fields(**line.about))
+    error = line.error
+    if error is None:
+        return logger.makeRecord(*place, line.message, line.values, None, extra=fields(**line.about))
+    exc_info = (type(error), error, error.__traceback__)
+    extra = fields(**line.about) | fingerprint(line.about["process"], line.about.get("task", ""), error.kind)
+    return logger.makeRecord(*place, line.message, line.values, exc_info, extra=extra)
 
 
 def about(instance: RunningProcesses, run: TaskRun | None = None) -> dict[str, Any]:
@@ -92,9 +100,8 @@ def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
             error = run.error or {}
             what = f"{error.get('type')}: {error.get('message')}"
             state = run.state.lower()
-            return Line(
-                _level(held, run), "%s task %s is %s: %s (instance %s)", (name, task, state, what, instance), of
-            )
+            # No error: it is tried again, or the process handles it, or its instance fails, which is told besides.
+            return Line(logging.WARNING, "%s task %s is %s: %s (instance %s)", (name, task, state, what, instance), of)
         case RunState.WAITING:
             return Line(logging.INFO, "%s task %s waits for approval (instance %s)", (name, task, instance), of)
         case RunState.SUSPENDED:
@@ -103,12 +110,6 @@ def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
         case RunState.SKIPPED | RunState.CANCELLED:
             return Line(logging.INFO, "%s task %s is %s (instance %s)", (name, task, run.state.lower(), instance), of)
     return None
-
-
-def _level(held: "Held", run: TaskRun) -> int:
-    """An error is what nobody has foreseen, and what is not tried again."""
-    is_handled = run.state == RunState.RETRYING or held.definition.rows[run.row].on_error is not None
-    return logging.WARNING if is_handled else logging.ERROR
 
 
 def _line_of_nobody(held: "Held", waiting: WaitingForApproval) -> Line:
@@ -125,12 +126,29 @@ def _line_of_state(held: "Held", turn: Turn) -> Line:
     of = {**about(instance), "state": turn.state.value}
     error = turn.fields.get("error")
     if turn.state == InstanceState.FAILED and error:
-        what = f"{error.get('type')}: {error.get('message')}"
-        failed = (instance.process_name, instance.pk, instance.step, what)
-        return Line(logging.ERROR, "%s instance %s is FAILED at step %s: %s", failed, of)
+        return _line_of_failure(held, error, of)
     step = turn.fields.get("step", instance.step)
     told = (instance.process_name, instance.pk, turn.state.value, step)
     return Line(logging.INFO, "%s instance %s is %s at step %s", told, of)
+
+
+def _line_of_failure(held: "Held", error: Mapping[str, Any], of: dict[str, Any]) -> Line:
+    instance = held.instance
+    what = f"{error.get('type')}: {error.get('message')}"
+    told = (instance.process_name, instance.pk, instance.step, what)
+    if task := error.get("task"):
+        of["task"] = task
+    why = InstanceFailed(error, cause=_cause(held, error))
+    return Line(logging.ERROR, "%s instance %s is FAILED at step %s: %s", told, of, why)
+
+
+def _cause(held: "Held", error: Mapping[str, Any]) -> Exception | None:
+    """What an action raised in this very attempt, if the task that failed has failed by that."""
+    for run in held.runs.values():
+        report = held.reports.get(run.place)
+        if report and isinstance(report.outcome, Errored) and {**(run.error or {}), "task": run.task_name} == error:
+            return report.outcome.cause
+    return None
 
 
 def _short(result: object) -> str:
