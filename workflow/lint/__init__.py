@@ -4,7 +4,7 @@ Pure: what only the sandbox or the database know is asked through the functions 
 is certain is an error, because an error keeps the process from being started; what is merely odd is a warning.
 
 `checklist` has it all, in reading order: what is wrong with the `process` as a whole, with its `tasks` and the `people` who
-decide them, with its `code`, with its `rows`, and with the ways from one of its `steps` to the next.
+decide them, with its `code`, with its `rows` and the `keys` of the data that they change, and with the ways from one of its `steps` to the next.
 """
 
 from workflow.findings import Finding

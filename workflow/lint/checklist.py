@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from workflow.definition import Definition
 from workflow.findings import Finding
-from workflow.lint import code, people, process, rows, steps, tasks
+from workflow.lint import code, keys, people, process, rows, steps, tasks
 from workflow.routes import routes
 
 FIELDS = (
@@ -34,6 +34,7 @@ def lint(
         *people.findings(definition, unknown_approvers, count_people),
         *code.findings(definition, check_code),
         *rows.findings(definition, ways),
+        *keys.findings(definition),
         *steps.findings(definition, ways),
     ]
     return [*process.findings(definition), *_in_order(of_parts, definition)]
