@@ -1,6 +1,7 @@
 """Who may decide, as text: what `approver` fields hold, and what their expressions give.
 
-Pure: whether a name is a user's or a group's is asked elsewhere.
+A name is a user's or a group's; `user:anna` is a user's alone, and `group:managers` a group's. Pure: who has which name is
+asked elsewhere.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,43 @@ from workflow.language import gettext as _
 
 MAX_NAMES = 500
 """Names that code may give at once: databases limit how many one question can ask for."""
+
+USER, GROUP = "user:", "group:"
+
+
+def as_user(name: str) -> str:
+    """The user name that a name may stand for; blank where it names a group."""
+    return _of_kind(name, USER, other=GROUP)
+
+
+def as_group(name: str) -> str:
+    """The name of the group that a name may stand for; blank where it names a user."""
+    return _of_kind(name, GROUP, other=USER)
+
+
+def tells_kind(name: str) -> bool:
+    """Whether a name says itself whether it is a user's or a group's."""
+    return any(name.startswith(kind) and name.removeprefix(kind).strip() for kind in (USER, GROUP))
+
+
+def bare(name: str) -> str:
+    """The name as people read it: they need not be told of which kind it is."""
+    return as_user(name) or as_group(name)
+
+
+def is_ambiguous(name: str) -> str:
+    """A sentence about a name that a user and a group have."""
+    return _("A user and a group are both named %(name)r. Write %(user)s or %(group)s.") % {
+        "name": name,
+        "user": f"{USER}{name}",
+        "group": f"{GROUP}{name}",
+    }
+
+
+def _of_kind(name: str, kind: str, *, other: str) -> str:
+    if not tells_kind(name):
+        return name
+    return "" if name.startswith(other) else name.removeprefix(kind).strip()
 
 
 def is_expression(text: str) -> bool:

@@ -106,7 +106,7 @@ def _circle(names: Sequence[str], found: Named) -> Circle:
     return Circle(
         text=", ".join(names),
         users=dict.fromkeys(found.users.values(), Reason.NAMED),
-        groups=tuple(found.groups.values()),
+        groups=tuple(dict.fromkeys(found.groups.values())),
         staff=not names,
     )
 

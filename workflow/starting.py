@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -21,7 +22,7 @@ from workflow.errors import BadData, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
 from workflow.models.drafts import draft, drafts
-from workflow.models.people import count_people, unknown_names
+from workflow.models.people import count_people, find
 from workflow.size import refuse_too_large
 
 
@@ -137,7 +138,15 @@ def processes_named(names: Sequence[str]) -> list[Process]:
 def findings(of: Process | Definition) -> list[Finding]:
     """What is wrong with a definition, or with the draft of a process, in reading order."""
     definition = draft(of) if isinstance(of, Process) else of
-    return lint(definition, check_code=check_code, unknown_approvers=unknown_names, count_people=count_people)
+    once = cache(find)  # both questions are about the same names
+
+    return lint(
+        definition,
+        check_code=check_code,
+        unknown_approvers=lambda names: once(tuple(names)).unknown,
+        ambiguous_approvers=lambda names: once(tuple(names)).ambiguous,
+        count_people=count_people,
+    )
 
 
 def ready(processes: Sequence[Process]) -> dict[str, Definition]:
@@ -146,8 +155,9 @@ def ready(processes: Sequence[Process]) -> dict[str, Definition]:
     newest = ProcessVersion.objects.filter(name__in=found).order_by("name", "number")
     frozen = dict(newest.values_list("name", "digest"))
     asked = {name: [] if one.digest == frozen.get(name) else _asked_if_sound(one) for name, one in found.items()}
-    unknown = set(unknown_names(sorted({approver for names in asked.values() for approver in names or ()})))
-    return {name: found[name] for name, names in asked.items() if names is not None and unknown.isdisjoint(names)}
+    named = find(sorted({approver for names in asked.values() for approver in names or ()}))
+    wrong = {*named.unknown, *named.ambiguous}
+    return {name: found[name] for name, names in asked.items() if names is not None and wrong.isdisjoint(names)}
 
 
 def _asked_if_sound(definition: Definition) -> list[str] | None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 
 from tests import build
@@ -344,8 +345,11 @@ class TestForms:
     def test_who_starts_it_is_known(self, boss: Client) -> None:
         draft = Draft(boss).set(name="P", starters="boss, nobody")
         assert "No active user and no group has the name 'nobody'." in text(draft.press())
-        draft.set(starters="boss").press()
-        assert Process.objects.get().starters == "boss"
+        Group.objects.create(name="boss")
+        draft.set(starters="boss")
+        assert "A user and a group are both named 'boss'. Write user:boss or group:boss." in text(draft.press())
+        draft.set(starters="user:boss").press()
+        assert Process.objects.get().starters == "user:boss"
 
     def test_one_whose_task_is_deleted_must_go_too(self, boss: Client) -> None:
         made = build.process("P", {"A": build.manual(), "B": build.manual()}, (1, "A"))

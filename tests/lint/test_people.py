@@ -19,6 +19,20 @@ class TestNames:
             for name in ("bob", "staf")
         ]
 
+    def test_an_approver_that_a_user_and_a_group_could_be(self) -> None:
+        def both(names: Sequence[str]) -> list[str]:
+            return [name for name in names if name == "anna"]
+
+        findings = lint(
+            with_task(manual("a", "anna, managers")),
+            check_code=no_problems,
+            unknown_approvers=unknown,
+            ambiguous_approvers=both,
+        )
+        assert [f"{one.level}: {one}" for one in findings] == [
+            "error: Task 'a': A user and a group are both named 'anna'. Write user:anna or group:anna."
+        ]
+
     def test_an_approver_expression_without_its_sign(self) -> None:
         assert told(with_task(manual("a", "data['boss']"))) == [
             (

@@ -18,7 +18,7 @@ from workflow.admin.fields import TimeSpanField
 from workflow.errors import suggestion
 from workflow.lint import DECIDERS
 from workflow.models import FormField, Process, Task, TaskTransitions
-from workflow.models.people import unknown_names
+from workflow.models.people import find
 
 CHECK = "_check"
 """The name of the button that looks for mistakes in what the page holds, and saves nothing."""
@@ -42,9 +42,12 @@ class ProcessForm(forms.ModelForm):
 
     def clean_starters(self) -> str:
         starters: str = self.cleaned_data["starters"]
-        if unknown := unknown_names(approvers.names(starters)):
-            names = ", ".join(map(repr, unknown))
+        found = find(approvers.names(starters))
+        if found.unknown:
+            names = ", ".join(map(repr, found.unknown))
             raise forms.ValidationError(_("No active user and no group has the name %(names)s.") % {"names": names})
+        if found.ambiguous:
+            raise forms.ValidationError([approvers.is_ambiguous(name) for name in found.ambiguous])
         return starters
 
     def is_valid(self) -> bool:

@@ -111,7 +111,7 @@ def deciders(task: TaskDefinition) -> str:
 def _approvers(task: TaskDefinition) -> str:
     if approvers.is_expression(task.approver):
         return approvers.expression(task.approver)
-    return ", ".join(approvers.names(task.approver))
+    return ", ".join(dict.fromkeys(map(approvers.bare, approvers.names(task.approver))))
 
 
 def time_out(task: TaskDefinition | None) -> str:

@@ -22,16 +22,18 @@ def lint(
     check_code: code.CheckCode,
     unknown_approvers: people.UnknownApprovers,
     count_people: people.CountPeople | None = None,
+    ambiguous_approvers: people.AmbiguousApprovers | None = None,
 ) -> list[Finding]:
     """Everything that is wrong with a definition, in reading order: the process, its tasks, its rows.
 
-    `unknown_approvers` tells which names are neither a user's nor a group's; it is asked at most once. `count_people` tells how
-    many active people some names stand for, and no names: all members of staff. It is asked for each task of a quorum.
+    `unknown_approvers` tells which names are neither a user's nor a group's, and `ambiguous_approvers` which are both; each is
+    asked at most once. `count_people` tells how many active people some names stand for, and no names: all members of staff. It
+    is asked for each task of a quorum.
     """
     ways = routes(definition)
     of_parts = [
         *tasks.findings(definition),
-        *people.findings(definition, unknown_approvers, count_people),
+        *people.findings(definition, unknown_approvers, count_people, ambiguous_approvers),
         *code.findings(definition, check_code),
         *rows.findings(definition, ways),
         *keys.findings(definition),

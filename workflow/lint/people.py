@@ -19,13 +19,17 @@ DECIDERS = ("approver", "escalate_to")
 """The fields that name users and groups, or have an expression that does."""
 
 UnknownApprovers = Callable[[Sequence[str]], Collection[str]]
+AmbiguousApprovers = Callable[[Sequence[str]], Collection[str]]
 CountPeople = Callable[[Sequence[str]], int]
 
 
 def findings(
-    definition: Definition, unknown_approvers: UnknownApprovers, count_people: CountPeople | None
+    definition: Definition,
+    unknown_approvers: UnknownApprovers,
+    count_people: CountPeople | None,
+    ambiguous_approvers: AmbiguousApprovers | None = None,
 ) -> Iterator[Finding]:
-    yield from _names(definition, unknown_approvers)
+    yield from _names(definition, unknown_approvers, ambiguous_approvers)
     for task in definition.tasks:
         if task.manual:
             yield from _relations(definition, task)
@@ -36,10 +40,13 @@ def findings(
             yield from _for_nobody(task)
 
 
-def _names(definition: Definition, unknown_approvers: UnknownApprovers) -> Iterator[Finding]:
+def _names(
+    definition: Definition, unknown_approvers: UnknownApprovers, ambiguous_approvers: AmbiguousApprovers | None
+) -> Iterator[Finding]:
     manual = [task for task in definition.tasks if task.manual]
     asked = sorted({name for task in manual for field in DECIDERS for name in _names_in(task, field)})
     strangers = frozenset(unknown_approvers(asked)) if asked else frozenset()
+    doubles = frozenset(ambiguous_approvers(asked)) if asked and ambiguous_approvers else frozenset()
     for task in manual:
         for field in DECIDERS:
             if approvers.is_only_commas(getattr(task, field)):
@@ -47,6 +54,8 @@ def _names(definition: Definition, unknown_approvers: UnknownApprovers) -> Itera
             for name in _names_in(task, field):
                 if name in strangers:
                     yield at_task(task.name, field, _no_such_approver(name))
+                if name in doubles:
+                    yield at_task(task.name, field, approvers.is_ambiguous(name))
 
 
 def _names_in(task: TaskDefinition, field: str) -> tuple[str, ...]:

@@ -39,8 +39,8 @@ class Process(models.Model):
         max_length=500,
         blank=True,
         help_text=_(
-            "Names of users and groups who alone may start it, separated by commas. Blank: whoever has the permission "
-            "“Can add running process”."
+            "Names of users and groups who alone may start it, separated by commas. Where a user and a group have the same "
+            "name, write user:NAME or group:NAME. Blank: whoever has the permission “Can add running process”."
         ),
     )
 
@@ -72,7 +72,8 @@ class Task(models.Model):
         blank=True,
         help_text=_(
             "Who may decide a manual task: names of users and groups, separated by commas, or an expression that "
-            'gives them, such as =data["manager"]. Blank: any member of staff.'
+            'gives them, such as =data["manager"]. Where a user and a group have the same name, write user:NAME or '
+            "group:NAME. Blank: any member of staff."
         ),
     )
     quorum = models.PositiveSmallIntegerField(

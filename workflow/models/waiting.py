@@ -176,7 +176,7 @@ class WaitingForApproval(models.Model):
     def asked(self) -> str:
         """Whom it asks, in words: its approver, and those to whom it was handed on or escalated."""
         added = [str(one) for one in self.assignees.all() if one.reason in {Reason.DELEGATED, Reason.ESCALATED}]
-        named = approvers.names(self.approver) or [gettext("a member of staff")]
+        named = [*map(approvers.bare, approvers.names(self.approver))] or [gettext("a member of staff")]
         return ", ".join(dict.fromkeys([*named, *added]))
 
     def is_overdue(self, now: datetime) -> bool:

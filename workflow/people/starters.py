@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from workflow import approvers
 from workflow.models import Process
+from workflow.models.people import names_of
 
 START = "workflow.add_runningprocesses"
 """The permission to start every process that does not say who starts it."""
@@ -19,7 +20,7 @@ def startable(user: Any) -> QuerySet[Process]:
         return Process.objects.none()
     if user.is_superuser:
         return Process.objects.all()
-    own = {user.get_username(), *(group.name for group in user.groups.all())}
+    own = names_of(user)
     named = Process.objects.exclude(starters="").values_list("pk", "starters")
     mine = Q(pk__in=[key for key, starters in named if own & set(approvers.names(starters))])
     return Process.objects.filter(mine | Q(starters="") if user.has_perm(START) else mine)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth.models import Group
 from django.http import Http404
 from django.utils.translation import gettext as _
 
@@ -10,6 +9,7 @@ from workflow import approvers, moments, operations
 from workflow.deciding import May
 from workflow.errors import NotAllowed
 from workflow.models import Decision, RunState, TaskRun, WaitingForApproval
+from workflow.models.people import names_of
 from workflow.models.waiting import LONGEST_NUMBER
 from workflow.views.facts import full_name
 
@@ -59,7 +59,7 @@ def _was_asked(user: Any, run: TaskRun) -> bool:
     names = approvers.names(task.approver)
     if not names:
         return bool(user.is_staff)
-    return user.get_username() in names or Group.objects.filter(user=user, name__in=names).exists()
+    return not names_of(user).isdisjoint(names)
 
 
 def told(run: TaskRun, user: Any) -> dict[str, Any]:
