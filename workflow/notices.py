@@ -75,8 +75,10 @@ def people_asked(waiting: WaitingForApproval, reason: Reason | None = None) -> s
 
 
 def _key(kind: NoticeKind, waiting: WaitingForApproval, mark: str) -> str:
-    # What is assigned anew is told anew: the links that were sent before lead nowhere any more.
-    return ":".join([kind.lower(), str(waiting.pk), str(waiting.assignment), *([mark] if mark else [])])
+    # What is assigned anew is told anew: the links that were sent before lead nowhere any more. The token is for the
+    # Message-ID: after a restore, something else may have this primary key.
+    parts = [kind.lower(), waiting.rpid.token, str(waiting.pk), str(waiting.assignment), mark]
+    return ":".join(filter(None, parts))
 
 
 def _notice(key: str, kind: NoticeKind, waiting: WaitingForApproval, *, now: datetime, **more: Any) -> Notice:

@@ -23,7 +23,7 @@ def queued() -> list[tuple[str, str]]:
 def test_what_begins_to_wait_is_told_once_for_all_whom_it_asks(people: People) -> None:
     sign()
     waiting = asks("Sign")
-    assert queued() == [(f"waits:{waiting.pk}:0", "")]
+    assert queued() == [(f"waits:{waiting.rpid.token}:{waiting.pk}:0", "")]
     notice = Notice.objects.get(user=None)
     assert (notice.waiting, notice.task_run, notice.created_at) == (waiting, waiting.task_run, waiting.queued_at)
     notices.queue(NoticeKind.WAITS, [waiting], now=clock.now())
@@ -43,7 +43,7 @@ def test_handed_on_it_is_told_to_who_gets_it(people: People) -> None:
     sign()
     waiting = asks("Sign")
     operations.delegate(waiting, people.emil, people.carl, comment="you know it better")
-    assert queued()[1:] == [(f"delegated:{waiting.pk}:1:{people.emil.pk}", "emil")]
+    assert queued()[1:] == [(f"delegated:{waiting.rpid.token}:{waiting.pk}:1:{people.emil.pk}", "emil")]
     assert Notice.objects.get(user=people.emil).text == "carl: you know it better"
 
 
@@ -51,7 +51,7 @@ def test_resolved_again_it_is_told_anew(people: People) -> None:
     sign()
     waiting = asks("Sign")
     operations.resolve_again(waiting)
-    assert queued()[1:] == [(f"waits:{waiting.pk}:1", "")]
+    assert queued()[1:] == [(f"waits:{waiting.rpid.token}:{waiting.pk}:1", "")]
 
 
 def test_who_has_to_decide_as_they_decided_the_other_is_told(people: People) -> None:
@@ -65,7 +65,7 @@ def test_who_has_to_decide_as_they_decided_the_other_is_told(people: People) -> 
     one = asks("Twice", task="One")
     operations.approve(one, by=people.bert)
     two = WaitingForApproval.objects.get()
-    assert queued()[2:] == [(f"waits:{two.pk}:0:{people.bert.pk}", "bert")]
+    assert queued()[2:] == [(f"waits:{two.rpid.token}:{two.pk}:0:{people.bert.pk}", "bert")]
 
 
 def test_decided_by_default_is_told_to_who_was_asked(people: People) -> None:
@@ -81,7 +81,8 @@ def test_reminders_are_told_apart_by_their_mark(people: People) -> None:
     waiting = asks("Sign")
     for mark in ("1", "2", "2"):
         notices.queue(NoticeKind.REMINDER, [waiting], now=clock.now(), mark=mark)
-    assert [key for key, _ in queued()[1:]] == [f"reminder:{waiting.pk}:0:1", f"reminder:{waiting.pk}:0:2"]
+    about = f"reminder:{waiting.rpid.token}:{waiting.pk}:0"
+    assert [key for key, _ in queued()[1:]] == [f"{about}:1", f"{about}:2"]
 
 
 def test_where_mail_is_off_nothing_is_queued(people: People, settings: Any) -> None:

@@ -190,11 +190,13 @@ class TestWhatItSays:
     def test_headers_that_mail_programs_go_by(self, people: People) -> None:
         waiting, message = self.written()
         stamp = f"{Notice.objects.get(user=people.anna).created_at:%Y%m%d%H%M%S}"
+        token = waiting.rpid.token
         assert message.extra_headers == {
-            "Message-ID": f"<workflow-waits-{waiting.pk}-0-{people.anna.pk}-{stamp}@localhost>",
+            "Message-ID": f"<workflow-waits-{token}-{waiting.pk}-0-{people.anna.pk}-{stamp}@localhost>",
             "Auto-Submitted": "auto-generated",
-            "References": f"<workflow-task-{waiting.task_run_id}@localhost>",
+            "References": f"<workflow-task-{waiting.task_run.key}@localhost>",
         }
+        assert waiting.task_run.key.startswith(token)
 
     def test_what_was_decided_by_default(self, people: People) -> None:
         sign("anna")

@@ -75,6 +75,7 @@ def _waits(notice: Notice, now: datetime) -> Letter:
     waiting = found.filter(pk=notice.waiting_id or 0).first()
     if waiting is None:
         return Dropped(_("It waits no more."))
+    waiting.task_run.instance = waiting.rpid
     right = Rights(notice.user).to(waiting)
     if not isinstance(right, May):
         return Dropped(reason(right, notice.user, waiting))
@@ -85,6 +86,7 @@ def _waits(notice: Notice, now: datetime) -> Letter:
         now,
         subject=subject % what,
         template="waits",
+        of=waiting.task_run,
         item=_item(waiting, notice.user, now),
         lead=lead,
         said=notice.text,
@@ -131,6 +133,7 @@ def _decided(notice: Notice, now: datetime) -> Letter:
         now,
         subject=_("Decided by default: %(process)s: %(task)s (instance %(instance)s)") % what,
         template="decided",
+        of=run,
         run=run,
         was_approved=run.state == RunState.FINISHED,
         **what,
@@ -160,7 +163,9 @@ def _item(waiting: WaitingForApproval, user: Any, now: datetime) -> dict[str, An
     }
 
 
-def _letter(notice: Notice, now: datetime, *, subject: str, template: str, **facts: Any) -> EmailMultiAlternatives:
+def _letter(
+    notice: Notice, now: datetime, *, subject: str, template: str, of: TaskRun | None = None, **facts: Any
+) -> EmailMultiAlternatives:
     context = {
         **facts,
         "user": notice.user,
@@ -173,14 +178,14 @@ def _letter(notice: Notice, now: datetime, *, subject: str, template: str, **fac
         subject=" ".join(subject.split()),
         body=re.sub(r"\n{3,}", "\n\n", text) + "\n",
         to=[_address(notice.user)],
-        headers=_headers(notice),
+        headers=_headers(notice, of),
     )
     html = render_to_string(f"workflow/mail/{template}.html", {**context, "subject": letter.subject})
     letter.attach_alternative(html, "text/html")
     return letter
 
 
-def _headers(notice: Notice) -> dict[str, str]:
+def _headers(notice: Notice, run: TaskRun | None) -> dict[str, str]:
     # This site's, not this machine's: another may send it again, and mail programs then show it once.
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
     name = notice.key.replace(":", "-")
@@ -188,8 +193,10 @@ def _headers(notice: Notice) -> dict[str, str]:
         "Message-ID": f"<workflow-{name}-{notice.created_at:%Y%m%d%H%M%S}@{domain}>",
         "Auto-Submitted": "auto-generated",  # so that nobody's holiday answers
     }
-    if notice.task_run_id is not None:
-        headers["References"] = f"<workflow-task-{notice.task_run_id}@{domain}>"  # one thread for each task
+    if run is not None:
+        # One thread for each task; also for those that began their threads when there were no tokens.
+        thread = run.external_key if run.instance.token else run.pk
+        headers["References"] = f"<workflow-task-{thread}@{domain}>"
     return headers
 
 

@@ -6,7 +6,7 @@ A link says who came by it and to what; whether they may decide is asked when it
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.core import signing
@@ -55,25 +55,24 @@ def good_until(now: datetime) -> datetime:
 def token(user: Any, waiting: WaitingForApproval) -> str:
     """What a link says: for whom it is, and what was assigned to them."""
     said = [user.pk, waiting.pk, waiting.assignment, waiting.task_run_id, _mailbox(user)]
-    return signing.dumps(said, salt=SALT, compress=True)
+    # What an instance without a token asks has no key: its links stay what they were.
+    key = waiting.external_key
+    return signing.dumps([*said, key] if key else said, salt=SALT, compress=True)
 
 
 def opened(token: str) -> Opened:
     """What a link leads to now. Raises `LinkForged`, `LinkExpired`, `LinkVoid` or `AlreadyDecided`."""
-    user_key, waiting_key, assignment, run_key, mailbox = _read(token)
-    user = get_user_model()._default_manager.filter(pk=user_key).first()
-    if user is None or mailbox != _mailbox(user):
+    said = _read(token)
+    user = get_user_model()._default_manager.filter(pk=said.user).first()
+    if user is None or said.mailbox != _mailbox(user):
         raise LinkVoid(
             _("The link was sent to an address that is its user's no more. Log in to see what waits for you.")
         )
-    found = WaitingForApproval.objects.select_related("rpid__version", "task_run", "claimed_by")
-    waiting = found.filter(pk=waiting_key).first()
-    if waiting is None:
-        raise AlreadyDecided(_what_became(run_key))
+    waiting = _waiting(said)
     right = Rights(user).to(waiting)
     if not isinstance(right, May):
         raise LinkVoid(reason(right, user, waiting))
-    if waiting.assignment != assignment:
+    if waiting.assignment != said.assignment:
         raise LinkVoid(
             _(
                 "%(task)s of instance %(instance)s was assigned anew since the message was sent, which made its link void."
@@ -83,22 +82,46 @@ def opened(token: str) -> Opened:
     return Opened(user=user, waiting=waiting)
 
 
-def _read(token: str) -> tuple[int, int, int, int, str]:
+class _Said(NamedTuple):
+    """What a link says: primary keys, and the key of the question; blank for one of an instance without a token."""
+
+    user: Any
+    waiting: int
+    assignment: int
+    run: int
+    mailbox: str
+    key: str = ""
+
+
+def _read(token: str) -> _Said:
     try:
         said = signing.loads(token, salt=SALT, max_age=timedelta(days=conf.get("MAIL_LINK_DAYS")))
-        user, waiting, assignment, run, mailbox = said
+        return _Said(*said)
     except signing.SignatureExpired:
         raise LinkExpired(conf.get("MAIL_LINK_DAYS")) from None
-    except (signing.BadSignature, ValueError):
+    except (signing.BadSignature, TypeError):
         raise LinkForged from None
-    return user, waiting, assignment, run, mailbox
 
 
-def _what_became(run_key: int) -> str:
-    run = TaskRun.objects.select_related("decided_by").filter(pk=run_key).first()
+def _waiting(said: _Said) -> WaitingForApproval:
+    """The question that a link was sent for. After a restore, another may have its primary key: raises `LinkVoid` then, and
+    `AlreadyDecided` where the question waits no more.
+    """
+    found = WaitingForApproval.objects.select_related("rpid__version", "task_run", "claimed_by")
+    waiting = found.filter(pk=said.waiting).first()
+    if waiting is not None and waiting.external_key == said.key:
+        return waiting
+    run = TaskRun.objects.select_related("decided_by", "instance").filter(pk=said.run).first()
     if run is None:
-        return _("What the link is about is gone: the instance was deleted. Nothing was changed.")
-    return who_was_quicker(run)
+        raise AlreadyDecided(_("What the link is about is gone: the instance was deleted. Nothing was changed."))
+    if not run.has_asked(said.key):
+        raise LinkVoid(
+            _(
+                "What the link was sent for is not here any more, because the database was restored from a backup. "
+                "Log in to see what waits for you."
+            )
+        )
+    raise AlreadyDecided(who_was_quicker(run))
 
 
 def _mailbox(user: Any) -> str:

@@ -263,6 +263,10 @@ class TaskRun(models.Model):
         """
         return self.key or keys.run_key_by_row(self.instance_id, visit=self.visit, row=self.row)
 
+    def has_asked(self, key: str) -> bool:
+        """Whether a question with this `external_key` is, or was, of this run."""
+        return key.rpartition(".")[0] == (self.external_key if self.instance.token else "")
+
     @property
     def place(self) -> tuple[int, int]:
         """What tells it from the instance's other runs, also before it is in the database: its visit and its row."""

@@ -179,6 +179,12 @@ class WaitingForApproval(models.Model):
         named = [*map(approvers.bare, approvers.names(self.approver))] or [gettext("a member of staff")]
         return ", ".join(dict.fromkeys([*named, *added]))
 
+    @property
+    def external_key(self) -> str:
+        """What names this very question outside the database, such as in a link; blank for an instance without a token."""
+        run = self.task_run
+        return f"{run.external_key}.{run.attempt}-{run.call_number}" if self.rpid.token else ""
+
     def is_overdue(self, now: datetime) -> bool:
         """Whether it should have been decided by then."""
         return self.due_at is not None and self.due_at <= now

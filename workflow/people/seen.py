@@ -44,6 +44,7 @@ def _shown(waiting: WaitingForApproval) -> dict[str, Any]:
     instance = waiting.rpid
     return {
         "waiting": waiting.pk,
+        "key": waiting.external_key,
         "version": instance.version_id,
         "form": _digest([field.to_json() for field in waiting.fields]),
         "data": {key: _digest(value) for key, value in instance.data.items()},
@@ -56,7 +57,7 @@ def _digest(value: Any) -> str:
 
 def _changes(waiting: WaitingForApproval, before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     what = {"task": repr(waiting.task_name), "instance": waiting.rpid_id}
-    if before["waiting"] != now["waiting"]:
+    if (before["waiting"], before.get("key", "")) != (now["waiting"], now["key"]):
         yield _("%(task)s of instance %(instance)s asks something else now.") % what
         return
     if before["version"] != now["version"]:

@@ -18,6 +18,9 @@ LOOKED_AT_FOR_PROCESSES = 1_000
 """Tasks of an inbox that say which processes can be chosen. Of a longer one the other processes are asked for by name."""
 
 
+_HEAVY = tuple(f"task_run__{name}" for name in ("snapshot", "log", "changes", "result", "error"))
+
+
 class InboxView(PageView):
     """The inbox, or, for a page that is open and asks for news, its list: nothing where that has not changed."""
 
@@ -29,7 +32,8 @@ class InboxView(PageView):
         rights = operations.Rights.kept(request.user)
         inbox = operations.inbox(request.user, rights)
         now = clock.now()
-        found = filters.of(inbox, user=request.user, absent=rights.absent, now=now).select_related("claimed_by")
+        found = filters.of(inbox, user=request.user, absent=rights.absent, now=now)
+        found = found.select_related("claimed_by", "task_run").defer(*_HEAVY)
         shown = rows(list(found[: PAGE + 1]), user=request.user, now=now)
         listed = self._list(filters, shown)
         if "HX-Request" not in request.headers:

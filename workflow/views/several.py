@@ -61,11 +61,11 @@ class Word:
                 yield fault
 
     def _fault(self, run: TaskRun | None, key: Key) -> Fault | None:
-        if run is None:
+        if run is None or not run.has_asked(key.name):
             return Fault(kind=Kind.DELETED, text=_("A task was deleted meanwhile."))
         name = f"{run.instance.process_name} {run.instance_id}: {run.task_name}"
         waiting: WaitingForApproval | None = getattr(run, "waiting", None)
-        if waiting is None or waiting.pk != key.waiting:
+        if waiting is None or (waiting.pk, waiting.external_key) != (key.waiting, key.name):
             return Fault(kind=Kind.TOO_LATE, text=operations.who_was_quicker(run), name=name)
         if self.approved and any(field.required for field in waiting.fields):
             address = reverse("workflow:decide", args=[run.pk])

@@ -1,7 +1,6 @@
 """What a page has shown to whom: signed, so that only who has seen a task learns what became of it."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core import signing
 
@@ -10,23 +9,25 @@ from workflow.models import WaitingForApproval
 SALT = "workflow.shown"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Key:
-    """A question that waited, and its task run, which stays: code can ask one question after the other in one run."""
+class Key(NamedTuple):
+    """A question that waited, and its task run, which stays: code can ask one question after the other in one run. Primary
+    keys, and with `name` the key that no other question has, also after a restore.
+    """
 
     waiting: int
     run: int
+    name: str = ""
 
 
 def sign(waiting: WaitingForApproval, user: Any) -> str:
     """What a page that shows the task to the user sends back."""
-    return signing.Signer(salt=SALT).sign_object([waiting.pk, waiting.task_run_id, str(user.pk)])
+    return signing.Signer(salt=SALT).sign_object([waiting.pk, waiting.task_run_id, str(user.pk), waiting.external_key])
 
 
 def read(text: str, user: Any) -> Key | None:
     """The key that was signed for this user; `None` for anything else."""
     try:
-        waiting, run, shown_to = signing.Signer(salt=SALT).unsign_object(text)
+        waiting, run, shown_to, *name = signing.Signer(salt=SALT).unsign_object(text)
     except signing.BadSignature:
         return None
-    return Key(waiting=waiting, run=run) if shown_to == str(user.pk) else None
+    return Key(waiting, run, *name) if shown_to == str(user.pk) else None
