@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow import flow
+from workflow import flow, values
 from workflow.definition import Definition, Row, TaskDefinition
 from workflow.flow import Changes, End, Ending, Failed, Finished, Go, Limits, Position, Rejected, RowStatus, Stay
 
@@ -202,6 +202,35 @@ class TestWhereToGo:
         assert isinstance(decision, Go)
         error = {"task": "a", "type": "ValueError", "message": "no"}
         assert decision.position == Position(sequence=5, visit=2, data={"x": 1, "error": error})
+
+    def test_the_error_of_a_sub_process_says_which_instance_it_was_and_what_failed_there(self) -> None:
+        process = definition(Row(task="a", sequence=1, on_error=5), Row(task="b", sequence=5))
+        inner = {"type": "ValueError", "message": "no", "task": "c", "line": 3, "traceback": "…"}
+        middle = {"type": "SubprocessFailed", "message": "C", "task": "d", "instance": 8, "cause": inner, "line": None}
+        error = {"type": "SubprocessFailed", "message": "D", "instance": 7, "cause": middle}
+        decision = after(process, at(process, 1), a=Failed(error=error))
+        assert isinstance(decision, Go)
+        assert decision.position.data["error"] == {
+            "task": "a",
+            "type": "SubprocessFailed",
+            "message": "D",
+            "instance": 7,
+            "cause": {
+                "task": "d",
+                "type": "SubprocessFailed",
+                "message": "C",
+                "instance": 8,
+                "cause": {"task": "c", "type": "ValueError", "message": "no"},
+            },
+        }
+
+    def test_only_so_many_causes_are_kept(self) -> None:
+        error: dict[str, Any] = {"type": "ValueError", "message": "no"}
+        for number in range(100):
+            error = {"type": "SubprocessFailed", "message": "no", "instance": number, "cause": error}
+        told = flow.told(error)
+        values.check(told)
+        assert str(told).count("'instance'") == flow.MOST_CAUSES + 1
 
     def test_a_failure_without_on_error_fails_the_instance_and_keeps_the_step_for_a_retry(self) -> None:
         process = definition(Row(task="a", sequence=1), Row(task="b", sequence=1))

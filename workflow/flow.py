@@ -36,6 +36,9 @@ class Ending(Enum):
     FAILED = "FAILED"
 
 
+MOST_CAUSES = 20
+"""Errors that are kept of sub-processes that failed one because of the other."""
+
 PLAIN = frozenset({str, int, bool, type(None)})
 """Types whose values are the same where they are equal."""
 
@@ -86,7 +89,9 @@ class Rejected:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A task failed for good, or its condition could not be evaluated. `error` is JSON with `type` and `message`."""
+    """A task failed for good, or its condition could not be evaluated. `error` is JSON with `type` and `message`, of a
+    sub-process also with what `told` tells.
+    """
 
     error: Mapping[str, Any]
 
@@ -265,8 +270,20 @@ def _failed(definition: Definition, position: Position, row: int, limits: Limits
         # The step is kept as it is, so that a retry goes on from there.
         return End(ending=Ending.FAILED, position=position, cancelled=position.having(RowStatus.OPEN), error=error)
     after = _left(definition, position)
-    after = replace(after, data={**after.data, "error": {key: error.get(key) for key in ("task", "type", "message")}})
+    after = replace(after, data={**after.data, "error": told(error)})
     return _go(definition, position, after=after, target=target, limits=limits)
+
+
+def told(error: Mapping[str, Any], *, causes: int = MOST_CAUSES) -> dict[str, Any]:
+    """An error as `data["error"]` has it: what failed and why, and of a sub-process also the `instance`, and the `cause`,
+    which is its error told in the same way.
+    """
+    found = {key: error.get(key) for key in ("task", "type", "message")}
+    if "instance" in error:
+        found["instance"] = error["instance"]
+    if causes and "cause" in error:
+        found["cause"] = told(error["cause"], causes=causes - 1)
+    return found
 
 
 def _go(definition: Definition, position: Position, *, after: Position, target: int, limits: Limits) -> Decision:

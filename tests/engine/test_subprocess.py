@@ -104,9 +104,48 @@ def test_a_child_that_fails_or_is_cancelled_fails_the_task(text: str, kind: str,
         goes_on(instance)
     assert instance.state == InstanceState.FINISHED
     error = instance.data["error"]
-    assert (error["type"], error["task"]) == (kind, "Sub")
+    assert (error["type"], error["task"], error["instance"]) == (kind, "Sub", only.pk)
+    assert ("cause" in error) == (kind == "SubprocessFailed"), "nothing failed where somebody cancelled it"
     assert error["message"].startswith(f"Bad (instance {only.pk}) has")
     assert error["message"].endswith(said)
+
+
+def test_an_error_handler_sees_what_failed_in_the_sub_process_and_in_its_own() -> None:
+    innermost = process("Charge", {"Card": code("raise LookupError('no card')")}, (1, "Card"))
+    middle = process("Pay", {"Sub": {"subprocess": innermost}}, (1, "Sub"))
+    handles = code("e = data['error']\ne['cause']['type'], e['cause']['cause']['type'], e['cause']['cause']['task']")
+    process("Bystander", {"Sub": {"subprocess": middle}, "Handle": handles}, (1, "Sub", {"on_error": 2}), (2, "Handle"))
+    other = operations.start("Bystander")
+    instance = started(middle, row={"on_error": 2})
+    mine, inner = (
+        RunningProcesses.objects.get(process_name=name, parent__run__instance=of)
+        for name, of in (("Pay", instance), ("Charge", RunningProcesses.objects.get(parent__run__instance=instance)))
+    )
+    failed = f"Charge (instance {inner.pk}) has FAILED: no card"
+    assert instance.data["error"] == {
+        "task": "Sub",
+        "type": "SubprocessFailed",
+        "message": f"Pay (instance {mine.pk}) has FAILED: {failed}",
+        "instance": mine.pk,
+        "cause": {
+            "task": "Sub",
+            "type": "SubprocessFailed",
+            "message": failed,
+            "instance": inner.pk,
+            "cause": {"task": "Card", "type": "LookupError", "message": "no card"},
+        },
+    }
+    other.refresh_from_db()
+    assert other.results["Handle"] == ["SubprocessFailed", "LookupError", "Card"]
+    assert other.data["error"]["instance"] != mine.pk
+
+
+def test_an_instance_that_failed_by_a_sub_process_says_so() -> None:
+    instance = started(process("Bad", {"A": code("1 / 0")}, (1, "A")))
+    child = RunningProcesses.objects.get(process_name="Bad")
+    assert instance.error is not None
+    assert instance.error["instance"] == child.pk
+    assert instance.error["cause"] == {"task": "A", "type": "ZeroDivisionError", "message": "division by zero"}
 
 
 def test_another_attempt_starts_another_child() -> None:

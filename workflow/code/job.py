@@ -98,7 +98,8 @@ class CodeError:
     """Why code failed: `line` and `column` (1-based) are the innermost place in the task's own code.
 
     `type` is the exception's name, or one of ours: `TimeLimit`, `MemoryLimit`, `CallLimit`, `BadValue`,
-    `CallRefused`, `SandboxCrashed`.
+    `CallRefused`, `SandboxCrashed`. Of a sub-process that did not finish, `instance` is its id, and `cause` the error
+    with which it failed.
     """
 
     type: str
@@ -106,6 +107,8 @@ class CodeError:
     line: int | None = None
     column: int | None = None
     traceback: str = ""
+    instance: int | None = None
+    cause: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         place = "" if self.line is None else f" (line {self.line})"
@@ -113,7 +116,8 @@ class CodeError:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` gives back an equal error."""
-        return asdict(self)
+        told = asdict(self)
+        return {key: value for key, value in told.items() if value is not None or key not in {"instance", "cause"}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

@@ -5,17 +5,18 @@ an end that comes, a cancellation or a retry are those of any call that waits.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from workflow import flow
 from workflow.code.failure import failure
-from workflow.code.job import Completed, Errored, Job, Suspended
+from workflow.code.job import CodeError, Completed, Errored, Job, Suspended
 from workflow.code.ledger import Record
 from workflow.code.runner import Runner
 from workflow.code.waits import ForChildren
 from workflow.definition import TaskDefinition
 from workflow.engine.held import Declined
 from workflow.engine.ledger import DatabaseLedger
-from workflow.flow import Changes
 from workflow.models import InstanceState, RunningProcesses
 
 CALL = 1
@@ -35,7 +36,7 @@ def run_subprocess(
     if child is None:
         return Errored(error=failure("NoSuchInstance", f"The instance of {task.subprocess!r} was deleted."))
     if child.state not in {InstanceState.FINISHED, InstanceState.REJECTED}:
-        return Errored(error=failure(f"Subprocess{child.state.capitalize()}", _why(child)))
+        return Errored(error=_failure_of(child))
     return _taken_over(task, job, runner, before=begun.arguments["kwargs"], child=child)
 
 
@@ -67,9 +68,9 @@ def _taken_over(
         kept = _evaluated(task.output, "output", job, runner, data=child.data)
         if isinstance(kept, Errored):
             return kept
-        changes = Changes(set=kept)
+        changes = flow.Changes(set=kept)
     else:
-        changes = Changes.between(before, child.data)
+        changes = flow.Changes.between(before, child.data)
     data = changes.applied_to(job.data)
     if child.state == InstanceState.REJECTED:
         return Declined(result=child.data, data=data)
@@ -93,6 +94,12 @@ def _evaluated(
         wrong = type(outcome.result).__name__
         return Errored(error=failure("BadValue", f"The {name} must be a dict, such as {{'sum': 12}}; it is {wrong}."))
     return outcome.result
+
+
+def _failure_of(child: RunningProcesses) -> CodeError:
+    """The task's error, which says what became of its child, and why."""
+    cause = flow.told(child.error) if child.error else None
+    return replace(failure(f"Subprocess{child.state.capitalize()}", _why(child)), instance=child.pk, cause=cause)
 
 
 def _why(child: RunningProcesses) -> str:
