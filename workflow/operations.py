@@ -43,7 +43,7 @@ from workflow.people.rights import Rights, decidable, inbox, may_decide, why_not
 from workflow.people.seen import seen_token
 from workflow.people.starters import may_start, startable
 from workflow.people.uploads import attach, keep_upload, may_read
-from workflow.people.visible import may_see, sees_all, visible_to
+from workflow.people.visible import data_for, may_see, sees_all, sees_inside, visible_to
 from workflow.purging import purge
 from workflow.size import refuse_too_large
 from workflow.starting import findings, processes_named, ready
@@ -53,6 +53,7 @@ __all__ = [
     "answers_from",
     "approve",
     "claim",
+    "data_for",
     "decidable",
     "decide_all",
     "delegate",
@@ -72,6 +73,7 @@ __all__ = [
     "resolve_again",
     "seen_token",
     "sees_all",
+    "sees_inside",
     "signal",
     "start",
     "start_form",

@@ -83,6 +83,8 @@ def standing(
             return _("It has ended, because a task was rejected.")
         case InstanceState.CANCELLED:
             return _("It was cancelled.")
+        case InstanceState.FAILED if not for_operators:
+            return _("It failed. An operator has to look at it.")
         case InstanceState.FAILED:
             message = (instance.error or {}).get("message", "")
             return _("It failed: %(message)s") % {"message": message}

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from django.db.models import Case, CharField, F, Max, Q, TextField, Value, When, Window
 from django.db.models.functions import Cast, Length, RowNumber
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from workflow.code.ledger import written
 from workflow.models import ActionCall, Decision, RunningProcesses, RunState, TaskRun
@@ -120,6 +120,8 @@ class NoteEntry:
     @property
     def words(self) -> str:
         """What was done, as it follows the name of who did it."""
+        if self.action == "skip" and not self.details:
+            return gettext("skipped what failed")
         known = WORDS.get(self.action)
         return known % {"details": self.details} if known else f"{self.action} {self.details}".strip()
 
@@ -158,16 +160,20 @@ class TimeLine:
     """The signals that its code waits for now."""
 
 
-def read(instance: RunningProcesses, *, after: Place | None = None) -> TimeLine:
-    """The newest page of the time line, or the one `after` a place. Six queries at most."""
+def read(instance: RunningProcesses, *, after: Place | None = None, inside: bool = True) -> TimeLine:
+    """The newest page of the time line, or the one `after` a place. Six queries at most.
+
+    Without sight of its `inside`, as people read it, it has neither the arguments of calls nor a result that an operator
+    gave; of errors, the page says only that there are some.
+    """
     runs, newest, upper = _runs(instance, after)
     shown, more = runs[:RUNS_SHOWN], len(runs) > RUNS_SHOWN
-    calls = _calls([*shown, *(run for run in newest if run.state == RunState.SUSPENDED)])
+    calls = _calls([*shown, *(run for run in newest if run.state == RunState.SUSPENDED)], inside=inside)
     children = _children(instance) if calls else []
     entries = _run_entries(shown, calls, children[:CHILDREN_SHOWN])
     lower = shown[-1].started_at if more else None
     return TimeLine(
-        entries=_merged(entries, _notes(instance, since=lower, before=upper)),
+        entries=_merged(entries, _notes(instance, since=lower, before=upper, inside=inside)),
         earlier=Place(visit=shown[-1].visit, row=shown[-1].row) if more else None,
         newest=newest,
         children=children[:CHILDREN_SHOWN],
@@ -194,14 +200,14 @@ def _runs(instance: RunningProcesses, after: Place | None) -> tuple[list[TaskRun
     return found, [], None
 
 
-def _calls(runs: Iterable[TaskRun]) -> dict[int, list[ActionCall]]:
+def _calls(runs: Iterable[TaskRun], *, inside: bool) -> dict[int, list[ActionCall]]:
     """The newest calls of each run, and one more, in their order. Arguments that are very long stay where they are."""
     keys = {run.pk for run in runs}
     if not keys:
         return {}
     nth = Window(RowNumber(), partition_by="run", order_by=[F("number").desc(), F("attempt").desc()])
     newest = ActionCall.objects.filter(run__in=keys).order_by().annotate(nth=nth).filter(nth__lte=CALLS_SHOWN + 1)
-    is_short = Q(size__lte=LONGEST_ARGUMENTS)
+    is_short = Q(size__lte=LONGEST_ARGUMENTS if inside else -1)
     calls = (
         ActionCall.objects.filter(pk__in=newest.values("pk"))
         .annotate(size=Length(Cast("arguments", TextField())))
@@ -258,7 +264,9 @@ def _votes(runs: Sequence[TaskRun]) -> dict[int, list[Decision]]:
     return found
 
 
-def _notes(instance: RunningProcesses, *, since: datetime | None, before: datetime | None) -> list[NoteEntry]:
+def _notes(
+    instance: RunningProcesses, *, since: datetime | None, before: datetime | None, inside: bool
+) -> list[NoteEntry]:
     """What was done beside the tasks in that time, newest first. One query asks for both kinds."""
     name = f"by__{get_user_model().USERNAME_FIELD}"
     interventions = instance.interventions.filter(**_within("at", since, before)).order_by()
@@ -268,7 +276,14 @@ def _notes(instance: RunningProcesses, *, since: datetime | None, before: dateti
         all=True,
     )
     return [
-        NoteEntry(at=at, action=action, details=details, by=by, reason=reason, is_signal=bool(is_signal))
+        NoteEntry(
+            at=at,
+            action=action,
+            details="" if action == "skip" and not inside else details,
+            by=by,
+            reason=reason,
+            is_signal=bool(is_signal),
+        )
         for at, action, details, by, reason, is_signal in both.order_by("-at")[:NOTES_SHOWN]
     ]
 

@@ -35,6 +35,7 @@ def asked(olga: Any) -> WaitingForApproval:
     form(
         made, "Sign", price=price, receipt="file", paid="yes_no", due="date", kind={"kind": "choice", "choices": "a\nb"}
     )
+    form(made, None, what="text")
     return waits("Sign", {"what": "a desk"})
 
 

@@ -119,14 +119,21 @@ def test_that_a_task_has_failed_is_no_error_in_the_log_as_its_instance_may_go_on
 def test_what_people_decided_is_logged_as_a_result_too(caplog: pytest.LogCaptureFixture) -> None:
     process("Sign", {"Sign": manual(), "End": code("1")}, (1, "Sign"), (2, "End"))
     instance = started("Sign")
-    operations.approve(WaitingForApproval.objects.get(), comment="fine")
+    operations.approve(WaitingForApproval.objects.get(), comment="nobody else's business")
     caplog.clear()
     with caplog.at_level("INFO", "workflow"):
         run_until_idle()
     (said,) = [record.message for record in caplog.records if "task Sign" in record.message]
-    assert said.startswith("Result of Sign task Sign is {")
-    assert "'comment': 'fine'" in said
-    assert said.endswith(f"(instance {instance.pk})")
+    assert said == f"Result of Sign task Sign is {{'approved': True, 'user': None}} (instance {instance.pk})"
+
+
+def test_a_long_result_is_logged_in_short(caplog: pytest.LogCaptureFixture) -> None:
+    process("P", {"A": code("'x' * 30 + 'secret' * 10")}, (1, "A"))
+    instance = operations.start("P")
+    with caplog.at_level("INFO", "workflow"):
+        run_until_idle()
+    (said,) = [record.message for record in caplog.records if "task A" in record.message]
+    assert said == f"Result of P task A is {'x' * 30}secretsecr… (instance {instance.pk})"
 
 
 def test_a_retry_waits_for_its_time_and_then_succeeds() -> None:

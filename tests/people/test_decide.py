@@ -1,17 +1,21 @@
 """Decisions: each refusal with what it says, quorums, forms, and what is kept."""
 
+import hashlib
+import json
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import signing
 
 from tests.build import code, form, manual, outline, process, run_until_idle, waits
 from tests.people.conftest import People
 from workflow import operations, operators
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed, Stale, WorkflowError
 from workflow.models import Decision, Process, RunningProcesses, TaskRun, WaitingForApproval
+from workflow.people.seen import SALT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -271,8 +275,8 @@ class TestForms:
 
 
 def test_what_was_seen_is_kept(people: People) -> None:
-    sign(instructions="Look at {{ data.amount }}.")
-    waiting = waits("Sign", {"amount": Decimal("7.5")})
+    form(sign(instructions="Look at {{ data.amount }}."), None, amount="money")
+    waiting = waits("Sign", {"amount": Decimal("7.5"), "hidden": 1})
     operations.approve(waiting, by=people.carl, comment="fine")
     vote = Decision.objects.get()
     assert (vote.user, vote.approved, vote.comment, vote.on_behalf_of) == (people.carl, True, "fine", None)
@@ -286,12 +290,24 @@ class TestStale:
         assert operations.approve(waiting, by=people.carl, seen=operations.seen_token(waiting)).state == "FINISHED"
 
     def test_changed_data(self, people: People) -> None:
-        sign()
+        form(sign(), None, amount="number", same="number", gone="number", new="number")
         waiting = waits("Sign", {"amount": 1, "same": 2, "gone": 3})
         seen = operations.seen_token(waiting)
         RunningProcesses.objects.update(data={"amount": 2, "same": 2, "new": 4})
         assert refused(Stale, waiting, people.carl, seen=seen) == (
             f"The data of instance {waiting.rpid_id} has changed: amount, gone, new. Look at it again. Nothing was changed."
+        )
+
+    def test_changed_data_that_people_do_not_see(self, people: People) -> None:
+        """Its name is not told, and the token, which who has the page can read, tells neither names nor values."""
+        sign()
+        waiting = waits("Sign", {"salary": 1})
+        seen = operations.seen_token(waiting)
+        assert "salary" not in json.dumps(signing.loads(seen, salt=SALT))
+        assert hashlib.sha256(b"1").hexdigest()[:10] not in json.dumps(signing.loads(seen, salt=SALT))
+        RunningProcesses.objects.update(data={"salary": 2})
+        assert refused(Stale, waiting, people.carl, seen=seen) == (
+            f"The data of instance {waiting.rpid_id} has changed. Look at it again. Nothing was changed."
         )
 
     def test_another_question(self, people: People) -> None:

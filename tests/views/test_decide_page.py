@@ -29,7 +29,7 @@ def waiting(people: People) -> WaitingForApproval:
         {"Sign": manual("anna, managers", not_starter=True, instructions="Pay **{{ data.amount }}**?")},
         (10, "Sign"),
     )
-    form(made, None, amount="money", reason={"kind": "long_text", "label": "Why"})
+    form(made, None, amount="money", reason={"kind": "long_text", "label": "Why"}, trip="text")
     return waits("Claim", {"amount": 180, "reason": "Train\nto Lisbon", "trip": {"to": "Lisbon"}}, people.emil)
 
 
@@ -47,15 +47,17 @@ def test_it_shows_what_there_is_to_know(people: People, visit: Visit, waiting: W
 
 
 def test_values_are_text_whatever_is_in_them(people: People, visit: Visit) -> None:
-    process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
-    waiting = waits("Claim", {"<b>key</b>": "<script>alert(1)</script>", "list": ["<i>", {"<u>": "</dl>"}]})
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    form(made, None, key={"kind": "text", "label": "<b>key</b>"}, list="text")
+    waiting = waits("Claim", {"key": "<script>alert(1)</script>", "list": ["<i>", {"<u>": "</dl>"}]})
     shown = visit(people.anna).get(address(waiting)).content.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     assert not any(tag in shown for tag in ("<script>alert", "<b>key", "<i>", "<u>"))
 
 
 def test_a_long_text_scrolls_in_its_own_place_and_a_short_one_does_not(people: People, visit: Visit) -> None:
-    process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    made = process("Claim", {"Sign": manual("anna")}, (10, "Sign"))
+    form(made, None, story="text", lines="text", short="text")
     lines = "\n".join(["Once more."] * 14)
     waiting = waits("Claim", {"story": "word " * 6_000, "lines": lines, "short": "one\ntwo"})
     shown = visit(people.anna).get(address(waiting)).content.decode()
@@ -201,11 +203,12 @@ class TestRefused:
         answers = [client.get(address(waiting)), client.post(address(waiting), {"decision": "approve"})]
         answers += [client.post(address(waiting, verb)) for verb in ("claim", "release", "delegate")]
         for response in answers:
-            assert response.status_code == 403
+            assert response.status_code == 404
             page = text(response)
-            assert "This does not wait for you, and you have no right to look at it." in page
             assert "Sign" not in page
             assert "managers" not in page
+        not_there = client.get("/waiting/999999/")
+        assert (not_there.status_code, text(not_there)) == (404, text(answers[0])), "nobody can tell one from the other"
         assert not Decision.objects.exists()
 
     def test_who_started_it_sees_it_and_may_not_decide_it(
@@ -293,7 +296,7 @@ class TestTooLate:
                 response
             )
             assert "Your decision" not in text(response)
-        assert visit(people.bert).get(address(waiting)).status_code == 403
+        assert visit(people.bert).get(address(waiting)).status_code == 404
 
     @pytest.mark.parametrize("method", ["get", "post"])
     @pytest.mark.parametrize("sees_it_anyway", [False, True])
@@ -552,6 +555,7 @@ def test_it_asks_as_much_of_the_database_however_much_there_is(
     tasks = {"Count": code('data["n"] = data.get("n", 0) + 1'), "Sign": manual("managers", quorum=2)}
     made = process("Loop", tasks, (10, "Sign"), (20, "Count", {"then": 10}))
     form(made, "Sign", contact="user")
+    form(made, None, **{f"key_{number}": "text" for number in range(100)})
     large = {f"key_{number}": {"list": list(range(200))} for number in range(100)}
     waiting = waits("Loop", {**large, "contact": "anna"}, people.emil)
     client = visit(people.mark)

@@ -25,7 +25,7 @@ HTMX = {"HX-Request": "true"}
 @pytest.fixture
 def claims(people: People) -> list[WaitingForApproval]:
     """Three claims, which wait for the managers."""
-    process("Claim", {"Sign": manual("managers")}, (10, "Sign"))
+    form(process("Claim", {"Sign": manual("managers")}, (10, "Sign")), None, amount="money", reason="text")
     operations.start_many(["Claim"], {"amount": 180, "reason": "Train to Lisbon"}, user=people.anna, count=3)
     run_until_idle()
     return list(WaitingForApproval.objects.order_by("pk"))

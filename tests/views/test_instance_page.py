@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.app.models import Receipt
-from tests.build import code, manual, process, run_until_idle, waits
+from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.test_timeline import long_history
 from tests.views.who import client_of, somebody
 from workflow import clock, operations, operators
@@ -32,7 +32,8 @@ def mark() -> User:
 
 def signed(anna: User) -> WaitingForApproval:
     """A claim of anna's that waits for mark."""
-    process("Claim", {"Sign": manual("mark"), "Pay": code("data['paid'] = True")}, (1, "Sign"), (2, "Pay"))
+    made = process("Claim", {"Sign": manual("mark"), "Pay": code("data['paid'] = True")}, (1, "Sign"), (2, "Pay"))
+    form(made, None, purpose="text", paid="yes_no")
     return waits("Claim", {"purpose": "Train to Lisbon"}, anna)
 
 

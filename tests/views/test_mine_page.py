@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from tests.build import code, manual, process, run_until_idle, waits
+from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.views.who import client_of, somebody
 from workflow import operations
 from workflow.models import InstanceState, RunningProcesses
@@ -48,7 +48,7 @@ def ended(user: Any, count: int) -> None:
 def test_it_tells_what_each_waits_for_and_since_when(anna: User) -> None:
     mark = somebody("mark")
     tasks = {"Sign": manual("mark"), "Check": manual("mark, anna", quorum=2), "Wait": code("sleep(days=2)")}
-    process("Claim", tasks, *[(1, task) for task in tasks])
+    form(process("Claim", tasks, *[(1, task) for task in tasks]), None, purpose="text")
     waiting = waits("Claim", {"purpose": "Train to Lisbon"}, anna, task="Sign")
     operations.claim(waiting, mark)
     page = client_of(anna).get("/mine/")

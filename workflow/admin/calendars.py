@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import clock, moments, worktime
 from workflow.admin import show
+from workflow.admin.guarded import GuardedAdmin
 from workflow.models import BusinessCalendar
 
 EXAMPLES = ("4h", "1d", "5d")
@@ -19,7 +20,7 @@ YEAR = timedelta(days=366)
 
 
 @admin.register(BusinessCalendar)
-class BusinessCalendarAdmin(admin.ModelAdmin):
+class BusinessCalendarAdmin(GuardedAdmin):
     """It shows what comes of a calendar, so that a mistake is seen before something is late by it."""
 
     list_display = ("name", "is_default", "time_zone", "hours", "country", "subdivision")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import clock
 from workflow.admin import show
+from workflow.admin.guarded import GuardedAdmin
 from workflow.admin.readonly import ReadOnlyAdmin
 from workflow.mail import outbox
 from workflow.mail.wishes import save_wish
@@ -114,7 +115,7 @@ class NoticeAdmin(ReadOnlyAdmin):
 
 
 @admin.register(MailPreference)
-class MailPreferenceAdmin(admin.ModelAdmin):
+class MailPreferenceAdmin(GuardedAdmin):
     list_display = ("user", "wish", "digest_hour", "time_zone", "language")
     list_select_related = ("user",)
     raw_id_fields = ("user",)

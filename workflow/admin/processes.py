@@ -16,13 +16,14 @@ from workflow import operations
 from workflow.admin import show, start
 from workflow.admin.examined import Examined, examine
 from workflow.admin.forms import CHECK, ProcessForm, TaskFormSet, join
+from workflow.admin.guarded import GuardedAdmin
 from workflow.admin.inlines import FieldInline, TaskInline, TransitionInline
 from workflow.code.actions import BUILT_IN, Action, actions
 from workflow.models import FormField, Process, Task, TaskTransitions
 
 
 @admin.register(Process)
-class ProcessAdmin(admin.ModelAdmin):
+class ProcessAdmin(GuardedAdmin):
     """Tasks and transitions are edited on the page of their process, and have none of their own."""
 
     form = ProcessForm

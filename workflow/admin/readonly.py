@@ -12,6 +12,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from workflow.admin.chosen import LARGEST
+from workflow.admin.guarded import GuardedAdmin
 from workflow.models import ProcessVersion
 
 MOST_COUNTED = 10_000
@@ -42,7 +43,7 @@ class ProcessNameFilter(admin.SimpleListFilter):
         return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(GuardedAdmin):
     """Nobody adds, changes or deletes these rows by hand, not even a superuser: only the engine writes history.
 
     A search for a number looks it up in `number_field`; `heavy` names columns that lists do not read.

@@ -22,6 +22,7 @@ from workflow.admin.decide import APPROVE, REJECT, Decision
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.errors import WorkflowError
 from workflow.models import WaitingForApproval
+from workflow.people.visible import data_for_people
 
 
 class NobodyFilter(admin.SimpleListFilter):
@@ -115,14 +116,18 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
             "why_due",
             "to_come",
             "data_shown",
+            "asked_data_shown",
             "results_shown",
         ),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without deadlines, where there are none."""
+        """Without deadlines, where there are none; and without what people don't see, for those who are no more."""
         has_deadlines = obj is not None and obj.due_at is not None
-        return [fieldset for fieldset in self.fieldsets if has_deadlines or "why_due" not in fieldset[1]["fields"]]
+        head, deadlines, about = self.fieldsets
+        if not operations.sees_inside(request.user):
+            about = (about[0], {"fields": ("asked_data_shown",)})
+        return [head, deadlines, about] if has_deadlines else [head, about]
 
     @admin.display(description=_("waiting since"), ordering="queued_at")
     def queued(self, waiting: WaitingForApproval) -> str:
@@ -166,6 +171,10 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
     @admin.display(description=_("data"))
     def data_shown(self, waiting: WaitingForApproval) -> SafeString:
         return show.json(waiting.rpid.data)
+
+    @admin.display(description=_("data"))
+    def asked_data_shown(self, waiting: WaitingForApproval) -> SafeString:
+        return show.json(data_for_people(waiting.rpid.data, waiting.rpid.version.frozen))
 
     @admin.display(description=_("results"))
     def results_shown(self, waiting: WaitingForApproval) -> SafeString:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("workflow.engine")
 
 DECIDED = {RunState.FINISHED, RunState.REJECTED}
-LONGEST_RESULT = 200
+LONGEST_RESULT = 40
+"""Characters: enough to tell one from another. More people read logs than may read the data."""
+OF_A_DECISION = ("approved", "user", "by_default")
+"""What is told of a decision: neither its comment nor its answers."""
 
 
 def tell_lost(instance: RunningProcesses) -> None:
@@ -94,7 +97,7 @@ def _line_of_run(held: "Held", run: TaskRun) -> Line | None:
     of = about(held.instance, run)
     match run.state:
         case RunState.FINISHED | RunState.REJECTED:
-            done = (name, task, _short(run.result), instance)
+            done = (name, task, _short(_told(held, run)), instance)
             return Line(logging.INFO, "Result of %s task %s is %s (instance %s)", done, of)
         case RunState.RETRYING | RunState.FAILED:
             error = run.error or {}
@@ -149,6 +152,12 @@ def _cause(held: "Held", error: Mapping[str, Any]) -> Exception | None:
         if report and isinstance(report.outcome, Errored) and {**(run.error or {}), "task": run.task_name} == error:
             return report.outcome.cause
     return None
+
+
+def _told(held: "Held", run: TaskRun) -> object:
+    if not held.definition.task_of(run.row).manual or not isinstance(run.result, dict):
+        return run.result
+    return {name: run.result[name] for name in OF_A_DECISION if name in run.result}
 
 
 def _short(result: object) -> str:

@@ -123,7 +123,7 @@ def decide(
             approved=approved,
             comment=comment,
             answers=_checked(current, answers, by=by, approved=approved),
-            saw=what_is_seen(current),
+            saw=what_is_seen(current, by),
             at=now,
         )
         _cast(vote, current, instance)

@@ -1,16 +1,17 @@
 """What a person looked at before deciding, and whether that is still what is decided."""
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 from django.core import signing
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from workflow import values
 from workflow.errors import Stale
 from workflow.models import WaitingForApproval
 from workflow.people.instructions import instructions_text
+from workflow.people.visible import data_for, data_for_people
 
 SALT = "workflow.seen"
 
@@ -30,29 +31,33 @@ def refuse_stale(waiting: WaitingForApproval, seen: str) -> None:
         raise Stale(f"{changes} " + _("Look at it again. Nothing was changed."))
 
 
-def what_is_seen(waiting: WaitingForApproval) -> dict[str, Any]:
-    """What is kept with a decision, of what there was to see."""
+def what_is_seen(waiting: WaitingForApproval, by: Any = None) -> dict[str, Any]:
+    """What is kept with a decision, of what there was to see `by` that user; by a command or a program (`None`), all of it."""
     instance = waiting.rpid
     return {
         "version": instance.version.number,
-        "data": instance.data,
+        "data": instance.data if by is None else data_for(by, instance),
         "asked": waiting.question or instructions_text(waiting),
     }
 
 
 def _shown(waiting: WaitingForApproval) -> dict[str, Any]:
     instance = waiting.rpid
+    data = data_for_people(instance.data, instance.version.frozen)
     return {
         "waiting": waiting.pk,
         "key": waiting.external_key,
         "version": instance.version_id,
         "form": _digest([field.to_json() for field in waiting.fields]),
-        "data": {key: _digest(value) for key, value in instance.data.items()},
+        "data": {key: _digest(value) for key, value in data.items()},
+        # Neither the names nor the values of it: who has the page can read its token.
+        "rest": _digest({key: value for key, value in instance.data.items() if key not in data}),
     }
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(values.dumps(value).encode()).hexdigest()[:10]
+    """It tells whether a value has changed, and nothing of the value, which could be guessed from a plain hash."""
+    return salted_hmac(SALT, values.dumps(value), algorithm="sha256").hexdigest()[:16]
 
 
 def _changes(waiting: WaitingForApproval, before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
@@ -67,3 +72,5 @@ def _changes(waiting: WaitingForApproval, before: dict[str, Any], now: dict[str,
     old, new = before["data"], now["data"]
     if changed := sorted(key for key in {*old, *new} if old.get(key) != new.get(key)):
         yield _("The data of instance %(instance)s has changed: %(keys)s.") % {**what, "keys": ", ".join(changed)}
+    elif before["rest"] != now["rest"]:
+        yield _("The data of instance %(instance)s has changed.") % what

@@ -1,15 +1,18 @@
 """Who may look at an instance: who started it, who had a task in it, and staff with the permission (DESIGN.md 6)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from workflow.definition import Definition, Field
 from workflow.models import Assignee, Decision, Intervention, RunningProcesses, WaitingForApproval
-from workflow.people.rights import Rights
+from workflow.people.rights import OPERATE, Rights
 
 VIEW = "workflow.view_runningprocesses"
 """The permission with which members of staff look at every instance."""
+
+Data = Mapping[str, Any]
 
 
 def visible_to(user: Any, rights: Rights | None = None) -> QuerySet[RunningProcesses]:
@@ -34,6 +37,36 @@ def may_see(user: Any, instance: RunningProcesses, rights: Rights | None = None)
 def sees_all(user: Any) -> bool:
     """Whether the user may look at every instance."""
     return bool(user.is_active and user.is_staff and user.has_perm(VIEW)) or bool(user.is_active and user.is_superuser)
+
+
+def sees_inside(user: Any) -> bool:
+    """Whether the user may look behind what people see of an instance: at all of its data, the arguments of its calls, the
+    texts of its errors, and conditions. Those are members of staff who operate, or may look at every instance.
+    """
+    return sees_all(user) or bool(user.is_active and user.is_staff and user.has_perm(OPERATE))
+
+
+def data_for(user: Any, instance: RunningProcesses) -> Data:
+    """What the user may see of an instance's data."""
+    return instance.data if sees_inside(user) else data_for_people(instance.data, instance.version.frozen)
+
+
+def data_for_people(data: Any, definition: Definition) -> Data:
+    """What everybody who has to do with an instance may see of its data: what the forms of its start and of its tasks ask.
+    Whatever else is in it, code has put there for itself.
+    """
+    if not isinstance(data, Mapping):
+        return {}
+    return {name: data[name] for name in form_fields(definition) if name in data}
+
+
+def form_fields(definition: Definition) -> dict[str, Field]:
+    """All that the forms of a process ask for, by name: of its start first, then of its tasks."""
+    found = {field.name: field for field in definition.fields}
+    for task in definition.tasks:
+        for field in task.fields:
+            found.setdefault(field.name, field)
+    return found
 
 
 def _ways(rights: Rights) -> Iterator[QuerySet[Any, Any]]:

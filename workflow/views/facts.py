@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from workflow import durations, values
 from workflow.definition import Definition, Field, Kind
+from workflow.people.visible import data_for_people, form_fields
 
 MOST_VALUES = 300
 MOST_LEVELS = 4
@@ -78,10 +79,14 @@ def _read(several: Sequence[Mapping[str, Any]], fields: Mapping[str, Field]) -> 
     return [reader.mapping(_in_order(data, fields), labels=labels) for data in several]
 
 
-def summary(data: Any, definition: Definition) -> list[Fact]:
-    """The first few plain values, short: what tells one row of a list from the next."""
+def summary(data: Any, definition: Definition, *, inside: bool) -> list[Fact]:
+    """The first few plain values, short: what tells one row of a list from the next. Without sight of the `inside` of
+    instances, only of what people see.
+    """
     if not isinstance(data, Mapping):
         return []
+    if not inside:
+        data = data_for_people(data, definition)
     fields = form_fields(definition)
     reader = _Reader(people={})
     found: list[Fact] = []
@@ -91,15 +96,6 @@ def summary(data: Any, definition: Definition) -> list[Fact]:
             found.append(Fact(label=_label(name, fields), shown=shown))
         if len(found) == SUMMARY_VALUES:
             break
-    return found
-
-
-def form_fields(definition: Definition) -> dict[str, Field]:
-    """All that the forms of a process ask for, by name: of its start first, then of its tasks."""
-    found = {field.name: field for field in definition.fields}
-    for task in definition.tasks:
-        for field in task.fields:
-            found.setdefault(field.name, field)
     return found
 
 

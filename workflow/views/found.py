@@ -7,7 +7,6 @@ from django.utils.translation import gettext as _
 
 from workflow import approvers, moments, operations
 from workflow.deciding import May
-from workflow.errors import NotAllowed
 from workflow.models import Decision, RunState, TaskRun, WaitingForApproval
 from workflow.models.people import names_of
 from workflow.models.waiting import LONGEST_NUMBER
@@ -17,12 +16,14 @@ _HEAVY = ("snapshot", "log", "changes", "result")
 
 
 def found_run(user: Any, key: int) -> tuple[TaskRun, WaitingForApproval | None]:
-    """The task run, and what waits of it, if it still waits. Raises `Http404`; `NotAllowed` for whom it does not concern."""
+    """The task run, and what waits of it, if it still waits. Raises `Http404`, also for users whom it does not concern:
+    they can't tell whether there is one.
+    """
     run, waiting = _found(key)
     if waiting is not None and not waiting.assignees.all():
         run, waiting = _found(key)  # it asks nobody: somebody has decided between the queries
     if not _concerns(user, run, waiting):
-        raise NotAllowed(_("This does not wait for you, and you have no right to look at it."))
+        raise Http404
     return run, waiting
 
 

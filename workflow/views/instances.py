@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from workflow import clock, operations, operators, timeline
-from workflow.models import InstanceState, RunningProcesses, TaskRun, WaitingForApproval
+from workflow.models import RunningProcesses, TaskRun, WaitingForApproval
 from workflow.models.states import ENDED, OPEN
 from workflow.models.waiting import LONGEST_NUMBER
 from workflow.people.rights import why_not_operate
@@ -84,7 +84,7 @@ class ChildrenView(PageView):
     def get(self, request: HttpRequest, key: int) -> HttpResponse:
         instance = found(request.user, key)
         before = request.GET.get("before", "")
-        listed = lines.read(_children(request.user, instance), before=before)
+        listed = lines.read(_children(request.user, instance), before=before, user=request.user)
         return self.page(
             "instance_children.html",
             title=_("What %(instance)s has started") % {"instance": instance},
@@ -136,19 +136,16 @@ class _Seen:
         return {
             "instance": self.instance,
             "has_ended": self.instance.state in ENDED,
-            "standing": standing(
-                self.instance, now=self._now, waits=self._waits, for_operators=self.may_operate or self.sees_all
-            ),
+            "standing": standing(self.instance, now=self._now, waits=self._waits, for_operators=self.sees_inside),
             "waiting": self._people,
-            "diagram": picture_of(self.instance, self._line.newest, links=self._links()),
-            "facts": facts(self.instance.data, self.instance.version.frozen),
-            "error": self.instance.error if self.instance.state == InstanceState.FAILED else None,
+            "diagram": picture_of(self.instance, self._line.newest, links=self._links(), inside=self.sees_inside),
+            "facts": facts(operations.data_for(self.user, self.instance), self.instance.version.frozen),
             **self.history(),
         }
 
     def history(self) -> dict[str, Any]:
         """What the time line shows."""
-        return {"line": self._line, "links_to_others": self._links_to_others}
+        return {"line": self._line, "links_to_others": self._links_to_others, "sees_inside": self.sees_inside}
 
     def around(self) -> dict[str, Any]:
         """What does not change while the page is looked at."""
@@ -165,6 +162,11 @@ class _Seen:
         """Whether the user may look at every instance."""
         return operations.sees_all(self.user)
 
+    @cached_property
+    def sees_inside(self) -> bool:
+        """Whether the user may look at what people don't see of it."""
+        return operations.sees_inside(self.user)
+
     @property
     def _now(self) -> datetime:
         return self.instance.read_at  # type: ignore[attr-defined]  # annotated
@@ -175,7 +177,7 @@ class _Seen:
 
     @cached_property
     def _line(self) -> TimeLine:
-        return timeline.read(self.instance, after=self.after)
+        return timeline.read(self.instance, after=self.after, inside=self.sees_inside)
 
     @cached_property
     def _people(self) -> list[WaitingForApproval]:

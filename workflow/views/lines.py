@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from workflow.models import RunningProcesses, RunState, TaskRun, WaitingForApproval
 from workflow.models.states import OPEN
 from workflow.models.waiting import LONGEST_NUMBER
+from workflow.people.visible import sees_inside
 from workflow.views.facts import Fact, summary
 from workflow.views.rows import in_brief, subject_label
 
@@ -52,25 +53,28 @@ class Lines:
     """The key after which the next page begins."""
 
 
-def read(instances: QuerySet[RunningProcesses], *, before: str) -> Lines:
-    """The page that begins `before` a key, as an address has it. Five queries, however long the list."""
+def read(instances: QuerySet[RunningProcesses], *, before: str, user: Any) -> Lines:
+    """The page that begins `before` a key, as an address has it, with as much as the user may see. Five queries, however
+    long the list.
+    """
     if before.isdecimal() and before.isascii() and len(before) < LONGEST_NUMBER:
         instances = instances.filter(pk__lt=int(before))
     keys = list(instances.order_by("-pk").values_list("pk", flat=True)[: PAGE + 1])
     found = in_brief(keys[:PAGE])
     page = [found[key] for key in keys if key in found]
     tasks = _tasks([one.pk for one in page if one.ended_at is None])
+    inside = sees_inside(user)
     return Lines(
-        lines=[_line(one, tasks.get(one.pk, ())) for one in page],
+        lines=[_line(one, tasks.get(one.pk, ()), inside=inside) for one in page],
         older=keys[PAGE - 1] if len(keys) > PAGE else None,
     )
 
 
-def _line(instance: RunningProcesses, tasks: Sequence[Task]) -> Line:
+def _line(instance: RunningProcesses, tasks: Sequence[Task], *, inside: bool) -> Line:
     return Line(
         instance=instance,
         subject=subject_label(instance),
-        summary=summary(instance.brief, instance.version.frozen),  # type: ignore[attr-defined]  # annotated
+        summary=summary(instance.brief, instance.version.frozen, inside=inside),  # type: ignore[attr-defined]  # annotated
         tasks=tasks[:TASKS_NAMED],
         has_more_tasks=len(tasks) > TASKS_NAMED,
     )

@@ -19,6 +19,7 @@ from workflow.mail import links
 from workflow.mail.links import Opened
 from workflow.mail.wishes import save_wish, wish_of
 from workflow.models import MailPreference, MailWish
+from workflow.people.visible import data_for_people
 from workflow.views.base import PageView, status_of
 from workflow.views.facts import facts
 from workflow.views.votes import votes_on
@@ -95,6 +96,7 @@ class DecideByLinkView(PageView):
 
     def _confirm(self, request: HttpRequest, form: AnswersForm, *, status: int = 200) -> HttpResponse:
         waiting = self.opened.waiting
+        definition = waiting.rpid.version.frozen
         return self.page(
             "decide_by_link.html",
             status=status,
@@ -103,7 +105,7 @@ class DecideByLinkView(PageView):
             missing=waiting.quorum - waiting.votes,
             waiting=waiting,
             instructions=operations.instructions_html(waiting),
-            facts=facts(waiting.rpid.data, waiting.rpid.version.frozen),
+            facts=facts(data_for_people(waiting.rpid.data, definition), definition),
             answered=[vote for vote in votes_on(waiting) if vote.answers.value],
             form=form,
             comment=request.POST.get("comment", ""),

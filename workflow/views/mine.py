@@ -62,7 +62,7 @@ class MineView(PageView):
         # `depth` keeps out what these have started in their turn, and makes one index find them in their order.
         started = RunningProcesses.objects.filter(started_by=user, depth=0)
         before = request.GET.get("before", "")
-        found = lines.read(filters.of(started), before=before)
+        found = lines.read(filters.of(started), before=before, user=user)
         return self.page(
             "mine.html",
             found=found,

@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 
 from workflow.models import ProcessVersion, RunningProcesses, WaitingForApproval
 from workflow.models.fields import ValuesField
+from workflow.people.visible import sees_inside
 from workflow.views.facts import Fact, summary
 from workflow.views.filters import Place
 from workflow.views.shown import sign
@@ -48,7 +49,12 @@ class Row:
 def rows(waiting: Sequence[WaitingForApproval], *, user: Any, now: datetime) -> list[Row]:
     """The rows of a page, by two queries."""
     instances = in_brief({one.rpid_id for one in waiting})
-    return [_row(one, instances[one.rpid_id], user=user, now=now) for one in waiting if one.rpid_id in instances]
+    inside = sees_inside(user)
+    return [
+        _row(one, instances[one.rpid_id], user=user, inside=inside, now=now)
+        for one in waiting
+        if one.rpid_id in instances
+    ]
 
 
 def digest(shown: Sequence[Row]) -> str:
@@ -66,12 +72,12 @@ def subject_label(instance: RunningProcesses) -> str:
     return f"{capfirst(str(name))} {instance.subject_id}"
 
 
-def _row(waiting: WaitingForApproval, instance: RunningProcesses, *, user: Any, now: datetime) -> Row:
+def _row(waiting: WaitingForApproval, instance: RunningProcesses, *, user: Any, inside: bool, now: datetime) -> Row:
     waiting.rpid = instance
     return Row(
         waiting=waiting,
         instance=instance,
-        summary=summary(instance.brief, instance.version.frozen),  # type: ignore[attr-defined]  # annotated
+        summary=summary(instance.brief, instance.version.frozen, inside=inside),  # type: ignore[attr-defined]  # annotated
         subject=subject_label(instance),
         is_overdue=waiting.is_overdue(now),
         is_mine=waiting.claimed_by_id == user.pk,

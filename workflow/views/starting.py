@@ -91,7 +91,7 @@ class StartView(PageView):
             form=form or AnswersForm(definition.fields, by=self.request.user),
             token=token,
             mistakes=_mistakes(definition),
-            diagram=picture(definition),
+            diagram=picture(definition, inside=operations.sees_inside(self.request.user)),
         )
 
 
