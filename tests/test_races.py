@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from threading import Barrier, Thread
 from typing import Any
 
@@ -12,7 +13,16 @@ from django.db import connections
 from tests.build import code, manual, outline, process, run_until_idle
 from workflow import operations
 from workflow.errors import AlreadyDecided, NotAllowed
-from workflow.models import Decision, InstanceState, ProcessVersion, RunningProcesses, Task, TaskRun, WaitingForApproval
+from workflow.models import (
+    Absence,
+    Decision,
+    InstanceState,
+    ProcessVersion,
+    RunningProcesses,
+    Task,
+    TaskRun,
+    WaitingForApproval,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -70,6 +80,32 @@ def test_of_fifty_decisions_on_a_task_of_quorum_three_exactly_three_count() -> N
     instance.refresh_from_db()
     assert outline(instance) == [(1, 1, "Sign", "FINISHED"), (2, 2, "End", "FINISHED")]
     assert [one["comment"] for one in instance.results["Sign"]["votes"]] == [vote.comment for vote in votes]
+
+
+@pytest.mark.parametrize("says_so", ["A", "B"])
+def test_who_decides_two_tasks_at_once_that_are_for_different_people_decides_one(says_so: str) -> None:
+    """Also where they decide the one for themselves, and a stand-in the other one for them."""
+    group = Group.objects.create(name="board")
+    names = ("anna", "bert", "carl", "dora")
+    board = {name: User.objects.create_user(name) for name in names}
+    group.user_set.add(board["anna"], board["bert"])
+    today = date.today()  # noqa: DTZ011 - both days around it are included
+    days = {"first_day": today - timedelta(days=1), "last_day": today + timedelta(days=1)}
+    Absence.objects.create(user=board["anna"], stand_in=board["carl"], **days)
+    other = {"A": "B", "B": "A"}[says_so]
+    tasks = {says_so: manual("board", not_same_as=other), other: manual("board"), "End": code("1")}
+    process("Two", tasks, (1, says_so), (1, other), (2, "End"))
+    for deciders in ("anna", "anna"), ("anna", "carl"), ("carl", "carl"):
+        instance = operations.start("Two")
+        run_until_idle()
+        both = list(instance.waiting.order_by("pk"))
+        by = [board[name] for name in deciders]
+        told = at_once(lambda number, both=both, by=by: operations.approve(both[number], by=by[number]), times=2)
+        refused = [one for one in told if isinstance(one, NotAllowed)]
+        assert len(refused) == 1, told
+        left = instance.waiting.get()
+        assert not operations.inbox(board["anna"]).filter(pk=left.pk).exists()
+        assert operations.approve(left, by=board["bert"]).state == "FINISHED"
 
 
 def test_what_everybody_claims_one_person_has() -> None:

@@ -1,6 +1,6 @@
 """Whom a task asks: from what its definition says to the rows that an inbox finds it by (DESIGN.md 6)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 
 from workflow import approvers
 from workflow.code.job import Errored, Outcome
-from workflow.deciding import Bar, Circle, Reason
-from workflow.definition import TaskDefinition
+from workflow.deciding import Circle, Execution, Reason, bars, newest_round
+from workflow.definition import Definition
 from workflow.models import Assignee, Barred, RunningProcesses, WaitingForApproval, bulk
-from workflow.models.people import Named, deciders, eligible, find
+from workflow.models.people import Named, eligible, find, starter_of, votes_on
 
 
 class NotDecidable(Exception):
@@ -22,15 +22,25 @@ class NotDecidable(Exception):
         self.details = details or {}
 
 
-def circle_of(task: TaskDefinition, instance: RunningProcesses, evaluate: Callable[[str], Outcome]) -> Circle:
-    """Whom a manual task of the instance asks now. Raises `NotDecidable`."""
-    barred: dict[int, Bar] = {}
-    if task.not_same_as:
-        barred |= dict.fromkeys(deciders(instance.pk, task.not_same_as), Bar.DID)
-    if task.not_starter and instance.started_by_id is not None:
-        barred[instance.started_by_id] = Bar.STARTER
+def circle_of(
+    execution: Execution,
+    definition: Definition,
+    instance: RunningProcesses,
+    evaluate: Callable[[str], Outcome],
+    *,
+    open_now: Collection[Execution],
+) -> Circle:
+    """Whom a manual task of the instance asks now; `open_now` is what the instance puts to people beside it. Raises
+    `NotDecidable`.
+    """
+    task = definition.task(execution.task)
+    apart_from = definition.apart_from(task.name)
+    cast = votes_on(instance.pk, apart_from | ({task.same_as} if task.same_as else set()))
+    starter = starter_of(instance) if task.not_starter else None
+    barred = bars(execution, apart_from=apart_from, cast=cast, open_now=open_now, starter=starter)
     if task.same_as:
-        same = dict.fromkeys(deciders(instance.pk, task.same_as), Reason.SAME)
+        did = {vote.user for vote in newest_round(task.same_as, cast=cast, open_now=open_now) if vote.user is not None}
+        same = dict.fromkeys(did, Reason.SAME)
         asked = Circle(text=_("whoever decided %(same_as)r") % {"same_as": task.same_as}, users=same)
     else:
         asked = _named(_names("approver", task.approver, evaluate))

@@ -7,6 +7,7 @@ it; users and groups are known by their numbers.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import Any
 
 
 class Reason(StrEnum):
@@ -22,7 +23,7 @@ class Bar(StrEnum):
     """Why somebody may not decide, although the task may ask them."""
 
     STARTER = "starter"  # they started the instance
-    DID = "did"  # they decided the task that this one must not share its decider with
+    DID = "did"  # they, or a stand-in of theirs, decided a task that other people have to decide than this one
     VOTED = "voted"  # their vote is counted already, by themselves or by a stand-in
     DELEGATED = "delegated"  # they handed it on
 
@@ -67,6 +68,7 @@ class Refused(Enum):
 
     INACTIVE = "inactive"
     NOT_ASKED = "not asked"
+    FOR_BARRED = "for barred"  # it asks only somebody for whom they stand in, and who is barred from it
     CLAIMED = "claimed"
 
 
@@ -92,16 +94,83 @@ def right(circle: Circle, person: Person, *, away: Sequence[Person] = (), claime
 def _granted(circle: Circle, person: Person, away: Sequence[Person]) -> Right:
     if asks(circle, person):
         return May()
-    for absent in away:
-        if absent.is_active and absent.key not in circle.barred and asks(circle, absent):
+    asked = [absent for absent in away if absent.is_active and asks(circle, absent)]
+    for absent in asked:
+        if absent.key not in circle.barred:
             return May(on_behalf_of=absent.key)
-    return May() if person.is_superuser else Refused.NOT_ASKED
+    if person.is_superuser:
+        return May()
+    return Refused.FOR_BARRED if asked else Refused.NOT_ASKED
 
 
 def asks(circle: Circle, person: Person) -> bool:
     """Whether the circle has the person in it."""
     is_member = not set(circle.groups).isdisjoint(person.groups)
     return person.key in circle.users or is_member or (circle.staff and person.is_staff)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One time that a manual task was put to people: by which row, in which visit of its instance, at which attempt."""
+
+    task: str
+    visit: int
+    row: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """A vote that was cast, and the keys of all `by` whom: of the decider, and of the person for whom they stood in. `user` is
+    the decider's, if there is such a user still.
+    """
+
+    execution: Execution
+    by: frozenset[Any]
+    user: Any = None
+
+
+def bars(
+    execution: Execution,
+    *,
+    apart_from: Collection[str],
+    cast: Collection[Cast],
+    open_now: Collection[Execution],
+    starter: Any = None,
+) -> dict[Any, Bar]:
+    """Who may not decide a task that is put to people, by their keys.
+
+    That is whoever decided a task that it is `apart_from`, or has voted on one; the `starter`, if it is not for them; and
+    whoever has voted on it already. `cast` are the votes on all these tasks, and `open_now` what the instance puts to people
+    at the moment.
+    """
+    found: dict[Any, Bar] = {}
+    for task in apart_from:
+        for vote in newest_round(task, cast=cast, open_now=open_now):
+            found |= dict.fromkeys(vote.by, Bar.DID)
+    if starter is not None:
+        found[starter] = Bar.STARTER
+    for vote in cast:
+        if vote.execution == execution:
+            found |= dict.fromkeys(vote.by, Bar.VOTED)
+    return found
+
+
+def newest_round(task: str, *, cast: Collection[Cast], open_now: Collection[Execution]) -> list[Cast]:
+    """The votes on a task when it was put to people last: so far, where it is put to them now.
+
+    A loop puts it to them again, and so does an operator who has it tried again. The step can have several rows of it,
+    and all of them are one round.
+    """
+    votes = [vote for vote in cast if vote.execution.task == task]
+    put = [vote.execution for vote in votes] + [one for one in open_now if one.task == task]
+    visit = max((one.visit for one in put), default=0)
+    newest: dict[int, int] = {}
+    for one in put:
+        if one.visit == visit:
+            newest[one.row] = max(one.attempt, newest.get(one.row, 0))
+    rounds = {Execution(task=task, visit=visit, row=row, attempt=attempt) for row, attempt in newest.items()}
+    return [vote for vote in votes if vote.execution in rounds]
 
 
 def stood_in_for(person: int, away: Callable[[Collection[int]], Iterable[int]]) -> set[int]:

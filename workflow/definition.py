@@ -84,7 +84,9 @@ class TaskDefinition:
     `time_limit` are in seconds, `memory_limit` in MiB; `None` takes the setting, or, for `timeout`, is no limit.
 
     Of a manual task, `quorum` is how many have to approve it; `not_starter` keeps whoever started the instance from
-    deciding it, `not_same_as` whoever decided the task of that name, and `same_as` everybody else than whoever did.
+    deciding it, `not_same_as` whoever decided the task of that name (and the other way round, so that one of two tasks
+    need say it), and `same_as` everybody else than whoever did. A stand-in decides for both: neither they nor the person
+    for whom they stand in may decide the other task.
     `instructions` are Markdown with values of `data`; `fields` is the form that is filled in with the decision.
 
     It is to be decided within `due`, a span of working time (`2d`) by the `calendar` of that name; blank is the default
@@ -211,6 +213,19 @@ class Definition:
     def asks_people(self) -> bool:
         """Whether any of its tasks is manual."""
         return any(task.manual for task in self.tasks)
+
+    @cached_property
+    def _apart(self) -> Mapping[str, frozenset[str]]:
+        pairs = [(task.name, task.not_same_as) for task in self.tasks if task.manual and task.not_same_as]
+        found: dict[str, set[str]] = {}
+        for one, other in pairs:
+            found.setdefault(one, set()).add(other)
+            found.setdefault(other, set()).add(one)
+        return {name: frozenset(others) for name, others in found.items()}
+
+    def apart_from(self, name: str) -> frozenset[str]:
+        """The tasks that other people have to decide than this one, whichever of the two says so."""
+        return self._apart.get(name, frozenset())
 
     def task_of(self, index: int) -> TaskDefinition:
         """The task that row `index` puts at its step."""

@@ -90,6 +90,26 @@ class TestDeciding:
         assert told(definition) == [f"error: Task 'a': {message}"]
 
     @pytest.mark.parametrize(
+        ("a", "b", "c", "at"),
+        [
+            ({"same_as": "b"}, {"not_same_as": "a"}, {}, [("a", "b")]),
+            ({"same_as": "b"}, {"same_as": "c"}, {"not_same_as": "a"}, [("a", "c")]),
+            ({"same_as": "b", "not_same_as": "c"}, {"same_as": "c"}, {}, [("a", "c")]),
+            ({"same_as": "b"}, {"not_same_as": "c"}, {}, []),
+            ({"same_as": "b"}, {}, {"same_as": "b", "not_same_as": ""}, []),
+        ],
+    )
+    def test_nobody_can_be_the_same_and_another(
+        self, a: dict[str, Any], b: dict[str, Any], c: dict[str, Any], at: list[tuple[str, str]]
+    ) -> None:
+        tasks = {name: replace(manual(name), **fields) for name, fields in (("a", a), ("b", b), ("c", c))}
+        assert told(process(row(1, "c"), row(2, "b"), row(3, "a"), **tasks)) == [
+            f"error: Task {task!r}: The same people decide {task!r} and {other!r} by this, and other people by “not same as”, "
+            "which holds in both directions: nobody could decide it. Clear one of the two."
+            for task, other in at
+        ]
+
+    @pytest.mark.parametrize(
         ("fields", "expected"),
         [
             ({"quorum": 3}, ["Task 'a': 3 people have to approve, and there are only 2 who can be asked today."]),

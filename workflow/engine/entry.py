@@ -8,7 +8,7 @@ from workflow.circle import NotDecidable, circle_of
 from workflow.code.expression import expression_job
 from workflow.code.failure import MAX_MESSAGE, shortened
 from workflow.code.job import Completed, Errored, Job
-from workflow.deciding import Circle
+from workflow.deciding import Circle, Execution
 from workflow.definition import Definition
 from workflow.flow import Failed, Position
 from workflow.models import RunningProcesses
@@ -28,21 +28,35 @@ evaluates it itself.
 
 
 def verdicts(
-    definition: Definition, position: Position, evaluate: Evaluate, instance: RunningProcesses
+    definition: Definition,
+    position: Position,
+    evaluate: Evaluate,
+    instance: RunningProcesses,
+    attempts: Mapping[int, int],
 ) -> Evaluating[tuple[Verdicts, Circles]]:
     """For each row of the position's step: whether it starts, or why it fails; and for manual ones that start, whom
-    they ask.
+    they ask. `attempts` are those of the rows that begin now, or wait: other rows have ended.
     """
     starts: Verdicts = {}
-    circles: Circles = {}
     for row in definition.step(position.sequence):
         starts[row] = yield from _holds(definition.rows[row].condition, position, evaluate)
-        task = definition.task_of(row)
-        if starts[row] is True and task.manual:
-            try:
-                circles[row] = circle_of(task, instance, lambda text: evaluate(text, **_given(position)))
-            except NotDecidable as error:
-                starts[row] = _failed(str(error), error.details)
+    executions = {
+        row: Execution(task=definition.task_of(row).name, visit=position.visit, row=row, attempt=attempts[row])
+        for row, begins in starts.items()
+        if begins is True and row in attempts and definition.task_of(row).manual
+    }
+    circles: Circles = {}
+    for row, execution in executions.items():
+        try:
+            circles[row] = circle_of(
+                execution,
+                definition,
+                instance,
+                lambda text: evaluate(text, **_given(position)),
+                open_now=list(executions.values()),
+            )
+        except NotDecidable as error:
+            starts[row] = _failed(str(error), error.details)
     return starts, circles
 
 

@@ -134,7 +134,10 @@ class Planner:
         pending = [run for run in held.runs.values() if run.state == RunState.PENDING]
         if not pending:
             return [], []
-        starts, circles = yield from verdicts(held.definition, held.position, self._evaluate, held.instance)
+        attempts = {
+            run.row: run.attempt for run in held.runs.values() if run.state in {RunState.PENDING, RunState.WAITING}
+        }
+        starts, circles = yield from verdicts(held.definition, held.position, self._evaluate, held.instance, attempts)
         for run in pending:
             _begin(run, starts[run.row], task=held.definition.task_of(run.row), now=now)
         waiting = [run for run in pending if run.state == RunState.WAITING]
@@ -143,7 +146,8 @@ class Planner:
     def _enter(
         self, held: Held, position: flow.Position, *, changed: Sequence[TaskRun], now: datetime
     ) -> Evaluating[Turn]:
-        starts, circles = yield from verdicts(held.definition, position, self._evaluate, held.instance)
+        attempts = dict.fromkeys(held.definition.step(position.sequence), 1)
+        starts, circles = yield from verdicts(held.definition, position, self._evaluate, held.instance, attempts)
         entered = flow.enter(held.definition, position, starts)
         created = _new_runs(held, entered, starts, now)
         waiting = [_queued(held, run, circles[run.row], now) for run in created if run.row in circles]

@@ -79,14 +79,37 @@ def _relations(definition: Definition, task: TaskDefinition) -> Iterator[Finding
     for field in ("not_same_as", "same_as"):
         if problem := _no_such_decider(definition, task, getattr(task, field)):
             yield at_task(task.name, field, problem)
-    if task.same_as and task.same_as == task.not_same_as:
-        message = _("Nobody both did %(same_as)r and did not. Clear this, or the line before.")
-        yield at_task(task.name, "same_as", message % {"same_as": task.same_as})
+    yield from _contradictions(definition, task)
     if task.same_as and task.approver.strip():
         message = _(
             "Whoever decided %(same_as)r decides, and the approver is %(approver)r as well. Clear one of the two."
         )
         yield at_task(task.name, "same_as", message % {"same_as": task.same_as, "approver": task.approver})
+
+
+def _contradictions(definition: Definition, task: TaskDefinition) -> Iterator[Finding]:
+    """A task whose deciders have to decide another one, and must not: also by way of others, or as that other one says."""
+    if task.same_as and task.same_as == task.not_same_as:
+        message = _("Nobody both did %(same_as)r and did not. Clear this, or the line before.")
+        yield at_task(task.name, "same_as", message % {"same_as": task.same_as})
+        return
+    for other in _same_as_in_turn(definition, task):
+        if other in definition.apart_from(task.name):
+            message = _(
+                "The same people decide %(task)r and %(other)r by this, and other people by “not same as”, which holds in both "
+                "directions: nobody could decide it. Clear one of the two."
+            )
+            yield at_task(task.name, "same_as", message % {"task": task.name, "other": other})
+
+
+def _same_as_in_turn(definition: Definition, task: TaskDefinition) -> Sequence[str]:
+    """The task whose deciders decide this one, the task whose deciders decide that, and so on."""
+    named = {one.name: one.same_as for one in definition.tasks if one.manual and one.same_as}
+    found: list[str] = []
+    name = task.name
+    while (name := named.get(name, "")) and name not in {*found, task.name}:
+        found.append(name)
+    return found
 
 
 def _no_such_decider(definition: Definition, task: TaskDefinition, name: str) -> str:

@@ -1,16 +1,19 @@
 """Who can be named as approver: users by their user name, and groups."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from workflow import approvers
-from workflow.deciding import Circle, Reason
+from workflow.deciding import Cast, Circle, Execution, Reason
 from workflow.models.decisions import Decision
+from workflow.models.instances import RunningProcesses
+from workflow.models.waiting import WaitingForApproval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +99,57 @@ def count_people(names: Sequence[str]) -> int:
     return eligible(Circle(users=users, groups=frozenset(found.groups.values()), staff=not names))
 
 
-def deciders(instance: int, task: str) -> set[int]:
-    """Who decided a task of an instance, when it came to that last."""
-    votes = Decision.objects.filter(task_run__instance=instance, task_run__task_name=task, user__isnull=False)
-    found = list(votes.order_by().values_list("task_run__visit", "attempt", "user"))
-    latest = max((place for *place, _ in found), default=None)
-    return {user for *place, user in found if place == latest}
+def votes_on(instance: int, tasks: Collection[str]) -> list[Cast]:
+    """The votes on manual tasks of an instance, of each in the last visit in which it had any. One query, or none."""
+    if not tasks:
+        return []
+    first, *others = (_newest_votes(instance, task) for task in sorted(tasks))
+    return [
+        Cast(
+            execution=Execution(task=task, visit=visit, row=row, attempt=attempt),
+            by=frozenset(_keys(origin, user=user, on_behalf_of=on_behalf_of)),
+            user=user,
+        )
+        for task, visit, row, attempt, user, on_behalf_of, origin in first.union(*others, all=True)
+    ]
+
+
+def _newest_votes(instance: int, task: str) -> QuerySet[Any, Any]:
+    votes = Decision.objects.filter(task_run__instance=instance, task_run__task_name=task, call=0).order_by()
+    newest = votes.order_by("-task_run__visit").values("task_run__visit")[:1]
+    run = ("task_run__task_name", "task_run__visit", "task_run__row")
+    return votes.filter(task_run__visit=newest).values_list(*run, "attempt", "user", "on_behalf_of", "origin")
+
+
+def _keys(origin: Mapping[str, Any] | None, **users: Any) -> Iterator[Any]:
+    """The keys of all who took part in something: also of those who have been deleted since."""
+    for name, key in users.items():
+        gone = (origin or {}).get(name)
+        if key is not None:
+            yield key
+        elif gone is not None and (read := key_from(gone["key"])) is not None:
+            yield read
+
+
+def key_from(text: str) -> Any:
+    """The primary key of a user that was kept as text; `None` where this project's users have no such keys any more."""
+    key = get_user_model()._meta.pk
+    try:
+        return key.to_python(text)
+    except ValidationError:
+        return None
+
+
+def starter_of(instance: RunningProcesses) -> Any:
+    """The key of the user who started an instance, also if they have been deleted since; `None` where nobody did."""
+    return next(_keys(instance.start_origin, user=instance.started_by_id), None)
+
+
+def open_now(instance: int) -> list[Execution]:
+    """The manual tasks that an instance puts to people at the moment."""
+    waiting = WaitingForApproval.objects.filter(rpid=instance, question="").order_by()
+    runs = waiting.values_list("task_name", "task_run__visit", "task_run__row", "task_run__attempt")
+    return [Execution(task=task, visit=visit, row=row, attempt=attempt) for task, visit, row, attempt in runs]
 
 
 def eligible(circle: Circle) -> int:

@@ -7,20 +7,19 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from workflow import clock, conf, flow, history, moments, notices, transitions
-from workflow.deciding import Bar, May, Reason, Verdict, Vote, verdict
+from workflow import clock, conf, flow, history, moments, transitions
+from workflow.deciding import Bar, May, Verdict, Vote, verdict
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed
 from workflow.models import (
-    Assignee,
     Barred,
     Decision,
-    NoticeKind,
     RunningProcesses,
     RunState,
     TaskRun,
     WaitingForApproval,
 )
 from workflow.people.answers import answers_from, refuse_unasked
+from workflow.people.apart import barred_now, keep_apart, voters
 from workflow.people.rights import Rights, reason
 from workflow.people.seen import refuse_stale, what_is_seen
 from workflow.people.uploads import attach
@@ -109,7 +108,7 @@ def decide(
     now = clock.now()
     with transaction.atomic():
         instance, current = locked(waiting)
-        on_behalf_of = _granted(rights, current)
+        on_behalf_of = _granted(rights, current, barred_now(current)) if rights else None
         if seen is not None:
             refuse_stale(current, seen)
         by = rights.user if rights else None
@@ -160,11 +159,9 @@ def locked(waiting: WaitingForApproval) -> tuple[RunningProcesses, WaitingForApp
     return instance, current
 
 
-def _granted(rights: Rights | None, waiting: WaitingForApproval) -> int | None:
+def _granted(rights: Rights, waiting: WaitingForApproval, barred: Mapping[Any, Bar]) -> Any:
     """On whose behalf the vote is, if it is not the user's own. Raises what refuses it."""
-    if rights is None:
-        return None
-    match rights.to(waiting):
+    match rights.to(waiting, barred=barred):
         case May(on_behalf_of=principal):
             return principal
         case Bar.VOTED as found:
@@ -188,11 +185,11 @@ def _cast(vote: Decision, waiting: WaitingForApproval, instance: RunningProcesse
     found = verdict([*before, Vote(approved=vote.approved, is_final=vote.user_id is None)], quorum=waiting.quorum)
     if found is Verdict.OPEN:
         _count(vote, waiting)
-        _keep_apart(vote, waiting, instance)
+        keep_apart(vote, waiting)
         return
     if not _write(vote, waiting, found):
         raise AlreadyDecided(who_was_quicker(waiting.task_run))
-    _keep_apart(vote, waiting, instance)
+    keep_apart(vote, waiting)
     _close_step(instance, vote.at)
     transitions.wake(instance)
 
@@ -200,8 +197,7 @@ def _cast(vote: Decision, waiting: WaitingForApproval, instance: RunningProcesse
 def _count(vote: Decision, waiting: WaitingForApproval) -> None:
     """One of several. Neither who voted nor whom they stood in for votes again; who held it holds it no more."""
     WaitingForApproval.objects.filter(pk=waiting.pk).update(votes=waiting.votes + 1, claimed_by=None, claimed_at=None)
-    voters = {user for user in (vote.user_id, vote.on_behalf_of_id) if user is not None}
-    Barred.objects.bulk_create([Barred(waiting=waiting, user_id=user, why=Bar.VOTED) for user in voters])
+    Barred.objects.bulk_create([Barred(waiting=waiting, user_id=user, why=Bar.VOTED) for user in voters(vote)])
 
 
 def _write(vote: Decision, waiting: WaitingForApproval, found: Verdict) -> bool:
@@ -244,23 +240,6 @@ def _votes(last: Decision) -> list[Decision]:
 def _told(vote: Decision) -> dict[str, Any]:
     told = {"user": vote.user.get_username() if vote.user else None, "comment": vote.comment}
     return {**told, "by_default": True} if vote.by_default else told
-
-
-def _keep_apart(vote: Decision, waiting: WaitingForApproval, instance: RunningProcesses) -> None:
-    """What waits beside this, and must have another decider, or the same: who that is, is known only now."""
-    if vote.user_id is None or waiting.question:
-        return
-    tasks = instance.version.frozen.tasks
-    apart = [task.name for task in tasks if task.not_same_as == waiting.task_name]
-    together = [task.name for task in tasks if task.same_as == waiting.task_name]
-    if not apart and not together:
-        return
-    for other in instance.waiting.filter(task_name__in=[*apart, *together], question="").exclude(pk=waiting.pk):
-        if other.task_name in apart:
-            Barred.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"why": Bar.DID})
-        if other.task_name in together:
-            Assignee.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"reason": Reason.SAME})
-            notices.queue_to([vote.user_id], NoticeKind.WAITS, other, now=vote.at)
 
 
 def _close_step(instance: RunningProcesses, now: datetime) -> None:

@@ -14,6 +14,8 @@ from workflow.code.runner import get_runner
 from workflow.deciding import Bar, Circle, May, Reason, Refused, Right
 from workflow.errors import BadData, NotAllowed, NotPermitted
 from workflow.models import Assignee, Barred, Intervention, NoticeKind, WaitingForApproval
+from workflow.models.people import open_now
+from workflow.people.apart import execution_of
 from workflow.people.decide import MAX_COMMENT, locked
 from workflow.people.rights import OPERATE, Rights, reason, why_not_operate
 
@@ -109,7 +111,8 @@ def _resolved(waiting: WaitingForApproval) -> Circle:
     instance, runner = waiting.rpid, get_runner()
     try:
         return circle_of(
-            waiting.definition,
+            execution_of(waiting),
+            instance.version.frozen,
             instance,
             lambda text: runner.evaluate(
                 text,
@@ -118,6 +121,7 @@ def _resolved(waiting: WaitingForApproval) -> Circle:
                 time_limit=conf.get("TIME_LIMIT"),
                 memory_limit=conf.get("MEMORY_LIMIT"),
             ),
+            open_now=open_now(instance.pk),
         )
     except NotDecidable as error:
         raise BadData(f"{error} " + _("Nothing was changed.")) from error

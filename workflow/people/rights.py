@@ -1,6 +1,7 @@
 """Who may decide what waits for people, and what waits for whom."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -73,11 +74,16 @@ class Rights:
             else []
         )
 
-    def to(self, waiting: WaitingForApproval) -> Right:
-        """Whether the user may decide this, and in whose right."""
+    def to(self, waiting: WaitingForApproval, *, barred: Mapping[Any, Bar] | None = None) -> Right:
+        """Whether the user may decide this, and in whose right. `barred` are people who are barred besides those of whom it
+        is written down.
+        """
         holder = waiting.claimed_by
         held = holder.pk if holder is not None and holder.is_active else None
-        return right(circle(waiting), self._person, away=self._away, claimed_by=held)
+        asked = circle(waiting)
+        if barred:
+            asked = replace(asked, barred={**barred, **asked.barred})
+        return right(asked, self._person, away=self._away, claimed_by=held)
 
     @cached_property
     def _person(self) -> Person:
@@ -153,6 +159,10 @@ def reason(found: Right, user: Any, waiting: WaitingForApproval, *, to_them: boo
 _REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.INACTIVE: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: the user is not active."),
     Refused.NOT_ASKED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: it waits for %(who)s."),
+    Refused.FOR_BARRED: lambda: _(
+        "%(user)s may not decide %(task)s of instance %(instance)s: it waits for %(who)s, and nobody stands in for a person "
+        "who may not decide it themselves."
+    ),
     Refused.CLAIMED: lambda: _(
         "%(user)s may not decide %(task)s of instance %(instance)s: %(holder)s has claimed it, and can release it."
     ),
@@ -160,7 +170,8 @@ _REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
         "%(user)s may not decide %(task)s of instance %(instance)s: nobody decides what they have started themselves."
     ),
     Bar.DID: lambda: _(
-        "%(user)s may not decide %(task)s of instance %(instance)s: it is for somebody else than who did the other task."
+        "%(user)s may not decide %(task)s of instance %(instance)s: they, or a stand-in of theirs, decided a task that "
+        "other people have to decide."
     ),
     Bar.VOTED: lambda: _("%(user)s has decided %(task)s of instance %(instance)s already; the others are still asked."),
     Bar.DELEGATED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s any more: it was handed on."),
@@ -169,9 +180,14 @@ _REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
 
 _REASONS_TO_THEM: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.NOT_ASKED: lambda: _("You may not decide this: it waits for %(who)s."),
+    Refused.FOR_BARRED: lambda: _(
+        "You may not decide this: the person for whom you stand in may not decide it themselves."
+    ),
     Refused.CLAIMED: lambda: _("You may not decide this: %(holder)s has claimed it, and can release it."),
     Bar.STARTER: lambda: _("You may not decide this: nobody decides what they have started themselves."),
-    Bar.DID: lambda: _("You may not decide this: it is for somebody else than who did the other task."),
+    Bar.DID: lambda: _(
+        "You may not decide this: you, or a stand-in of yours, decided a task that other people have to decide."
+    ),
     Bar.VOTED: lambda: _("You have decided this already; the others are still asked."),
     Bar.DELEGATED: lambda: _("You may not decide this any more: it was handed on."),
 }
