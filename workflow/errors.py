@@ -39,7 +39,11 @@ class NotStartable(WorkflowError):
         )
 
 
-class DefinitionTooNew(WorkflowError):
+class CannotDrive(WorkflowError):
+    """This engine lacks something that an instance needs. Another engine may have it, so the instance is left to that one."""
+
+
+class DefinitionTooNew(CannotDrive):
     """A newer version of this software wrote the definition: it has something that this one doesn't know."""
 
 

@@ -15,10 +15,11 @@ from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from workflow import clock, flow, keys, values
+from workflow.abilities import Needs
 from workflow.announce import announce
 from workflow.code.check import check_code
 from workflow.definition import Definition
-from workflow.errors import BadData, NoSuchProcess, NotStartable
+from workflow.errors import BadData, DefinitionTooNew, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
 from workflow.models.drafts import draft, drafts
@@ -176,12 +177,29 @@ def _startable(process: Process) -> tuple[Definition, ProcessVersion | None]:
     """The draft, with its version if it is frozen already: then it was found good."""
     definition = draft(process)
     newest = _newest(process.name)
-    if newest is not None and newest.digest == definition.digest:
-        return definition, newest
+    if newest is not None:
+        if newest.digest == definition.digest:
+            return definition, newest
+        _refuse_newer(newest)
     mistakes = [str(finding) for finding in findings(definition) if finding.level == "error"]
     if mistakes:
         raise NotStartable(process.name, mistakes)
     return definition, None
+
+
+def _refuse_newer(newest: ProcessVersion) -> None:
+    """A newer version of this software may have columns for the draft that this one can't see: to freeze what it sees would leave
+    them out. Raises `DefinitionTooNew`.
+    """
+    try:
+        Definition.from_json(newest.definition)
+    except DefinitionTooNew as error:
+        raise DefinitionTooNew(
+            _(
+                "The process %(name)r was published by a newer version of this software than runs here. Try again in a moment."
+            )
+            % {"name": newest.name}
+        ) from error
 
 
 def _newest(name: str) -> ProcessVersion | None:
@@ -205,6 +223,7 @@ def _freeze(start: Start, now: datetime) -> ProcessVersion:
                     number=newest.number + 1 if newest else 1,
                     definition=definition.to_json(),
                     digest=definition.digest,
+                    needs=Needs.of_draft(definition).to_json(),
                     created_at=now,
                 )
         except IntegrityError:

@@ -33,6 +33,7 @@ from workflow.engine.commit import Direct
 from workflow.engine.crew import Here
 from workflow.engine.drive import Drive, go_all_the_way
 from workflow.engine.held import Held
+from workflow.engine.lacking import Lacking
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
 from workflow.engine.slots import NoSlots
@@ -288,9 +289,13 @@ def _drive(instance: RunningProcesses) -> None:
     """Have a claimed instance go as far as it goes, and write that."""
     runs = transitions.with_runs([instance])[instance.pk]
     with get_runner().shared() as runner:
-        held = go_all_the_way(_new_drive(instance, runner).run(instance, runs))
+        drive = _new_drive(instance, runner)
+        held = go_all_the_way(drive.run(instance, runs))
         while held is not None and (pending := held.pending) is not None and not _write(held, pending):
-            held = go_all_the_way(_new_drive(instance, runner).run_again(held))
+            drive = _new_drive(instance, runner)
+            held = go_all_the_way(drive.run_again(held))
+        for missing in drive.for_others.values():  # there is no other engine
+            raise missing
 
 
 def _write(held: Held, turn: transitions.Turn) -> bool:
@@ -303,9 +308,9 @@ def _write(held: Held, turn: transitions.Turn) -> bool:
 
 
 def _new_drive(instance: RunningProcesses, runner: Runner) -> Drive:
-    stopping = Event()
+    stopping, lacking = Event(), Lacking(engine="test")
     return Drive(
-        definition=instance.version.frozen,
+        definition=lacking.definition(instance.version_id),
         runner=runner,
         aside=get_runner(),
         lease=conf.get("LEASE"),
@@ -315,6 +320,7 @@ def _new_drive(instance: RunningProcesses, runner: Runner) -> Drive:
         slots=NoSlots(),
         patience=_Impatience(stopping=stopping),
         stopping=stopping,
+        lacking=lacking,
     )
 
 

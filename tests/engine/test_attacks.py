@@ -288,6 +288,7 @@ def redefine(instance: RunningProcesses, number: int, change: Callable[[dict[str
         number=number,
         definition=definition,
         digest=str(number),
+        needs={"format": 1, "names": []},
         created_at=timezone.now(),
     )
     instance.save(update_fields=["version"])
@@ -475,7 +476,6 @@ class TestSnapshots:
             "cut",
             "longer",
             "of another run",
-            "another key",
             "another key that says it is ours",
             "of an earlier call",
             "unsigned",
@@ -494,7 +494,6 @@ class TestSnapshots:
             "cut": kept[:-1],
             "longer": kept + b"x",
             "of another run": bytes(self.other.snapshot),
-            "another key": by_another,
             "another key that says it is ours": by_another[: signing.SIGNATURE_BYTES] + rest,
             "of an earlier call": signing.sign(f"{run.key}-1", plain),
             "unsigned": rest,
@@ -503,6 +502,27 @@ class TestSnapshots:
         assert (instance.state, error_of(instance)["type"]) == (InstanceState.FAILED, "SnapshotTampered")
         assert f"The snapshot of task run {run.pk} " in error_of(instance)["message"]
         assert effects.read_text() == "after\n", "of the other one"
+
+    def test_one_by_a_key_that_is_unknown_here_waits_for_an_engine_that_knows_it(
+        self, run: TaskRun, effects: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It may be the newest key, which this engine hasn't been given yet: that is no failure, and runs nothing."""
+        kept = bytes(run.snapshot)
+        with override_settings(SECRET_KEY="another key"):
+            by_another = signing.sign(
+                f"{run.key}-{run.call_number}", kept[signing.SIGNATURE_BYTES + 1 + signing.FINGERPRINT_BYTES :]
+            )
+        instance = self.ended(run, by_another)
+        run.refresh_from_db()
+        assert (instance.state, instance.interrupted, run.state, run.attempt) == ("READY", 0, "RUNNING", 1)
+        assert f"its fingerprint is {signing.fingerprint('another key')}" in caplog.text
+        assert effects.read_text() == "after\n", "of the other one"
+        with override_settings(SECRET_KEY_FALLBACKS=["another key"]):
+            RunningProcesses.objects.filter(pk=instance.pk).update(due_at=timezone.now())
+            run_until_idle()
+        instance.refresh_from_db()
+        assert instance.state == InstanceState.FINISHED
+        assert effects.read_text() == "after\nafter\n", "nothing was made twice"
 
     @pytest.mark.parametrize("content", [b"", b"2", b"2garbage", b"2" + bytes(1000), b"x" * 100, b"1\x80\x04\x95"])
     def test_one_that_is_signed_but_no_snapshot_is_replayed(self, run: TaskRun, content: bytes, effects: Path) -> None:

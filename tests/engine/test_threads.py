@@ -15,6 +15,7 @@ from workflow import operations, transitions
 from workflow.code import together
 from workflow.code.runner import Runner, get_runner
 from workflow.engine import Mode, commit, drive
+from workflow.engine.lacking import Lacking
 from workflow.engine.patience import Patience
 from workflow.engine.threads import Threads
 from workflow.models import InstanceState, RunningProcesses
@@ -53,6 +54,7 @@ def test_a_thread_that_finds_nothing_to_drive_needs_no_sandbox() -> None:
         clock=timezone.now,
         patience=Patience(stopping=Event()),
         ended=lambda _: None,
+        lacking=Lacking(),
     ) as threads:
         threads._drive_in_turn()
     assert runners.made == 0

@@ -35,6 +35,7 @@ from workflow.code.ledger import (
 from workflow.code.runner import Runner
 from workflow.code.waits import WAITS, ForChildren, ForPeople, Wait, wait_of
 from workflow.cut import GONE, is_of_a_cut
+from workflow.errors import CannotDrive
 from workflow.logs import fields
 from workflow.values import ValueProblem
 
@@ -83,7 +84,8 @@ def execute(
     `away` is entered: this thread computes nothing then.
 
     Blocks; to be called outside any transaction. What an action raises reaches the code; only what is no
-    `Exception` (`KeyboardInterrupt`) and what the ledger raises goes through to the caller, and abandons the job.
+    `Exception` (`KeyboardInterrupt`) and what the ledger raises goes through to the caller, and abandons the job; so does
+    `CannotDrive`, after it was saved where the code stands.
     Without a `ledger`, nothing is saved.
     """
     ledger = ledger or MemoryLedger()
@@ -142,7 +144,7 @@ class _Calls:
                 call = next(running)
                 while True:
                     log = call.log()
-                    answer = self._answer(number, call)
+                    answer = self._answered(number, call)
                     number += self._is_numbered(call)
                     call = running.send(answer)
             except StopIteration as end:
@@ -155,9 +157,19 @@ class _Calls:
     def _is_numbered(self, call: Call) -> bool:
         return call.name not in self.granted or self.granted[call.name].checkpoint
 
+    def _answered(self, number: int, call: Call) -> Answer:
+        try:
+            return self._answer(number, call)
+        except CannotDrive:
+            if number > self.ledger.number:  # what was called before it must not be called again where the code goes on
+                self.ledger.stand(number, call)
+                self.ledger.passed(0)  # no engine has died here
+                self.ledger.save()
+            raise
+
     def _answer(self, number: int, call: Call) -> Answer:
         try:
-            bound = self._bound(call)
+            bound = self._bound(number, call)
             arguments = arguments_of(call)
             refuse_disguised(call.name, arguments, given=self.job.given)
             if self._is_numbered(call):
@@ -176,11 +188,15 @@ class _Calls:
             raise _Waits(wait_of(call.name, call.args, call.kwargs, now=record.started_at))
         return record.answer
 
-    def _bound(self, call: Call) -> BoundArguments | None:
-        """The arguments of a call of an action; `None` for a built-in function. Raises what the code has done wrong."""
+    def _bound(self, number: int, call: Call) -> BoundArguments | None:
+        """The arguments of a call of an action; `None` for a built-in function. Raises what the code has done wrong, and
+        `CannotDrive` for an action that another engine has, or had.
+        """
         if call.name in WAITS:
             return None
         if call.name not in self.granted:
+            if number == self.ledger.number or self.ledger.find(number):  # an engine that had it has begun this call
+                raise CannotDrive(f"it calls the action {call.name}(), which is not granted here")
             raise NameError(f"name '{call.name}' is not defined")
         return self.granted[call.name].bind(call.args, call.kwargs)
 

@@ -82,6 +82,28 @@ def text_of(code: str) -> Text:
     )
 
 
+@lru_cache(maxsize=2_000)
+def free_names(code: str) -> frozenset[str]:
+    """The names that code uses and never binds, so that they come from outside: Python's own, or what it is given. None where that
+    can't be told.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
+        return frozenset()
+    names, bound = _Names(), set[str]()
+    for node in nodes:
+        names.see(node)
+        match node:
+            case ast.arg(arg=name):
+                bound.add(name)
+            case ast.alias(name="*"):
+                return frozenset()
+            case ast.alias(name=name, asname=other):
+                bound.add(other or name.partition(".")[0])
+    return frozenset(names.used - names.bound - bound)
+
+
 def is_blank(code: str) -> bool:
     """Whether there is nothing to run: no line but blank ones and comments."""
     return all(not line or line.startswith("#") for line in map(str.strip, lines(code)))

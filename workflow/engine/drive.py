@@ -23,18 +23,20 @@ from workflow.code.failure import failure
 from workflow.code.job import Errored, Job, Suspended, WorkerStopped
 from workflow.code.job import Outcome as CodeOutcome
 from workflow.code.runner import Runner
-from workflow.code.signing import SnapshotTampered
+from workflow.code.signing import SnapshotTampered, UnknownSigningKey
 from workflow.cut import GONE, cut_is_gone
 from workflow.definition import Definition
 from workflow.engine.commit import Writer
 from workflow.engine.give_up import handed_back
 from workflow.engine.held import Declined, Held, Place, Report
+from workflow.engine.lacking import Lacking
 from workflow.engine.ledger import DatabaseLedger
 from workflow.engine.patience import LONG, Patience
 from workflow.engine.plan import PeopleAreLate, Planner
 from workflow.engine.report import tell_kept, tell_lost
 from workflow.engine.slots import Slots
 from workflow.engine.subprocess import run_subprocess
+from workflow.errors import CannotDrive
 from workflow.logs import fields
 from workflow.models import InstanceState, RunningProcesses, TaskRun
 from workflow.people.deadlines import keep_deadlines
@@ -97,8 +99,11 @@ class Drive:
     slots: Slots
     patience: Patience
     stopping: Event
+    lacking: Lacking = field(default_factory=Lacking)
     takes_turns: bool = False
     running: dict[Future[Report | None], Place] = field(default_factory=dict)
+    for_others: dict[Place, Exception] = field(default_factory=dict)
+    """The task runs that can't be run here, with what is missing."""
 
     def by(self, runner: Runner) -> None:
         """Go on by the runner of another thread."""
@@ -164,7 +169,7 @@ class Drive:
                 is_late = monotonic() - held.written_at > LONGEST_UNWRITTEN
                 if is_late or not turn.is_pure:
                     yield from self._have_written(held, is_urgent=not turn.is_pure)
-        elif not self.stopping.is_set():
+        elif not (self.stopping.is_set() or self._is_for_others(held)):
             yield from self._work(held)
             held.is_planned = False
         elif self.running:
@@ -172,7 +177,17 @@ class Drive:
             self._await(held)
             held.is_planned = False
         else:
-            held.advance(handed_back(held.instance, at=self.planner.clock() if self.takes_turns else None))
+            held.advance(handed_back(held.instance, at=self._back_at(held)))
+
+    def _is_for_others(self, held: Held) -> bool:
+        """Whether it takes another engine to go on: once what runs beside it has ended, and is written."""
+        return any(run.place in self.for_others for run in held.running())
+
+    def _back_at(self, held: Held) -> datetime | None:
+        """When to take what is handed back: at once, after all that is due now, or when others have had the time to."""
+        if self._is_for_others(held) and not self.stopping.is_set():
+            return self.planner.clock() + self.lacking.pause(held.instance, passes_over=False)
+        return self.planner.clock() if self.takes_turns else None
 
     def _is_quickly_planned(self) -> bool:
         """Whether nothing is slow that a plan needs: to evaluate expressions, and to look up whom manual tasks ask."""
@@ -269,7 +284,7 @@ class Drive:
     def _execute(self, held: Held, run: TaskRun, runner: Runner, writer: Writer) -> Report | None:
         """Run the code of a task run as far as it goes: in whatever thread, with a database connection of its own.
 
-        `None` where its step has ended without it meanwhile.
+        `None` where its step has ended without it meanwhile, or where it can't be run here.
         """
         ledger = DatabaseLedger(
             held.lease,
@@ -283,15 +298,22 @@ class Drive:
         )
         task = self.definition.task_of(run.row)
         outcome: CodeOutcome | Declined | Suspended
+        job = held.job(run)
         try:
             if task.subprocess:
-                outcome = run_subprocess(task, held.job(run), runner, ledger)
+                outcome = run_subprocess(task, job, runner, ledger)
             else:
-                outcome = self._outcome(held.job(run), runner, ledger)
-        except SnapshotTampered as error:
-            outcome = Errored(error=failure("SnapshotTampered", str(error)))
+                outcome = self._outcome(job, runner, ledger)
         except RunClosed:
             return None
+        except (CannotDrive, UnknownSigningKey) as error:
+            self.for_others[run.place] = error
+            told = "Instance %s, task %r is left to other engines: %s"
+            about = (run.instance_id, run.task_name, error)
+            logger.warning(told, *about, extra=fields(**job.run.about(), engine=ledger.engine))
+            return None
+        except SnapshotTampered as error:
+            outcome = Errored(error=failure("SnapshotTampered", str(error)))
         return Report(
             outcome=outcome,
             log=ledger.log(outcome.log),

@@ -22,12 +22,14 @@ from workflow.engine.company import Way, way_of
 from workflow.engine.drive import Drive, Steps, Wanted, Writing
 from workflow.engine.give_up import give_up, hand_back, handed_back
 from workflow.engine.held import Held
+from workflow.engine.lacking import Lacking
 from workflow.engine.patience import Patience
 from workflow.engine.plan import Planner
 from workflow.engine.report import about, tell_lost
 from workflow.engine.slots import Away, Slots
+from workflow.errors import CannotDrive
 from workflow.logs import fields, fingerprint
-from workflow.models import ProcessVersion, RunningProcesses
+from workflow.models import RunningProcesses
 from workflow.transitions import Applied, HeldUp
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,9 @@ class Driver:
     slots: Slots
     patience: Patience
     ended: Callable[[RunningProcesses], None]
+    lacking: Lacking = field(default_factory=Lacking)
+    passes_over: bool = True
+    """Whether nothing is claimed any more that this driver can't run; else others, which don't know of that, claim it for it."""
     takes_turns: bool = False
     """Whether it stops because others are to have their turn, so that what it hands back comes after them."""
     definitions: dict[int, Definition] = field(default_factory=dict)
@@ -81,9 +86,11 @@ class Driver:
                 return self._is_written_at_once(way, wanted)
             way.job = wanted if wanted and runner.may_join(wanted) else None
         except StopIteration as end:
-            self._end(way.instance, end.value)
+            self._end(way, end.value)
         except HeldUp as error:
             self._let_be(way, error)
+        except CannotDrive:
+            self._leave_to_others(way.instance)
         except GONE as error:
             connection.close()
             self._go_on_anew(way, error)
@@ -120,13 +127,22 @@ class Driver:
         way.drive.by(runner)
         return way.steps
 
-    def _end(self, instance: RunningProcesses, held: Held | None) -> None:
+    def _end(self, way: Way, held: Held | None) -> None:
         """It has come to where it waits, or to its end; or another engine has it."""
         pending = held.pending if held else None
+        if way.drive and not way.drive.for_others:
+            self.lacking.went_on(way.instance)
         if held is None or pending is None:
-            self.ended(instance)
+            self.ended(way.instance)
         else:
             self.commit.ask(held.lease, pending).add_done_callback(partial(self._written, held))
+
+    def _leave_to_others(self, instance: RunningProcesses) -> None:
+        """Hand back what this engine lacks something for. Nothing of it has begun here."""
+        pause = self.lacking.pause(instance, passes_over=self.passes_over)
+        at = self.clock() + pause if pause else None
+        with self.slots.away():
+            self._hear(partial(hand_back, instance, at=at), instance)
 
     def _let_be(self, way: Way, error: HeldUp) -> None:
         """Somebody else has its instance locked: it is handed back once that is over, and has no place here meanwhile."""
@@ -228,6 +244,7 @@ class Driver:
             aside=self.runner,
             lease=self.lease,
             planner=Planner(runner=runner, clock=self.clock),
+            lacking=self.lacking,
             writer=Away(self.commit, self.slots),
             side=self.side,
             slots=self.slots,
@@ -237,9 +254,9 @@ class Driver:
         )
 
     def definition(self, version: int) -> Definition:
-        """That version's; it never changes, so each is read once."""
+        """That version's; it never changes, so each is read once. Raises `CannotDrive`."""
         if version not in self.definitions:
-            self.definitions[version] = self.patience(lambda: ProcessVersion.objects.get(pk=version).frozen)
+            self.definitions[version] = self.patience(lambda: self.lacking.definition(version))
         return self.definitions[version]
 
 

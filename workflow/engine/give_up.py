@@ -26,12 +26,12 @@ def give_up(instance: RunningProcesses, error: BaseException, *, now: datetime) 
     )
 
 
-def hand_back(instance: RunningProcesses) -> None:
-    """Let another engine go on from the last write, if this engine holds the instance still."""
-    found = transitions.refresh(transitions.lease_of(instance))
-    if found is not None:
+def hand_back(instance: RunningProcesses, *, at: datetime | None = None) -> None:
+    """Let another engine go on from the last write, if this engine holds the instance still. `at` is as in `handed_back`."""
+    while (found := transitions.refresh(transitions.lease_of(instance))) is not None:
         lease, fresh = found
-        transitions.apply(lease, handed_back(fresh))
+        if transitions.apply(lease, handed_back(fresh, at=at)) is not transitions.Applied.OUTDATED:
+            return
 
 
 def handed_back(instance: RunningProcesses, *, at: datetime | None = None) -> Turn:

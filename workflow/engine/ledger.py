@@ -16,7 +16,7 @@ from workflow.code.waits import ForChildren, ForSignal
 from workflow.cut import cut_is_gone
 from workflow.engine.commit import Writer
 from workflow.engine.patience import Patience
-from workflow.errors import WorkflowError
+from workflow.errors import CannotDrive, WorkflowError
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.models.people import unknown_names
 from workflow.transitions import Applied, Lease, LeaseLost, RunClosed, Turn
@@ -160,6 +160,8 @@ class DatabaseLedger:
             )
         try:
             self._patience(lambda: starting.prepare(children.items))
+        except CannotDrive:
+            raise
         except WorkflowError as error:
             raise ValueError(str(error)) from error
 

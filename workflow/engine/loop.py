@@ -20,6 +20,7 @@ from workflow.code.runner import Runner
 from workflow.cut import GONE, cut_is_gone
 from workflow.engine.dispatch import TaskQueue
 from workflow.engine.heartbeat import Heartbeat
+from workflow.engine.lacking import Lacking
 from workflow.engine.listen import Listener
 from workflow.engine.patience import Patience, Waiting
 from workflow.engine.post import Post
@@ -75,6 +76,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.patience = Patience(stopping=self.stopping, waiting=Waiting(self.name))
+        self.lacking = Lacking(engine=self.name)
         self.presence = Presence(
             name=self.name,
             lease=self.lease,
@@ -82,6 +84,7 @@ class Engine:
             processes=self.processes,
             dispatch=self.dispatch,
             queued=lambda: self.drivers.queued,
+            abilities=self.lacking.abilities,
         )
         self.is_behind = False
         self.are_limited = True
@@ -99,6 +102,8 @@ class Engine:
             try:
                 self.patience(self._measure)
                 self.patience(self.presence.begin)
+                if self.dispatch == "engine":  # a queue's workers know for themselves what they have
+                    self.patience(self.lacking.look)
                 self._loop(mode)
             except GONE:
                 if not self.stopping.is_set():  # then nobody waits for the database any more
@@ -146,7 +151,14 @@ class Engine:
     def _claimed(self, room: int) -> list[Claimed]:
         self.looked_at = now = self.clock()
         until = now + timedelta(seconds=self.lease)
-        claimed = transitions.claim(self.name, now=now, until=until, limit=room, processes=self.processes)
+        claimed = transitions.claim(
+            self.name,
+            now=now,
+            until=until,
+            limit=room,
+            processes=self.processes,
+            passing_over=self.lacking.passed_over,
+        )
         runs = transitions.with_runs(claimed) if claimed else {}
         return [(instance, runs[instance.pk]) for instance in claimed]
 
@@ -182,7 +194,9 @@ class Engine:
     def _patient_for(self) -> float:
         """Seconds until the next look, if nothing is heard before."""
         # What has come due since the last one was not found, and must not wait for the next poll.
-        due, self.are_limited = self.patience(lambda: transitions.outlook(self.looked_at, self.processes))
+        due, self.are_limited = self.patience(
+            lambda: transitions.outlook(self.looked_at, self.processes, passing_over=self.lacking.passed_over)
+        )
         if due is None:
             return self.poll_interval
         return min(self.poll_interval, max(SHORTEST_WAIT, (due - self.clock()).total_seconds()))
@@ -199,6 +213,7 @@ class Engine:
             clock=self.clock,
             patience=self.patience,
             ended=self._tell_ended,
+            lacking=self.lacking,
         )
 
     def _tell_ended(self, instance: RunningProcesses) -> None:
@@ -236,6 +251,10 @@ class Engine:
     def _all_is_idle(self) -> bool:
         every = RunningProcesses.objects.all()
         ours = every.filter(process_name__in=self.processes) if self.processes else every
+        if self.lacking.versions:  # what takes another engine is not waited for
+            ours = ours.exclude(version__in=self.lacking.passed_over)
+        if self.lacking.handed_back:
+            ours = ours.exclude(pk__in=list(self.lacking.handed_back))
         return not (ours.filter(state__in=DUE).exists() or ours.due(self.clock()).exists())
 
 

@@ -3,11 +3,12 @@
 import os
 import socket
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from workflow import clock
+from workflow.abilities import Abilities
 from workflow.models import Engine
 from workflow.version import __version__
 
@@ -27,6 +28,7 @@ class Presence:
     processes: Collection[str] = ()
     dispatch: str = "engine"
     queued: Callable[[], Sequence[tuple[int, int]]] = tuple
+    abilities: Abilities = field(default_factory=Abilities.of_this_process)
 
     def begin(self) -> None:
         """Say that the engine is there, and forget those that have been dead for long."""
@@ -48,6 +50,7 @@ class Presence:
                 "concurrency": self.concurrency,
                 "lease": self.lease,
                 "dispatch": self.dispatch,
+                "abilities": self.abilities.to_json(),
                 "started_at": news["seen_at"],
                 **news,
             },

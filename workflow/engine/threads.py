@@ -16,8 +16,10 @@ from workflow.engine.company import LARGEST, Company, Way, way_of
 from workflow.engine.crew import Crew
 from workflow.engine.driver import Driver
 from workflow.engine.heartbeat import renew
+from workflow.engine.lacking import Lacking
 from workflow.engine.patience import Patience
 from workflow.engine.slots import Slots
+from workflow.errors import CannotDrive
 from workflow.models import RunningProcesses, TaskRun
 from workflow.transitions import Lease
 
@@ -74,8 +76,10 @@ class Threads:
         clock: Callable[[], datetime],
         patience: Patience,
         ended: Callable[[RunningProcesses], None],
+        lacking: Lacking,
     ) -> None:
         self._runner = runner
+        self._lacking = lacking
         self._size = max(THREADS, concurrency)
         self._slots = Slots(concurrency, on_room=self._call_driver)
         self._to_drive: deque[Way] = deque()
@@ -105,6 +109,7 @@ class Threads:
                 slots=self._slots,
                 patience=self._patience,
                 ended=self._ended,
+                lacking=self._lacking,
             )
             self._company = Company(
                 go_on=self._driver.go_on, later=self._drive_later, are_others=lambda: bool(self._to_drive)
@@ -131,7 +136,8 @@ class Threads:
         # Here, where there is a connection: threads that wait for one let others in beside them, each with a sandbox.
         with suppress(Exception):  # whoever drives it meets the same, and tells of it
             for instance, _ in claimed:
-                self._driver.definition(instance.version_id)
+                with suppress(CannotDrive):
+                    self._driver.definition(instance.version_id)
         self._to_drive.extend(way_of(instance, runs) for instance, runs in claimed)
         self._call_driver()
 

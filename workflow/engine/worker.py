@@ -20,6 +20,7 @@ from workflow.engine.company import way_of
 from workflow.engine.crew import Here, LateCrew
 from workflow.engine.driver import Driver
 from workflow.engine.heartbeat import Heartbeat, renew
+from workflow.engine.lacking import Lacking
 from workflow.engine.patience import Patience, Waiting
 from workflow.engine.slots import Slots
 from workflow.engine.threads import THREADS
@@ -34,6 +35,12 @@ LONGEST_STINT = 30.0
 """Seconds after which an instance goes back to the engines: queues end a task that takes them too long."""
 
 _definitions: dict[int, Definition] = {}
+
+
+@cache
+def _lacking() -> Lacking:
+    """What this OS process has found that it can't run. It can't keep engines from claiming that."""
+    return Lacking(engine=f"{socket.gethostname()}:{os.getpid()}")
 
 
 def drive_handed_over(*, instance: int, owner: str, fence: int, lease: float) -> None:
@@ -116,6 +123,8 @@ class _Stint:
             ended=lambda _: None,
             takes_turns=True,
             definitions=_definitions,
+            lacking=_lacking(),
+            passes_over=False,
         )
         return driver
 

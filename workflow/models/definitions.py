@@ -335,6 +335,11 @@ class ProcessVersion(models.Model):
     definition = models.JSONField(_("definition"))
     digest = models.CharField(_("digest"), max_length=64)
     created_at = models.DateTimeField(_("frozen at"))
+    needs = models.JSONField(
+        _("needs"),
+        null=True,
+        help_text=_("What an engine must have to run it. Empty: an older version of this software froze it."),
+    )
 
     class Meta:
         verbose_name = _("process version")

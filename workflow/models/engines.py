@@ -41,6 +41,11 @@ class Engine(models.Model):
         help_text=_("Instances that it held at its last report without a thread free for them, each with its fence."),
     )
     lease = models.FloatField(_("lease"), help_text=_("Seconds of silence after which others take over its work."))
+    abilities = models.JSONField(
+        _("abilities"),
+        null=True,
+        help_text=_("What it can run. Empty: an older version of this software, which doesn't tell."),
+    )
     started_at = models.DateTimeField(_("started at"))
     seen_at = models.DateTimeField(
         _("seen at"), help_text=_("When it last said that it is there, by the database's clock.")

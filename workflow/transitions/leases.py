@@ -36,22 +36,28 @@ class LeaseLost(Exception):
 
 
 def claim(
-    owner: str, *, now: datetime, until: datetime, limit: int, processes: Collection[str] = ()
+    owner: str,
+    *,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    processes: Collection[str] = (),
+    passing_over: Collection[int] = (),
 ) -> list[RunningProcesses]:
     """Lease up to `limit` due instances to `owner`, those of high priority first, then those that were due first; of all
-    processes, or of those named. Committed before anything runs.
+    processes, or of those named; `passing_over` those of these versions. Committed before anything runs.
 
     Two engines never get the same instance: rows that another is claiming are passed over where the database can do
     that (`SKIP LOCKED`), and elsewhere claims wait for each other. A crash of PostgreSQL may take back a claim of the last moment,
     if no effect has followed it (`_Leasing`): then the same engine may get the same claim again.
     """
-    lease = _Leasing(owner=owner, now=now, until=until, only=_named("IN", processes))
+    lease = _Leasing(owner=owner, now=now, until=until, only=_only(processes, passing_over))
     levels = sorted(Priority, reverse=True)
     if connection.features.has_select_for_update_skip_locked and (
         claimed := lease.of(levels, limit=limit, unless=f"EXISTS ({LIMITED})")
     ):
         return claimed
-    ahead, are_limited = _ahead(now, processes)
+    ahead, are_limited = _ahead(lease)
     if not ahead:  # an idle engine must not ask for SQLite's write lock all the time
         return []
     if not are_limited:
@@ -87,9 +93,9 @@ class Outlook(NamedTuple):
     """Whether any process may run only so many at once: then the end of one may let another begin."""
 
 
-def outlook(now: datetime, processes: Collection[str] = ()) -> Outlook:
-    """What is to come after `now`, of all processes, or of those named."""
-    only, names = _named("IN", processes)
+def outlook(now: datetime, processes: Collection[str] = (), *, passing_over: Collection[int] = ()) -> Outlook:
+    """What is to come after `now`, of all processes, or of those named; `passing_over` these versions."""
+    only, names = _only(processes, passing_over)
     # The first of each priority, which the index finds at once.
     each = [
         f"SELECT MIN(due_at) AS at FROM {TABLE} WHERE priority = {level:d} AND due_at > %s{only}" for level in Priority
@@ -191,8 +197,16 @@ def locked(instance_id: int, *, at_once: bool = False) -> RunningProcesses:
     return found
 
 
-Names = tuple[str, list[str]]
-"""A part of a condition on the process's name, and its parameters."""
+Names = tuple[str, list[Any]]
+"""A part of a condition on an instance's process or version, and its parameters."""
+
+
+def _only(processes: Collection[str], passing_over: Collection[int]) -> Names:
+    """The condition on what an engine may take. Without anything to pass over, the statements are what they are otherwise."""
+    only, names = _named("IN", processes)
+    if not passing_over:
+        return only, names
+    return f"{only} AND version_id NOT IN ({', '.join(['%s'] * len(passing_over))})", [*names, *passing_over]
 
 
 def _named(operator: str, names: Collection[str]) -> Names:
@@ -201,13 +215,13 @@ def _named(operator: str, names: Collection[str]) -> Names:
     return f" AND process_name {operator} ({', '.join(['%s'] * len(names))})", list(names)
 
 
-def _ahead(now: datetime, processes: Collection[str]) -> tuple[list[Priority], bool]:
+def _ahead(lease: "_Leasing") -> tuple[list[Priority], bool]:
     """The priorities of which something is due, highest first, and whether any process may run only so many at once."""
-    only, names = _named("IN", processes)
+    only, names = lease.only
     levels = sorted(Priority, reverse=True)
     due = [f"EXISTS (SELECT 1 FROM {TABLE} WHERE priority = {level:d} AND due_at <= %s{only})" for level in levels]
     asked = f"SELECT EXISTS ({LIMITED}), {', '.join(due)}"
-    ((are_limited, *are_due),) = bulk.run(asked, [_at(now), *names] * len(levels), is_kept=True)
+    ((are_limited, *are_due),) = bulk.run(asked, [_at(lease.now), *names] * len(levels), is_kept=True)
     return [level for level, is_due in zip(levels, are_due, strict=True) if is_due], bool(are_limited)
 
 

@@ -12,6 +12,7 @@ from django.views.generic.base import ContextMixin, View
 from workflow.errors import (
     AlreadyDecided,
     BadData,
+    DefinitionTooNew,
     LinkExpired,
     LinkForged,
     LinkVoid,
@@ -35,6 +36,7 @@ STATUS: dict[type[WorkflowError], int] = {
     NotStartable: 409,
     Stale: 409,
     BadData: 422,
+    DefinitionTooNew: 503,
     LinkForged: 404,
     LinkExpired: 410,
     LinkVoid: 410,

@@ -1,0 +1,262 @@
+"""What an engine can't run it leaves to others: no instance fails for it, no attempt is used up, no call is made twice."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.build import code, engine, process, run_until_idle
+from workflow import operations, transitions
+from workflow.abilities import Abilities, Needs
+from workflow.code import actions
+from workflow.code.actions import action
+from workflow.code.text import free_names
+from workflow.definition import FORMAT
+from workflow.engine import Mode
+from workflow.engine.lacking import LONGEST_PAUSE, MOST_INSTANCES, Lacking
+from workflow.engine.presence import Presence
+from workflow.errors import CannotDrive, DefinitionTooNew
+from workflow.models import ActionCall, ProcessVersion, RunningProcesses, TaskRun
+from workflow.models import Engine as EngineRow
+from workflow.testing import Workflow
+
+
+class TestWhatCodeNeeds:
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ("note('a')", {"note"}),
+            ("x = [note(y) for y in data['a']]\nx", {"data", "note"}),
+            ("def f(a, *b, c=1, **d):\n    return a, b, c, d, key()\nf(1)", {"key"}),
+            ("f = lambda q: q + 1\nf(look_up)", {"look_up"}),
+            ("import math\nfrom datetime import date as d\nimport a.b\n[math, d, a]", set()),
+            ("from math import *\nnote(pi)", set()),
+            ("try:\n    note('a')\nexcept ValueError as e:\n    e", {"note", "ValueError"}),
+            ("note = 3\nnote", set()),
+            ("1 +", set()),
+        ],
+    )
+    def test_names_that_come_from_outside(self, text: str, names: set[str]) -> None:
+        assert free_names(text) == names
+
+    @given(st.text())
+    def test_whatever_somebody_has_typed(self, text: str) -> None:
+        assert all(name.isidentifier() for name in free_names(text))
+
+
+@pytest.fixture
+def sailing(transactional_db: None) -> Iterator[RunningProcesses]:
+    """An instance that needs what this engine lacks, beside a bystander that needs nothing."""
+    with actions.replaced():
+        granted_elsewhere()
+        process("Sail", {"A": code("note('once')\nsail('it')")}, (1, "A"))
+        process("Other", {"A": code("1")}, (1, "A"))
+        operations.start("Other")
+        yield operations.start("Sail")
+
+
+def granted_elsewhere() -> None:
+    """Grant `sail` until the end of `actions.replaced`."""
+
+    def sail(what: str) -> str:
+        """Something new."""
+        return what
+
+    action(sail)
+
+
+def forgotten() -> None:
+    """Be an engine of the version that does not have it yet."""
+    del actions._actions["sail"]
+
+
+def states() -> dict[str, str]:
+    return dict(RunningProcesses.objects.values_list("process_name", "state"))
+
+
+class TestEngine:
+    def test_a_version_stores_what_it_needs(self, sailing: RunningProcesses) -> None:
+        assert sailing.version.needs == {"format": 1, "names": ["note", "sail"]}
+
+    @pytest.mark.parametrize("max_running", [None, 3])
+    def test_what_lacks_here_is_never_claimed(
+        self, sailing: RunningProcesses, effects: Path, max_running: int | None
+    ) -> None:
+        sailing.process.max_running = max_running
+        sailing.process.save()
+        forgotten()
+        run_until_idle()
+        assert states() == {"Sail": "READY", "Other": "FINISHED"}
+        sailing.refresh_from_db()
+        assert (sailing.fence, sailing.interrupted) == (0, 0)
+        granted_elsewhere()
+        run_until_idle()
+        assert states() == {"Sail": "FINISHED", "Other": "FINISHED"}
+        assert effects.read_text() == "once\n"
+
+    @pytest.mark.parametrize(
+        "needs", [None, {"format": 1, "names": ["note", "sail"]}, {"format": 1, "names": [], "x": 1}]
+    )
+    def test_what_is_found_out_by_a_claim_is_handed_back_once(
+        self, sailing: RunningProcesses, effects: Path, needs: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As it is for a version that came after the engine, or that an older version of this software has frozen."""
+        forgotten()
+        ProcessVersion.objects.filter(name="Sail").update(needs=needs)
+        running = engine()
+        running.lacking.look = lambda: None  # type: ignore[method-assign]  # the version comes later
+        running.run(Mode.UNTIL_IDLE)
+        assert states() == {"Sail": "READY", "Other": "FINISHED"}
+        sailing.refresh_from_db()
+        assert (sailing.fence, sailing.interrupted, sailing.owner) == (1, 0, "")
+        assert not sailing.task_runs.exists()
+        assert sailing.due_at == sailing.started_at, "for whoever has it, at once"
+        assert sum("this one can't run them" in line for line in caplog.messages) == 1
+
+    def test_a_version_of_a_newer_format_is_left_alone(self, sailing: RunningProcesses) -> None:
+        version = sailing.version
+        ProcessVersion.objects.filter(pk=version.pk).update(
+            definition={**version.definition, "format": FORMAT + 1}, needs=None
+        )
+        run_until_idle()
+        assert states() == {"Sail": "READY", "Other": "FINISHED"}
+
+    def test_an_idle_engine_does_not_spin(self, sailing: RunningProcesses) -> None:
+        forgotten()
+        idle = engine(poll_interval=30)
+        idle.run(Mode.UNTIL_IDLE)
+        idle.looked_at = timezone.now() - timedelta(hours=1)
+        assert idle._patient_for() == 30
+        assert idle._claimed(10) == []
+
+    def test_an_action_that_is_gone_where_the_code_stands_is_waited_for(
+        self, sailing: RunningProcesses, effects: Path
+    ) -> None:
+        """Found out only then: nothing counts as a failure, and no call is made twice."""
+        made = process(
+            "Late", {"A": code("note('once')\nx = sail('it')\nf = lambda sail: sail\nx", **RETRIED)}, (1, "A")
+        )
+        actions.replace_action(actions.Action(name="sail", function=_failing))
+        late = operations.start(made)
+        assert late.version.needs["names"] == ["note"], "of a name that code binds it can't be told"
+        run_until_idle(processes=["Late"])
+        forgotten()
+        RunningProcesses.objects.filter(pk=late.pk).update(due_at=timezone.now())
+        TaskRun.objects.filter(instance=late).update(due_at=timezone.now())
+        running = engine(processes=["Late"])
+        running.run(Mode.UNTIL_IDLE)
+        late.refresh_from_db()
+        run = late.task_runs.get()
+        assert (late.state, late.interrupted, late.error) == ("READY", 0, None)
+        assert (run.state, run.attempt, run.call_number) == ("RUNNING", 2, 2)
+        assert running.lacking.handed_back == {late.pk: 1}
+        assert late.due_at is not None
+        assert late.due_at > late.started_at, "others are given the time to take it"
+        granted_elsewhere()
+        RunningProcesses.objects.filter(pk=late.pk).update(due_at=timezone.now())
+        run_until_idle()
+        assert states() == {"Late": "FINISHED", "Sail": "FINISHED", "Other": "FINISHED"}
+        assert effects.read_text() == "once\nonce\n", "of each instance"
+        calls = ActionCall.objects.filter(run=run).values_list("number", "name", "attempt")
+        assert list(calls.order_by("pk")) == [(1, "note", 1), (2, "sail", 1), (2, "sail", 2)]
+
+    def test_a_test_is_told(self, sailing: RunningProcesses, effects: Path) -> None:
+        forgotten()
+        with Workflow() as workflow, pytest.raises(CannotDrive, match=r"Sail v1 needs the action sail\(\)"):
+            workflow.run()
+
+    def test_an_engine_announces_what_it_has(self, sailing: RunningProcesses) -> None:
+        Presence(name="a", lease=30, concurrency=2).begin()
+        announced = EngineRow.objects.get().abilities
+        assert announced["format"] == FORMAT
+        assert {"sail", "note", "sleep", "send_mail"} <= set(announced["names"])
+
+
+RETRIED = {"max_attempts": 2, "retry_delay": 3600.0}
+
+
+def _failing(what: str) -> str:
+    raise ConnectionError(what)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestStarts:
+    def test_a_start_does_not_freeze_what_it_can_not_see(self) -> None:
+        """The draft may have more columns than this version of this software knows."""
+        process("P", {"A": code("1")}, (1, "A"))
+        version = operations.start("P").version
+        ProcessVersion.objects.filter(pk=version.pk).update(
+            definition={**version.definition, "format": FORMAT + 1}, digest="of what only the newer one sees"
+        )
+        with pytest.raises(DefinitionTooNew, match="'P' was published by a newer version of this software"):
+            operations.start("P")
+        assert ProcessVersion.objects.count() == RunningProcesses.objects.count() == 1
+
+    def test_so_does_one_by_an_instance(self) -> None:
+        process("Child", {"A": code("1")}, (1, "A"))
+        process("P", {"A": code("run_process('Child')")}, (1, "A"))
+        version = operations.start("Child").version
+        run_until_idle()
+        ProcessVersion.objects.filter(pk=version.pk).update(
+            definition={**version.definition, "format": FORMAT + 1}, digest="of what only the newer one sees"
+        )
+        instance = operations.start("P")
+        run_until_idle()
+        instance.refresh_from_db()
+        assert instance.state == "READY"
+
+
+class TestPauses:
+    def test_they_grow_and_begin_anew_when_it_went_on(self) -> None:
+        lacking, one, other = Lacking(), RunningProcesses(pk=1), RunningProcesses(pk=2)
+        pauses = [lacking.pause(one, passes_over=False).total_seconds() for _ in range(9)]
+        assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
+        assert lacking.pause(other, passes_over=False).total_seconds() == 1
+        lacking.went_on(one)
+        assert lacking.pause(one, passes_over=False).total_seconds() == 1
+
+    def test_what_is_passed_over_from_now_on_is_there_for_others_at_once(self) -> None:
+        lacking, one = Lacking(), RunningProcesses(pk=1)
+        assert [lacking.pause(one, passes_over=True).total_seconds() for _ in range(4)] == [0, 1, 2, 4]
+
+    def test_the_memory_has_an_end(self) -> None:
+        lacking = Lacking()
+        for key in range(MOST_INSTANCES + 10):
+            lacking.pause(RunningProcesses(pk=key), passes_over=False)
+        assert len(lacking.handed_back) == MOST_INSTANCES
+
+
+class TestAbilities:
+    here = Abilities(format=2, names=frozenset({"a", "b"}))
+
+    @given(st.integers(1, 3), st.frozensets(st.sampled_from("abc")))
+    def test_what_is_missing_is_named_and_nothing_else(self, number: int, names: frozenset[str]) -> None:
+        missing = self.here.lacks(Needs(format=number, names=names))
+        assert any("format 3" in one for one in missing) == (number == 3)
+        assert ("the action c()" in missing) == ("c" in names)
+        assert len(missing) == (number == 3) + ("c" in names)
+
+    def test_what_is_announced_is_what_is_read(self) -> None:
+        assert Abilities.from_json(self.here.to_json()) == self.here
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_passes_over_something_goes_by_the_index_and_keeps_the_order() -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    process("Q", {"A": code("1")}, (1, "A"))
+    passed = operations.start("Q").version_id
+    started = operations.start_many(["P"], count=5)
+    now = timezone.now() + timedelta(seconds=1)
+    claimed = transitions.claim("me", now=now, until=now, limit=3, passing_over=[passed])
+    assert [one.pk for one in claimed] == [one.pk for one in started[:3]]
+    assert transitions.outlook(now - timedelta(days=1), passing_over=[passed]).due_at is not None
+    assert transitions.claim("me", now=now, until=now, limit=9, processes=["Q"], passing_over=[passed]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM workflow_runningprocesses WHERE fence = 0")
+        assert cursor.fetchone() == (3,)
