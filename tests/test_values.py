@@ -26,7 +26,7 @@ scalars = (
     | st.dates()
     | st.datetimes(timezones=st.timezones(), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1))
     | st.timedeltas()
-    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.decimals("-1e400", "1e400", allow_nan=False, allow_infinity=False)
 )
 kept = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20)
 anything = kept | st.recursive(
@@ -68,6 +68,19 @@ def test_any_value_is_either_kept_as_strict_json_or_refused(value: Any) -> None:
     except ValueProblem:
         return
     json.dumps(checked, cls=values.Encoder, allow_nan=False).encode()
+
+
+@given(st.booleans(), st.text("0123456789", min_size=1, max_size=1_300), st.integers(-2_000, 2_000) | st.integers())
+def test_a_decimal_is_kept_if_it_is_short_when_it_is_written_out(negative: bool, digits: str, exponent: int) -> None:  # noqa: FBT001
+    number = Decimal((negative, tuple(map(int, digits)), max(min(exponent, 10**9), -(10**9))))
+    try:
+        assert values.check(number) == number
+    except ValueProblem:
+        length = max(len(digits.lstrip("0")) + exponent, 1) + max(-exponent, 0)
+        assert length > values.MAX_DIGITS or not digits.strip("0")
+    else:
+        assert len(f"{number:f}".strip("-").replace(".", "")) <= values.MAX_DIGITS
+    assert values.loads(values.dumps(number)) == number, "what was kept before there was a limit can be read"
 
 
 @given(st.text())
@@ -114,7 +127,12 @@ def test_values_become_plain(value: Any, expected: Any) -> None:
         (Decimal("NaN"), "value is NaN"),
         (Decimal("sNaN"), "value is sNaN"),
         (Decimal("-Infinity"), "value is -Infinity"),
-        (2**5000, "value is an integer of more than 4096 bits."),
+        (2**5000, "value is a number of more than 1234 digits, written out in full; no longer one can be kept."),
+        (-(10**1234), "value is a number of more than 1234 digits"),
+        ({"a": Decimal("1e999999999")}, "value['a'] is a number of more than 1234 digits"),
+        (Decimal("-1e-999999999"), "value is a number of more than 1234 digits"),
+        (Decimal("0e999999999"), "value is a number of more than 1234 digits"),
+        (Decimal(f"1.{'0' * 1234}"), "value is a number of more than 1234 digits"),
         ("a\x00b", "value holds a NUL character"),
         ("\ud800", "value holds text that is not valid Unicode"),
         ({"\x00": 1}, "value holds a NUL character"),

@@ -20,7 +20,9 @@ from workflow.language import gettext as _
 MAX_DEPTH = 64
 MAX_SIZE = 10_000_000  # characters; what a process may keep is a setting, and far less
 ITEM_SIZE = 10  # characters that every value counts for, whatever it is
-MAX_INTEGER_BITS = 4096  # Python refuses to write much longer ones as text
+MAX_DIGITS = 1_234  # of a number that is written out; 4,096 bits have as many. Python refuses to write much longer integers as text
+
+_TOO_LONG = 10**MAX_DIGITS
 
 
 class ValueProblem(ValueError):
@@ -103,17 +105,28 @@ def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
 
 
 def _check_number(value: float | Decimal, where: str) -> float | Decimal:
-    if isinstance(value, int):
-        if value.bit_length() > MAX_INTEGER_BITS:
-            raise ValueProblem(
-                _("%(where)s is an integer of more than %(most)s bits.") % {"where": where, "most": MAX_INTEGER_BITS}
-            )
-        return int(value)
-    if not Decimal(value).is_finite():
+    if not isinstance(value, int) and not Decimal(value).is_finite():
         raise ValueProblem(
             _("%(where)s is %(value)s: only finite numbers can be kept.") % {"where": where, "value": value}
         )
-    return value if isinstance(value, Decimal) else float(value)
+    if isinstance(value, float):
+        return float(value)
+    if _is_long(value):
+        raise ValueProblem(
+            _("%(where)s is a number of more than %(most)s digits, written out in full; no longer one can be kept.")
+            % {"where": where, "most": MAX_DIGITS}
+        )
+    return int(value) if isinstance(value, int) else value
+
+
+def _is_long(number: int | Decimal) -> bool:
+    """Whether it has more digits than can be kept: `Decimal("1e999999999")` is short only until it is written out."""
+    if isinstance(number, int):
+        return not -_TOO_LONG < number < _TOO_LONG
+    _sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)  # it is finite
+    before_point, after_point = max(len(digits) + exponent, 1), max(-exponent, 0)
+    return before_point + after_point > MAX_DIGITS
 
 
 def _check_key(key: Any, where: str, room: _Room) -> str:
