@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests import own
 from workflow import operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
@@ -55,6 +56,7 @@ def engine(**options: Any) -> Engine:
         "concurrency": 2,
         "batch": 10,
         "lease": 30.0,
+        "processes": own.processes(),
     }
     return Engine(**{**defaults, **options})
 

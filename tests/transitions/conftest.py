@@ -1,0 +1,3 @@
+"""These tests run beside bystanders."""
+
+from tests.beside import *  # noqa: F403
