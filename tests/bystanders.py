@@ -72,7 +72,7 @@ def build() -> None:
             _run([f"DROP TABLE IF EXISTS {SHADOW}{table}", f"CREATE TABLE {SHADOW}{table} AS SELECT * FROM {table}"])
     _keys.cache_clear()
     _keys()
-    flush = connection.ops.sql_flush(no_style(), _tables(), reset_sequences=True)
+    flush = connection.ops.sql_flush(no_style(), _tables(), reset_sequences=True, allow_cascade=True)
     connection.ops.execute_sql_flush(flush)
 
 
