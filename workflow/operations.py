@@ -45,6 +45,7 @@ from workflow.people.starters import may_start, startable
 from workflow.people.uploads import attach, keep_upload, may_read
 from workflow.people.visible import data_for, may_see, sees_all, sees_inside, visible_to
 from workflow.purging import purge
+from workflow.resigning import resign
 from workflow.size import refuse_too_large
 from workflow.starting import findings, processes_named, ready
 
@@ -70,6 +71,7 @@ __all__ = [
     "ready",
     "reject",
     "release",
+    "resign",
     "resolve_again",
     "seen_token",
     "sees_all",

@@ -95,7 +95,7 @@ def _batches(old: "Old", *, size: int, dry_run: bool) -> Iterator[Purged]:
         yield done
         after = found[-1]  # type: ignore[assignment] # the query has only such as have ended
         if not dry_run:
-            _give_way(time.monotonic() - began)
+            give_way(time.monotonic() - began)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +201,8 @@ def _delete_files(instances: Sequence[int]) -> None:
         transaction.on_commit(partial(upload.file.delete, save=False), robust=True)
 
 
-def _give_way(took: float) -> None:
-    """On SQLite, which has one writer at a time, leave the others as much time as we took."""
+def give_way(took: float) -> None:
+    """After a transaction that took so many seconds. On SQLite, which has one writer at a time, leave the others as much time as we took."""
     if connection.vendor == "sqlite":
         time.sleep(max(took, TURN))
 

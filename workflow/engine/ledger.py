@@ -66,10 +66,10 @@ class DatabaseLedger:
         kept = bytes(self._run.snapshot)
         if not kept:
             return b""
-        snapshot = signing.verify(_name(self._run), kept, where=f"task run {self._run.pk}")
+        snapshot = signing.verify(self._run.snapshot_name, kept, where=f"task run {self._run.pk}")
         if not signing.is_of_newest_key(kept):
             # It may be written again as it stands: after `resignsnapshots` nothing is to be signed with an older key.
-            self._run.snapshot = signing.sign(_name(self._run), snapshot)
+            self._run.snapshot = signing.sign(self._run.snapshot_name, snapshot)
         return snapshot
 
     @property
@@ -100,7 +100,7 @@ class DatabaseLedger:
         snapshot = call.dump()
         self._run.begun = self.begun(number) + 1
         self._run.call_number = number
-        self._run.snapshot = signing.sign(_name(self._run), snapshot)
+        self._run.snapshot = signing.sign(self._run.snapshot_name, snapshot)
         self._run.log = self.log(call.log())
 
     def passed(self, interrupted: int) -> None:
@@ -224,8 +224,3 @@ def _row(run: TaskRun, record: Record) -> ActionCall:
         ended_at=record.ended_at,
         signal=record.wait.signal if isinstance(record.wait, ForSignal) else "",
     )
-
-
-def _name(run: TaskRun) -> str:
-    """What the snapshot of a task run is signed for: the very call at which it stands."""
-    return f"{run.external_key}-{run.call_number}"

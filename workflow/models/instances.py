@@ -263,6 +263,11 @@ class TaskRun(models.Model):
         """
         return self.key or keys.run_key_by_row(self.instance_id, visit=self.visit, row=self.row)
 
+    @property
+    def snapshot_name(self) -> str:
+        """What its snapshot is signed for: the very call at which its code stands."""
+        return f"{self.external_key}-{self.call_number}"
+
     def has_asked(self, key: str) -> bool:
         """Whether a question with this `external_key` is, or was, of this run."""
         return key.rpartition(".")[0] == (self.external_key if self.instance.token else "")

@@ -15,6 +15,7 @@ from workflow.transitions.events import (
     lock_mailboxes,
     redirect,
     reopen,
+    replace_snapshots,
     settle,
     wake,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "refresh",
     "renew",
     "reopen",
+    "replace_snapshots",
     "settle",
     "still_held",
     "take_over",

@@ -20,6 +20,7 @@ from workflow.models import (
     Signal,
     TaskRun,
     WaitingForApproval,
+    bulk,
 )
 from workflow.models.states import DUE, ENDED, OPEN
 from workflow.starting import Start
@@ -172,6 +173,14 @@ def redirect(instance: RunningProcesses, state: InstanceState, *, now: datetime,
     )
     if state in DUE:
         announce()
+
+
+def replace_snapshots(runs: Collection[TaskRun]) -> None:
+    """Write the snapshots of these runs, which hold the same as before but are signed anew. Their instances must be locked."""
+    bulk.update(TaskRun, [vars(run) for run in runs], ("snapshot",))
+    # An engine that holds one has the old snapshot in memory, and would write that again: it is told to look anew.
+    held = RunningProcesses.objects.filter(pk__in={run.instance_id for run in runs}, state=InstanceState.RUNNING)
+    held.update(events=F("events") + 1)
 
 
 def reopen(run: TaskRun, *, restart: bool = False, finish_with: tuple[Any, ...] = ()) -> None:
