@@ -24,6 +24,7 @@ ARGUMENTS = {
     "signalprocess": ["S"],
     "manageprocess": ["cancel", "1"],
     "purgehistory": ["--older-than", "90d"],
+    "resignsnapshots": [],
 }
 
 

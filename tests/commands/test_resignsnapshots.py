@@ -120,9 +120,9 @@ def test_an_engine_that_has_read_the_old_one_does_not_write_it_again() -> None:
 
 
 def test_code_that_fails_before_its_next_call_is_written_with_the_newest_key() -> None:
-    process("F", {"A": code("wait_for('go')\nfail_first(9)", max_attempts=2, retry_delay=9e6)}, (1, "A"))
+    process("F", {"A": code("wait_for('go')\n1 / data['by']", max_attempts=2, retry_delay=9e6)}, (1, "A"))
     with keys(OLD):
-        instance = operations.start("F")
+        instance = operations.start("F", {"by": 0})
         run_until_idle()
     operations.signal("go", instance=instance.pk)
     with keys(NEW, OLD):
