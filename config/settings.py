@@ -118,6 +118,9 @@ WHITENOISE_USE_FINDERS = True
 # What people send with forms. No address leads here: whether somebody may read a file is asked at each download.
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(BASE_DIR / "media"))
 
+# The page on which a process is defined has some forty fields for each task with its row; Django's 1,000 are full at 25 tasks.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+
 globals().update(mail_settings(env.str("EMAIL_URL", default="consolemail://")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="workflow@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

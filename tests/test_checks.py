@@ -85,6 +85,22 @@ def test_a_wrong_setting_is_named(settings: Settings, value: Any, number: str, m
     assert (found.hint or "").startswith(hint)
 
 
+@pytest.mark.parametrize(("most", "told"), [(1_000, True), (500, True), (1_001, False), (20_000, False), (None, False)])
+def test_a_limit_that_keeps_long_drafts_from_being_saved_is_told(
+    settings: Settings, most: int | None, *, told: bool
+) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = most
+    found = checks.check_number_of_fields(None)
+    assert [message.id for message in found] == ["workflow.W005"] * told
+    if told:
+        assert str(most) in found[0].msg
+        assert f"about {(most or 0) // 40} tasks" in found[0].msg
+
+
+def test_this_sites_own_limit_is_high_enough() -> None:
+    assert checks.check_number_of_fields(None) == []
+
+
 IMMEDIATE = f"{queues.__name__}.ImmediateBackend"
 QUEUE = f"{queues.__name__}.Losing"
 

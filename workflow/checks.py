@@ -19,6 +19,10 @@ DRIVERS = ("engine", "tasks")
 
 _HERE_OR_NOWHERE = (".ImmediateBackend", ".DummyBackend")
 """Backends of tasks that run them at once where they are sent, or never."""
+DJANGOS_FIELDS = 1_000
+"""Django's default of DATA_UPLOAD_MAX_NUMBER_FIELDS."""
+FIELDS_OF_A_TASK = 40
+"""About as many stand on the page of a process for each task and its row."""
 SECRET = frozenset({"SNAPSHOT_KEYS"})
 SHORTEST_KEY = 32
 """Characters."""
@@ -33,6 +37,22 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     if not isinstance(given, Mapping):
         return [_error("E001", f"WORKFLOW is {given!r}.", "Make it a dict, such as {'TIME_LIMIT': 10.0}.")]
     return [*_unknown(given), *_bad(given), *_dangerous(given), *_undispatched(given)]
+
+
+@register()
+def check_number_of_fields(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Django's limit on the fields of a form, which the page of a long process goes beyond: it answers "Bad Request" then."""
+    most: Any = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS  # None is no limit
+    if most is None or most > DJANGOS_FIELDS:
+        return []
+    return [
+        CheckWarning(
+            f"DATA_UPLOAD_MAX_NUMBER_FIELDS is {most}: drafts of more than about {most // FIELDS_OF_A_TASK} tasks can't be "
+            "saved in the admin.",
+            hint="Set it to 20_000 in your settings, which is enough for some 500 tasks.",
+            id="workflow.W005",
+        )
+    ]
 
 
 @register(deploy=True)

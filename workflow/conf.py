@@ -56,11 +56,16 @@ MOST_CONCURRENCY = 1_000
 """Each takes a thread, and may take a connection to the database."""
 
 MOST_WORKERS = 256
+"""Each is a process of its own."""
 
 SHORTEST_LEASE = 0.5
-MOST_SECONDS = 999_999_999
-MOST_DAYS = 36_500
 """Seconds. Under a shorter one, an engine is taken for dead wherever the database or the machine is busy for a moment."""
+
+MOST_SECONDS = 999_999_999
+"""Of any setting that is a time: 31 years. A moment that far ahead can still be computed and stored."""
+
+MOST_DAYS = 36_500
+"""The same of a setting in days: a century."""
 
 
 def get(name: str) -> Any:

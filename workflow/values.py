@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -23,6 +23,7 @@ ITEM_SIZE = 10  # characters that every value counts for, whatever it is
 MAX_DIGITS = 1_234  # of a number that is written out; 4,096 bits have as many. Python refuses to write much longer integers as text
 
 _TOO_LONG = 10**MAX_DIGITS
+_Number = TypeVar("_Number", float, Decimal)
 
 
 class ValueProblem(ValueError):
@@ -78,8 +79,12 @@ def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
             return _check_datetime(value, where)
         case None | bool() | date() | timedelta():
             return value
-        case int() | float() | Decimal():
-            return _check_number(value, where)
+        case float():
+            return float(_finite(value, where))
+        case Decimal():
+            return _short(_finite(value, where), where)
+        case int():
+            return _short(int(value), where)
         case str():
             return _check_text(value, where, room)
     if depth == 0:
@@ -104,19 +109,21 @@ def _check(value: Any, where: str, depth: int, room: _Room) -> Any:
     )
 
 
-def _check_number(value: float | Decimal, where: str) -> float | Decimal:
-    if not isinstance(value, int) and not Decimal(value).is_finite():
+def _finite(value: _Number, where: str) -> _Number:
+    if not Decimal(value).is_finite():
         raise ValueProblem(
             _("%(where)s is %(value)s: only finite numbers can be kept.") % {"where": where, "value": value}
         )
-    if isinstance(value, float):
-        return float(value)
+    return value
+
+
+def _short(value: int | Decimal, where: str) -> int | Decimal:
     if _is_long(value):
         raise ValueProblem(
             _("%(where)s is a number of more than %(most)s digits, written out in full; no longer one can be kept.")
             % {"where": where, "most": MAX_DIGITS}
         )
-    return int(value) if isinstance(value, int) else value
+    return value
 
 
 def _is_long(number: int | Decimal) -> bool:

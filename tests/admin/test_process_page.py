@@ -40,6 +40,21 @@ def test_a_task_typed_now_is_named_by_a_row_of_an_existing_process(boss: Client)
     assert rows(process) == [(10, "Ask"), (20, "Approve")]
 
 
+def test_a_hundred_tasks_are_saved_and_saved_again(boss: Client) -> None:
+    """A browser sends some 3,600 fields then, more than Django permits as it comes."""
+    names = [f"Task {number}" for number in range(100)]
+    page = Draft(boss).set(name="Long")
+    for number, name in enumerate(names):
+        page.task(name, manual="on").row(number, name)
+    assert page.press().status_code == 302
+    process = Process.objects.get(name="Long")
+    again = Draft(boss, process).set(tasks__99__name="Last")
+    assert len(again.data) > 1_000
+    assert again.press().status_code == 302
+    assert list(process.tasks.order_by("pk").values_list("name", flat=True)) == [*names[:99], "Last"]
+    assert rows(process)[-1] == (99, "Last")
+
+
 def test_an_unknown_name_is_told_at_its_row_and_nothing_is_saved(boss: Client) -> None:
     response = Draft(boss).set(name="Holiday").task("Approve", manual="on").row(10, "Aprove").press()
     assert found(response, "id_transitions-0-task_name_error") == (

@@ -32,7 +32,10 @@ class Process(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("How many instances engines may work on at the same time. Blank: any number."),
+        help_text=_(
+            "How many instances engines may work on at the same time. Those that wait for people, a time or a signal don't "
+            "count. Blank: any number."
+        ),
     )
     starters = models.CharField(
         _("who starts it"),
