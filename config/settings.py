@@ -1,6 +1,7 @@
 """The site's settings, all from the environment; `.env.example` says what each variable means."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -21,10 +22,19 @@ DEBUG = env.switch("DEBUG", default=False)
 HTTPS = env.switch("HTTPS", default=not DEBUG)
 
 
+SHORTEST_KEY = 32
+"""Characters of a key that nobody guesses."""
+
+
 def _secret_key() -> str:
     key: str = env.str("SECRET_KEY", default="")
-    if key:
+    if key and (DEBUG or len(key) >= SHORTEST_KEY):
         return key
+    if key:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY has {len(key)} characters, and needs {SHORTEST_KEY} or more: log-ins and links in e-mails are only as "
+            "safe as it is. `python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` makes one."
+        )
     if DEBUG:
         return "django-insecure-development-key-of-nobody-in-particular"
     raise ImproperlyConfigured(
@@ -44,6 +54,7 @@ INSTALLED_APPS = [
     "config.demo",
     *(["config.samples"] if env.switch("SAMPLES", default=DEBUG) else []),
     *env.words("APPS"),
+    "axes",
     "django_ace",
     "django_htmx",
     "django.contrib.admin",
@@ -57,6 +68,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.csp.content_security_policy",
+    "config.permissions.permissions_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -66,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -97,6 +110,19 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Whoever fails that often to log in as somebody, from one address, waits. It is kept in the database, which all processes
+# of the site share. By the name alone, anybody could keep others out; by the address alone, one of an office all of it.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "username"  # of both forms to log in, whatever the users' model calls it
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # one row for each log-in, for ever
+AXES_SENSITIVE_PARAMETERS = ["next"]  # besides the password
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_CLIENT_IP_CALLABLE = "config.logins.client_ip"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "workflow:inbox"
 LOGOUT_REDIRECT_URL = "login"
@@ -130,8 +156,11 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-SECURE_HSTS_PRELOAD = HTTPS
-if env.switch("BEHIND_PROXY", default=False):
+# Browsers that have a site on their list come by HTTPS alone for years, whatever becomes of it: nobody's default.
+SECURE_HSTS_PRELOAD = HTTPS and env.switch("HSTS_PRELOAD", default=False)
+SILENCED_SYSTEM_CHECKS = ["security.W021"]  # it wants that preload
+BEHIND_PROXY = env.switch("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     # Only a proxy that sets this header itself makes it true; otherwise anybody could send it.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

@@ -22,7 +22,16 @@ VARIABLES = {
     "SAMPLES": "on",
     "EMAIL_URL": "memorymail://",
     **dict.fromkeys(
-        ("APPS", "BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "DEFAULT_FROM_EMAIL", "HSTS_SECONDS", "MEDIA_ROOT"), ""
+        (
+            "APPS",
+            "BEHIND_PROXY",
+            "CSRF_TRUSTED_ORIGINS",
+            "DEFAULT_FROM_EMAIL",
+            "HSTS_PRELOAD",
+            "HSTS_SECONDS",
+            "MEDIA_ROOT",
+        ),
+        "",
     ),
     **dict.fromkeys(
         ("LANGUAGE_CODE", "LOG_FORMAT", "LOG_LEVEL", "SECRET_KEY_FALLBACKS", "SITE_URL", "TIME_ZONE", "WORKFLOW"), ""

@@ -70,6 +70,19 @@ class TestSecretKey:
     def test_a_blank_one_is_none(self) -> None:
         assert "SECRET_KEY is not set" in refusal(SECRET_KEY="  ")
 
+    def test_a_short_one_is_refused_but_for_development(self) -> None:
+        assert refusal(SECRET_KEY="x" * 31) == (
+            "django.core.exceptions.ImproperlyConfigured: SECRET_KEY has 31 characters, and needs 32 or more: log-ins and "
+            "links in e-mails are only as safe as it is. `python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` "
+            "makes one."
+        )
+        assert setting("SECRET_KEY", SECRET_KEY="x" * 32) == "x" * 32
+        assert setting("SECRET_KEY", SECRET_KEY="short", DEBUG="on") == "short"
+
+    def test_a_short_one_that_was_replaced_is_warned_of(self) -> None:
+        done = run("manage.py", "check", "--deploy", **PRODUCTION, SECRET_KEY_FALLBACKS="short")
+        assert "Your SECRET_KEY_FALLBACKS[0] has less than 50 characters" in done.stderr
+
     def test_for_development_one_is_made(self) -> None:
         assert setting("SECRET_KEY", DEBUG="on").startswith("django-insecure-")
 
@@ -154,6 +167,14 @@ def test_cookies_and_pages_go_by_https_unless_told_otherwise() -> None:
     assert set(settings(*names, DEBUG="on").values()) == {False}
 
 
+def test_no_browser_keeps_the_site_on_its_list_unless_asked() -> None:
+    assert [setting("SECURE_HSTS_PRELOAD", **PRODUCTION, HSTS_PRELOAD=given) for given in ("", "off", "on")] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_the_proxys_header_is_believed_only_on_request() -> None:
     assert setting("SECURE_PROXY_SSL_HEADER", **PRODUCTION, BEHIND_PROXY="on") == ["HTTP_X_FORWARDED_PROTO", "https"]
     assert (
@@ -223,9 +244,10 @@ def test_mail_goes_where_the_url_says() -> None:
 
 def test_a_file_in_place_of_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "site.env"
-    file.write_text("SECRET_KEY=from the file\nTIME_ZONE=Asia/Tokyo\n")
+    key = "from the file, of 32 characters or more"
+    file.write_text(f"SECRET_KEY={key}\nTIME_ZONE=Asia/Tokyo\n")
     read = settings("SECRET_KEY", "TIME_ZONE", ENV_FILE=str(file), TIME_ZONE="Europe/Lisbon")
-    assert read == {"SECRET_KEY": "from the file", "TIME_ZONE": "Europe/Lisbon"}
+    assert read == {"SECRET_KEY": key, "TIME_ZONE": "Europe/Lisbon"}
 
 
 class TestExample:
@@ -254,7 +276,7 @@ class TestExample:
             "INSTALLED_APPS",
         )
         (tmp_path / ".env").write_text(self.text)
-        given = {"SECRET_KEY": "key"}
+        given = {"SECRET_KEY": PRODUCTION["SECRET_KEY"]}
         assert settings(*names, **given, ENV_FILE=str(tmp_path / ".env")) == settings(*names, **given)
 
 
@@ -279,6 +301,11 @@ class TestPages:
         assert policy == (
             "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
+
+    @pytest.mark.parametrize("page", ["/login/", "/nothing/"])
+    def test_browsers_let_it_use_no_device(self, client: Any, db: None, page: str) -> None:
+        policy = client.get(page).headers["Permissions-Policy"]
+        assert {"camera=()", "geolocation=()", "microphone=()", "usb=()"} <= set(policy.split(", "))
 
     def test_static_files_are_served_without_being_collected(self, client: Any, settings: Any) -> None:
         settings.WHITENOISE_AUTOREFRESH = False  # as where it is in earnest

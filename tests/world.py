@@ -1,5 +1,6 @@
 """One of everything: two instances that hide something everywhere, and somebody of each role before them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -110,7 +111,7 @@ class World:
             route = route.replace("<str:token>", links.token(self.users["approver"], self.waiting))
         for key in keys.get(name, of_tasks if route.startswith("waiting/") else [self.waiting.rpid_id, self.broken.pk]):
             path = route.replace("<int:key>", str(key)).replace("<path:content_type_id>/<path:object_id>", "1/1")
-            path = path.replace("^(?P<app_label>workflow|auth)/$", "workflow/").replace("(?P<url>.*)$", "nothing/")
+            path = re.sub(r"\^\(\?P<app_label>[^)]+\)/\$", "workflow/", path).replace("(?P<url>.*)$", "nothing/")
             query = {"instance_earlier": "?after=9.0", "people": "?q=str"}.get(name, "")
             yield Visit(path=f"/{path}{query}", sent=sent.get(name, {}))
             if "<int:key>" not in route:

@@ -14,7 +14,8 @@ class WorkflowConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from workflow import checks  # noqa: F401 - importing registers them
+        from workflow import checks, logs  # noqa: F401 - importing registers the first
 
         language.translate_by(gettext, ngettext, pgettext)
+        logs.hide_tokens()
         autodiscover_modules("actions")

@@ -101,6 +101,39 @@ class Console(logging.StreamHandler[TextIO]):
             return ""
 
 
+_TOKEN = re.compile(r"(decide(?:/|%2F))[A-Za-z0-9_:.%-]{20,}", re.IGNORECASE)
+OF_REQUESTS = (
+    *("django.request", "django.server", "django.security.csrf", "django.security.SuspiciousOperation"),
+    *("gunicorn.access", "uvicorn.access", "daphne.access", "hypercorn.access", "django.channels.server"),
+)
+"""Loggers that write down the addresses of requests, as Django's own and servers do that log by Python's `logging`."""
+
+
+def hide_tokens() -> None:
+    """Have no token of an e-mail's link written down with the address of a request: whoever has it can decide by it."""
+    for name in OF_REQUESTS:
+        logging.getLogger(name).addFilter(without_tokens)
+
+
+def without_tokens(record: logging.LogRecord) -> bool:
+    """A filter that puts three dots in the place of each token."""
+    record.msg = _hidden(record.msg)
+    if isinstance(record.args, Mapping):
+        record.args = type(record.args)({name: _hidden(value) for name, value in record.args.items()})
+    elif record.args:
+        record.args = tuple(map(_hidden, record.args))
+    return True
+
+
+def _hidden(value: Any) -> Any:
+    """Any value whose text has a token becomes that text without it; what has none stays as it is."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    hidden = _TOKEN.sub(r"\1…", text)
+    return value if hidden == text else hidden
+
+
 class _Formatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         """A traceback, whatever an exception's own methods do."""

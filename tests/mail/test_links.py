@@ -1,9 +1,11 @@
 """Deciding by the link of an e-mail: that it needs a click on a button, who may, and each refusal."""
 
+import logging
 import re
 import time
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,7 +18,7 @@ from tests.mail.steps import run, sign, waits
 from tests.people.conftest import People
 from workflow import operations
 from workflow.mail import links
-from workflow.models import Decision, RunningProcesses, WaitingForApproval
+from workflow.models import Decision, RunningProcesses, TaskRun, WaitingForApproval
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +118,7 @@ class TestConfirming:
         path = link_of(people.staff)
         for response in (Client().get(path), Client().post(path, {"decision": "approve"})):
             assert response.status_code == 302
-            assert response.url.startswith("/login/?next=/decide/")
+            assert response.url.startswith("/login/?next=/waiting/")
         assert decide(path, client=logged_in(people.staff)).status_code == 200
 
     def test_by_a_setting_all_log_in_first(self, people: People, settings: Any) -> None:
@@ -136,7 +138,7 @@ class TestConfirming:
         sign()
         waits("Sign")
         headers = Client().get(link_of(people.anna)).headers
-        assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "same-origin")
+        assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "strict-origin")
         assert headers["X-Robots-Tag"] == "noindex, nofollow"
 
 
@@ -264,3 +266,48 @@ class TestRefusals:
         response = decide(path, comment="x" * 2001)
         assert_refused(response, 422, "The comment has 2,001 characters")
         assert "x" * 2001 in text(response)
+
+
+class TestLogs:
+    """Whoever has a link can decide by it: no log has one."""
+
+    @pytest.fixture
+    def path(self, people: People) -> str:
+        sign()
+        waits("Sign")
+        return link_of(people.anna)
+
+    def test_of_what_is_refused(self, people: People, path: str, caplog: pytest.LogCaptureFixture) -> None:
+        token = path.removeprefix("/decide/").rstrip("/")
+        operations.reject(WaitingForApproval.objects.get(), by=people.carl)
+        with caplog.at_level("DEBUG"):
+            assert Client().get(path).status_code == 409
+            assert Client().get(f"/decide/{token}x/").status_code == 404
+            assert Client(enforce_csrf_checks=True).post(path).status_code == 403
+        told = [record.getMessage() for record in caplog.records if record.name.startswith("django.")]
+        assert "Conflict: /decide/…/" in told
+        assert len([text for text in told if "/decide/…" in text]) == 3
+        assert token[:20] not in caplog.text
+
+    @pytest.mark.parametrize("name", ["django.server", "gunicorn.access", "uvicorn.access"])
+    def test_of_servers(self, people: People, path: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+        quoted = quote(path, safe="")
+        lines: list[tuple[Any, ...]] = [
+            ('"%s" %s %s', f"GET {path} HTTP/1.1", "200", 17),
+            ("%(h)s %(r)s %(f)s", {"h": "10.0.0.1", "r": f"GET {path} HTTP/1.1", "f": f"https://x.example.com{path}"}),
+            (f"GET /login/?next={quoted} HTTP/1.1",),
+        ]
+        with caplog.at_level("INFO", name):
+            for line in lines:
+                logging.getLogger(name).info(*line)
+        assert [record.getMessage() for record in caplog.records] == [
+            '"GET /decide/…/ HTTP/1.1" 200 17',
+            "10.0.0.1 GET /decide/…/ HTTP/1.1 https://x.example.com/decide/…/",
+            "GET /login/?next=%2Fdecide%2F… HTTP/1.1",
+        ]
+
+    def test_who_has_to_log_in_does_not_take_it_along(self, people: People) -> None:
+        sign("staff")
+        waits("Sign")
+        response = Client().get(link_of(people.staff))
+        assert response["Location"] == f"/login/?next=/waiting/{TaskRun.objects.get().pk}/"

@@ -47,7 +47,7 @@ class Person:
         try:
             while not self.over.is_set():
                 self.client = Client()
-                assert self.client.login(username=self.name, password="secret")
+                assert self.post("/login/", username=self.name, password="secret", next="/") == 302
                 for _ in range(5):
                     self.start()
                     self.decide()

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -26,9 +27,9 @@ from workflow.views.votes import votes_on
 
 HEADERS = {
     "Cache-Control": "no-store",
-    # Nothing of the address is told to other sites. Not "no-referrer": browsers then send forms from nowhere ("Origin:
-    # null"), which the protection against forged ones must refuse.
-    "Referrer-Policy": "same-origin",
+    # Nothing of the address is told to anybody, not even to this site, whose server may write it down. Not "no-referrer":
+    # browsers then send forms from nowhere ("Origin: null"), which the protection against forged ones must refuse.
+    "Referrer-Policy": "strict-origin",
     "X-Robots-Tag": "noindex, nofollow",
 }
 
@@ -57,7 +58,8 @@ class DecideByLinkView(PageView):
         if request.user.is_authenticated and request.user != self.opened.user:
             raise NotAllowed(_not_yours(request.user, self.opened))
         if not request.user.is_authenticated and _needs_login(self.opened.user):
-            return redirect_to_login(request.get_full_path())
+            # To the task's own page: whoever has logged in needs no token, which would stand in one more address.
+            return redirect_to_login(reverse("workflow:decide", args=[self.opened.waiting.task_run_id]))
         return View.dispatch(self, request)  # past what asks everybody to log in
 
     def get(self, request: HttpRequest) -> HttpResponse:
