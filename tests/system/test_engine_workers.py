@@ -3,10 +3,12 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from tests.build import code, process, run_until_idle
 from tests.system.conftest import EngineProcess, eventually
@@ -53,7 +55,7 @@ def test_one_that_is_killed_comes_again_and_all_stop_together(start_two: Callabl
     command.signal(signal.SIGTERM)
     assert command.ended() == 0, command.log
     assert command.log.count("stopped; it holds nothing.") == 2
-    assert list(Engine.objects.values_list("pid", flat=True)) == [first], "which could not take its row along"
+    assert not Engine.objects.exists(), command.log
 
 
 def test_ctrl_c_reaches_all_of_them_and_is_one_signal(start_two: Callable[..., EngineProcess], effects: Path) -> None:
@@ -84,3 +86,36 @@ def test_they_stop_cleanly_when_their_parent_is_killed(start_two: Callable[..., 
     assert command.log.count("stopped; it holds nothing.") == 2
     assert states() == {"FINISHED"}, "what ran was let end"
     assert effects.read_text() == "begun\n"
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("way", ["die(99)", "kill_engine()"])
+def test_what_kills_its_engine_holds_up_no_neighbours(
+    way: str, start_engine: Callable[..., EngineProcess], effects: Path
+) -> None:
+    """However long a lease is: the parent knows who is dead."""
+    process("Poison", {"A": code(way)}, (1, "A"))
+    process("Neighbour", {"A": code("pause(0.2)\nbook(f'{run.id}')\nsay(f'{run.id}')")}, (1, "A"))
+    neighbours = operations.start_many(["Neighbour"], count=50)
+    poison = operations.start("Poison")
+    began = time.monotonic()
+    command = start_engine("--workers", "2", "--lease", "600", "--until-idle")
+    eventually(lambda: not neighbours_left(), lambda: command.log, within=120)
+    eventually(lambda: RunningProcesses.objects.get(pk=poison.pk).ended_at, lambda: command.log, within=120)
+    assert command.ended() == 0, command.log
+    assert time.monotonic() - began < 150, "a lease takes 600 s"
+    poison.refresh_from_db()
+    assert poison.state == "FAILED"
+    assert "The engine died, or lost the instance or the database, 5 times" in poison.error["message"]
+    assert command.log.count("it is started again") == 5
+
+    assert set(RunningProcesses.objects.exclude(pk=poison.pk).values_list("state", flat=True)) == {"FINISHED"}
+    booked = LogEntry.objects.values_list("object_repr", flat=True)
+    assert sorted(booked) == sorted(str(one.pk) for one in neighbours), "nothing atomic is done twice"
+    said = {line for line in effects.read_text().splitlines() if not line.startswith("died")}
+    assert len(said) == 50, "what is repeated has the same key"
+    assert not Engine.objects.exists()
+
+
+def neighbours_left() -> bool:
+    return RunningProcesses.objects.filter(process_name="Neighbour", ended_at=None).exists()

@@ -1,9 +1,6 @@
 """The engine's loop: claim what is due, have it driven, and wait for news."""
 
 import logging
-import os
-import secrets
-import socket
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,19 +15,21 @@ from django.db import connection
 from workflow import transitions
 from workflow.code.runner import Runner
 from workflow.cut import GONE, cut_is_gone
+from workflow.engine.apart import Apart
 from workflow.engine.dispatch import TaskQueue
 from workflow.engine.heartbeat import Heartbeat
 from workflow.engine.lacking import Lacking
 from workflow.engine.listen import Listener
 from workflow.engine.patience import Patience, Waiting
 from workflow.engine.post import Post
-from workflow.engine.presence import Presence
+from workflow.engine.presence import Presence, own_name
 from workflow.engine.report import claim_line
 from workflow.engine.threads import Claimed, Drivers, Threads
 from workflow.engine.timepiece import DatabaseClock
 from workflow.logs import fields, together
 from workflow.models import RunningProcesses
 from workflow.models.states import DUE
+from workflow.transitions import Take
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class Engine:
     dispatch: Literal["engine", "tasks"] = "engine"
     clock: Callable[[], datetime] = field(default_factory=DatabaseClock)
     stopping: Event = field(default_factory=Event)
-    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}")
+    name: str = field(default_factory=own_name)
     driving: dict[tuple[int, int], RunningProcesses] = field(default_factory=dict)
     news: SimpleQueue[Ended | None] = field(default_factory=SimpleQueue)
 
@@ -86,6 +85,7 @@ class Engine:
             queued=lambda: self.drivers.queued,
             abilities=self.lacking.abilities,
         )
+        self.apart = Apart(are_due=self._are_suspects_due)
         self.is_behind = False
         self.are_limited = True
         self.looked_at = self.clock()
@@ -136,7 +136,12 @@ class Engine:
         room = self.batch - len(self.driving)
         if room <= 0:
             return 0
-        found = self.patience(lambda: self._claimed(room))
+        take = self.apart.take(holds_any=bool(self.driving))
+        if take is None:
+            self.is_behind, self.looked_at = False, self.clock()
+            return 0
+        found = self.patience(lambda: self._claimed(room, take))
+        self.apart.took([instance for instance, _ in found])
         self.is_behind = len(found) == room
         # What is driven by this very claim goes on: a crash of the database had taken the claim back.
         claimed = [one for one in found if _claim_of(one[0]) not in self.driving]
@@ -148,7 +153,7 @@ class Engine:
                 line.tell()
         return len(claimed)
 
-    def _claimed(self, room: int) -> list[Claimed]:
+    def _claimed(self, room: int, take: Take = Take.ORDINARY_FIRST) -> list[Claimed]:
         self.looked_at = now = self.clock()
         until = now + timedelta(seconds=self.lease)
         claimed = transitions.claim(
@@ -158,9 +163,16 @@ class Engine:
             limit=room,
             processes=self.processes,
             passing_over=self.lacking.passed_over,
+            take=take,
         )
         runs = transitions.with_runs(claimed) if claimed else {}
         return [(instance, runs[instance.pk]) for instance in claimed]
+
+    def _are_suspects_due(self) -> bool:
+        passing_over = self.lacking.passed_over
+        return self.patience(
+            lambda: transitions.are_suspects_due(self.clock(), self.processes, passing_over=passing_over)
+        )
 
     def _wait(self, claimed: int) -> bool:
         """Wait for news; returns whether it is time to look for work."""

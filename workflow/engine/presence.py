@@ -1,6 +1,7 @@
 """An engine's row: that it is there, for whoever looks after engines."""
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,20 @@ from workflow.version import __version__
 
 REMEMBERED = timedelta(days=1)
 """Since its last word. A dead engine is to be seen until somebody has looked, but not for ever."""
+
+
+def name_of(pid: int, token: str) -> str:
+    """The name of an engine that runs in this process of this host. The token tells it from others that had the same number."""
+    return f"{socket.gethostname()}:{pid}:{token}"
+
+
+def new_token() -> str:
+    return secrets.token_hex(3)
+
+
+def own_name() -> str:
+    """A new name for an engine of this process."""
+    return name_of(os.getpid(), new_token())
 
 
 @dataclass(frozen=True, kw_only=True)

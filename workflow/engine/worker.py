@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 import socket
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from workflow.engine.driver import Driver
 from workflow.engine.heartbeat import Heartbeat, renew
 from workflow.engine.lacking import Lacking
 from workflow.engine.patience import Patience, Waiting
+from workflow.engine.presence import own_name
 from workflow.engine.slots import Slots
 from workflow.engine.threads import THREADS
 from workflow.engine.timepiece import DatabaseClock
@@ -76,7 +76,7 @@ class _Stint:
         self._runner = runner
         self._claim = claim
         self._lease = lease
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._name = own_name()
         self._patience = Patience(stopping=self.stopping, waiting=Waiting(self._name))
         self._clock = DatabaseClock()
 

@@ -3,6 +3,9 @@
 They run the command once more, each as a single engine, rather than being forks: a fork's sandbox would be dead. They stay in
 the process group, so that what is done to the group is done to all of them.
 
+What one of them holds when it dies, the parent releases: it knows that it is dead, where others could only wait for its leases to run out.
+It knows what its engine is called, as it has given it the part of the name that is made up.
+
 Each has for its standard input the end of a socket whose other end only its parent holds, the lifeline. It says there, by one byte, that
 it has come up. The lifeline ends when the parent wants them to stop, or is no more. That can come beside a signal to the whole group,
 as Ctrl-C is one, and is not taken for the second signal, which would end them at once.
@@ -21,12 +24,16 @@ from dataclasses import dataclass, field
 from threading import Thread
 
 from workflow.engine.hearing import STOPS, Hearing
+from workflow.engine.presence import name_of, new_token
 from workflow.logs import fields
 
 logger = logging.getLogger(__name__)
 
 MARK = "WORKFLOW_WORKER"
 """The environment variable by which a process knows that it is one of several, rather than their parent."""
+
+TOKEN = "WORKFLOW_ENGINE_TOKEN"  # noqa: S105 - no secret
+"""The environment variable of a part of its engine's name, so that its parent knows that name."""
 
 LIFELINE = 0
 """A worker's end of it: the standard input."""
@@ -38,6 +45,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds
 def is_worker() -> bool:
     """Whether a parent has started this process as one of several engines. What it starts itself is none, so it forgets."""
     return os.environ.pop(MARK, "") != ""
+
+
+def worker_name() -> str:
+    """What the engine of this worker is called, as its parent expects. What it starts itself is another, so it forgets."""
+    return name_of(os.getpid(), os.environ.pop(TOKEN, "") or new_token())
 
 
 def tell_parent() -> None:
@@ -74,6 +86,12 @@ class Worker:
     pause: float = 0.0
     exit_code: int | None = None
     """Of its last life."""
+    token: str = ""
+
+    @property
+    def engine(self) -> str:
+        """The name of its engine, in the present life."""
+        return name_of(self.process.pid, self.token) if self.process else ""
 
     @property
     def has_failed(self) -> bool:
@@ -90,6 +108,8 @@ class Workers:
     count: int
     command: Sequence[str] = field(default_factory=same_command)
     until_idle: bool = False
+    release: Callable[[str], object] = lambda _: None
+    """Is told the name of each engine that has died, rather than stopped."""
     hearing: Hearing = field(default_factory=lambda: Hearing(*STOPS, signal.SIGCHLD))
 
     def __post_init__(self) -> None:
@@ -121,6 +141,8 @@ class Workers:
     def _bury(self) -> None:
         for worker in self._workers:
             if worker.process is not None and (code := worker.process.poll()) is not None:
+                if code:
+                    self.release(worker.engine)
                 worker.process, worker.exit_code = None, _as_shell(code)
                 self._plan(worker)
 
@@ -153,7 +175,8 @@ class Workers:
                 self._start(worker)
 
     def _start(self, worker: Worker) -> None:
-        environment = {**os.environ, MARK: str(worker.number)}
+        worker.token = new_token()
+        environment = {**os.environ, MARK: str(worker.number), TOKEN: worker.token}
         worker.process = subprocess.Popen(self.command, stdin=self._stdin.fileno(), env=environment)  # noqa: S603 - this program
         worker.began_at = time.monotonic()
         told = "Worker %s of %s is process %s."
@@ -167,12 +190,16 @@ class Workers:
     def _stop(self) -> int:
         """Have those that run stop cleanly; at the second signal, at once."""
         self._lifeline.close()
-        processes = [worker.process for worker in self._workers if worker.process]
+        workers = [worker for worker in self._workers if worker.process]
+        processes = [worker.process for worker in workers if worker.process]
         while running := [process for process in processes if process.poll() is None]:
             number = self.hearing.next()
             if number in STOPS:
                 _kill(running)
                 return 128 + number
+        for worker in workers:
+            if worker.process and _stopped(worker.process.returncode):
+                self.release(worker.engine)
         return max((_stopped(process.returncode) for process in processes), default=0)
 
 

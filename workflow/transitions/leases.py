@@ -3,12 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Count, F, QuerySet
 
+from workflow.announce import announce
+from workflow.code.execute import SUSPECT
 from workflow.models import InstanceState, Process, RunningProcesses, TaskRun, bulk
 from workflow.models.states import Priority
 from workflow.transitions.brief import HeldUp, brief
@@ -35,6 +38,19 @@ class LeaseLost(Exception):
     """Another engine, or an operator, has the instance: what this engine does to it has no effect any more."""
 
 
+SUSPECTS_TOGETHER = 8
+"""Suspects (`SUSPECT`) that are claimed together, until one of them was interrupted once more: then that one is claimed alone. So what kills its engine
+is told from its neighbours before any of those is given up."""
+
+
+class Take(Enum):
+    """What a claim looks for. It takes either ordinary instances or suspects, never both."""
+
+    ORDINARY = "ordinary"
+    ORDINARY_FIRST = "ordinary, and suspects where there are none"
+    SUSPECTS_FIRST = "suspects, and ordinary ones where there are none"
+
+
 def claim(
     owner: str,
     *,
@@ -43,6 +59,7 @@ def claim(
     limit: int,
     processes: Collection[str] = (),
     passing_over: Collection[int] = (),
+    take: Take = Take.ORDINARY_FIRST,
 ) -> list[RunningProcesses]:
     """Lease up to `limit` due instances to `owner`, those of high priority first, then those that were due first; of all
     processes, or of those named; `passing_over` those of these versions. Committed before anything runs.
@@ -52,15 +69,42 @@ def claim(
     if no effect has followed it (`_Leasing`): then the same engine may get the same claim again.
     """
     lease = _Leasing(owner=owner, now=now, until=until, only=_only(processes, passing_over))
-    levels = sorted(Priority, reverse=True)
-    if connection.features.has_select_for_update_skip_locked and (
-        claimed := lease.of(levels, limit=limit, unless=f"EXISTS ({LIMITED})")
-    ):
-        return claimed
+    if take is not Take.SUSPECTS_FIRST and connection.features.has_select_for_update_skip_locked:
+        levels = sorted(Priority, reverse=True)
+        if claimed := lease.limited_to(_ORDINARY).of(levels, limit=limit, unless=f"EXISTS ({LIMITED})"):
+            return claimed
     ahead, are_limited = _ahead(lease)
     if not ahead:  # an idle engine must not ask for SQLite's write lock all the time
         return []
-    if not are_limited:
+    for which, most in _in_order(take, limit):
+        one = lease.limited_to(which)
+        if claimed := _claimed(one, ahead, limit=most, processes=processes if are_limited else None):
+            return claimed
+    return []
+
+
+# By what a claim is about to count: what was not RUNNING is interrupted no more.
+_ORDINARY = f" AND NOT (state = 'RUNNING' AND interrupted >= {SUSPECT - 1:d})"
+_SUSPECTS = f" AND state = 'RUNNING' AND interrupted >= {SUSPECT - 1:d}"
+_WORST = f" AND state = 'RUNNING' AND interrupted >= {SUSPECT:d}"
+
+
+def _in_order(take: Take, limit: int) -> list[tuple[str, int]]:
+    """Which instances to look for, one after the other, and how many of them."""
+    ordinary, suspects = [(_ORDINARY, limit)], [(_WORST, 1), (_SUSPECTS, min(limit, SUSPECTS_TOGETHER))]
+    match take:
+        case Take.ORDINARY:
+            return ordinary
+        case Take.ORDINARY_FIRST:
+            return ordinary + suspects
+    return suspects + ordinary
+
+
+def _claimed(
+    lease: "_Leasing", ahead: Sequence[Priority], *, limit: int, processes: Collection[str] | None
+) -> list[RunningProcesses]:
+    """`processes` are those whose instances may be claimed; `None` where none of them has a limit."""
+    if processes is None:
         return lease.of(ahead, limit=limit)
     try:
         with brief(patience=LONGEST_CLAIM) as setting:
@@ -68,6 +112,27 @@ def claim(
             return _within_limits(lease, ahead, limit=limit, processes=processes)
     except HeldUp:
         return _beside_limits(lease, ahead, limit=limit)
+
+
+def are_suspects_due(now: datetime, processes: Collection[str] = (), *, passing_over: Collection[int] = ()) -> bool:
+    """Whether there are suspects to claim, of all processes, or of those named; `passing_over` those of these versions."""
+    only, names = _only(processes, passing_over)
+    asked = f"SELECT EXISTS (SELECT 1 FROM {TABLE} WHERE due_at <= %s{only}{_SUSPECTS})"
+    ((are_due,),) = bulk.run(asked, [_at(now), *names])
+    return bool(are_due)
+
+
+def release(owner: str, *, now: datetime) -> bool:
+    """End the leases of an engine that is known to be dead, as if they had run out now. Returns whether that is done: what somebody
+    has locked is passed over.
+    """
+    held = "state = 'RUNNING' AND owner = %s AND due_at > %s"
+    which = f"SELECT id FROM {TABLE} WHERE {held} ORDER BY id{_locks()}"
+    statement = f"UPDATE {TABLE} SET due_at = %s WHERE id {_once(which)} RETURNING id"
+    if bulk.run(statement, [_at(now), owner, _at(now)]):
+        announce()
+    left = RunningProcesses.objects.filter(state=InstanceState.RUNNING, owner=owner, due_at__gt=now)
+    return not left.exists()
 
 
 def with_runs(claimed: Sequence[RunningProcesses]) -> dict[int, list[TaskRun]]:
@@ -273,6 +338,11 @@ class _Leasing:
     now: datetime
     until: datetime
     only: Names
+
+    def limited_to(self, which: str) -> "_Leasing":
+        """The same for those alone of which this condition holds."""
+        also, names = self.only
+        return replace(self, only=(also + which, names))
 
     def of(self, levels: Sequence[Priority], *, limit: int, unless: str = "") -> list[RunningProcesses]:
         """Those of the first of these priorities first, in whose order they are looked for."""

@@ -17,6 +17,8 @@ from workflow.code.runner import get_runner
 from workflow.cut import GONE
 from workflow.engine import Engine, Mode, workers
 from workflow.engine.hearing import STOPS, Hearing
+from workflow.engine.presence import own_name
+from workflow.engine.release import Releases
 from workflow.logs import Console, Logfmt
 from workflow.management.base import WorkflowCommand, about_database, lacks_migrations, positive, seconds, whole
 from workflow.models import RunningProcesses
@@ -109,6 +111,7 @@ class Command(WorkflowCommand):
     def _run(self, options: dict[str, Any], *, watched: bool = False) -> None:
         """Be one engine."""
         engine = Engine(
+            name=workers.worker_name() if watched else own_name(),
             processes=options["processes"],
             runner=get_runner(),
             poll_interval=_asked(options, "poll_interval"),
@@ -166,7 +169,9 @@ def _watch(count: int, options: dict[str, Any]) -> None:
         if _mode(options) is not Mode.FOREVER:
             raise
     connections.close_all()
-    if code := workers.Workers(count=count, until_idle=options["until_idle"]).run():
+    with Releases() as release:
+        code = workers.Workers(count=count, until_idle=options["until_idle"], release=release).run()
+    if code:
         sys.exit(code)
 
 
