@@ -13,14 +13,16 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import BooleanField, Count, Exists, IntegerField, Q, QuerySet, Subquery, Value
+from django.db.models import BinaryField, BooleanField, Count, Exists, IntegerField, Q, QuerySet, Subquery, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Substr
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from workflow import health, migrations, moments
-from workflow.models import Engine, InstanceState, Process, RunningProcesses
+from workflow.code import signing
+from workflow.models import Engine, InstanceState, Process, RunningProcesses, TaskRun
+from workflow.models.states import OPEN
 
 PATIENCE = timedelta(seconds=10)
 """An instance that nobody has taken for so long is held up by something. Engines look for work each second by default."""
@@ -133,6 +135,10 @@ def _why_not_taken(instance: RunningProcesses, found: Circumstances, now: dateti
     """Engines come first: without one, nothing else matters. Other causes count only once it has waited for a while."""
     if trouble := health.trouble(processes=[instance.process_name], fleet=found.fleet):
         return trouble
+    if missing := health.missing(instance, found.fleet, keys=_keys_needed(instance, now)):
+        return _("No engine that is alive can run it: it needs %(missing)s. It continues when an engine has that.") % {
+            "missing": missing
+        }
     if instance.due_at is None or now - instance.due_at <= PATIENCE:
         return ""
     if not found.is_migrated:
@@ -144,6 +150,17 @@ def _why_not_taken(instance: RunningProcesses, found: Circumstances, now: dateti
     if found.ahead:
         return _ahead(found.ahead)
     return _("Engines are alive, but none has taken it: they may be busy with other instances. See their logs.")
+
+
+def _keys_needed(instance: RunningProcesses, now: datetime) -> set[str]:
+    """The fingerprints of the keys that its snapshots are signed by. Only one that an engine has handed back for a while, for others
+    to take it, can lack one.
+    """
+    if instance.state != InstanceState.READY or instance.due_at is None or instance.due_at <= now:
+        return set()
+    start = Substr("snapshot", 1, signing.START_BYTES, output_field=BinaryField())
+    runs = TaskRun.objects.filter(instance=instance, visit=instance.visit, state__in=OPEN).exclude(snapshot=b"")
+    return {signing.signed_by(bytes(one)) for one in runs.values_list(start, flat=True)} - {""}
 
 
 def _unapplied() -> str:

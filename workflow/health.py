@@ -2,14 +2,23 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from pkgutil import iter_modules
 
+from django.conf import settings
+from django.db import ProgrammingError
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
-from workflow import clock
+from workflow import clock, migrations
+from workflow.abilities import Abilities, Needs
+from workflow.errors import DefinitionTooNew
 from workflow.models import Engine, InstanceState, RunningProcesses
 from workflow.models.engines import EngineState
+
+NOT_PERMITTED = "42501"
+"""What PostgreSQL calls it."""
 
 
 def engines() -> QuerySet[Engine]:
@@ -49,6 +58,35 @@ def trouble(*, host: str = "", processes: Collection[str] = (), fleet: Iterable[
             "processes": ", ".join(map(repr, sorted(missing))),
         }
     return ""
+
+
+def missing(instance: RunningProcesses, fleet: Iterable[Engine], *, keys: Collection[str] = ()) -> str:
+    """What no live engine of the `fleet`, as `engines()` gave it, has of what the instance needs, in words. Blank where one has all
+    of it, or may have. `keys` are the fingerprints that its snapshots name.
+    """
+    alive = [engine for engine in fleet if takes(engine, instance.process_name) and not is_dead(engine)]
+    if any(engine.abilities is None for engine in alive):
+        return ""  # an engine of an older version of this software, which doesn't tell
+    try:
+        needs = Needs.of_version(instance.version)
+    except DefinitionTooNew:
+        return ""  # what there is newer than this site can't be told here
+    lacks = [Abilities.from_json(engine.abilities).lacks(needs, keys) for engine in alive]
+    return ", ".join(min(lacks, key=len, default=[]))
+
+
+def unapplied_migrations() -> list[str]:
+    """The migrations of this app that the database lacks. None where that can't be told, as this database user may not look."""
+    if settings.MIGRATION_MODULES.get("workflow", "") is None:
+        return []
+    recorded = MigrationRecorder.Migration.objects.filter(app="workflow").values_list("name", flat=True)
+    try:
+        applied = set(recorded)
+    except ProgrammingError as error:
+        if getattr(error.__cause__, "sqlstate", None) == NOT_PERMITTED:
+            return []
+        raise
+    return sorted({module.name for module in iter_modules(migrations.__path__)} - applied)
 
 
 def takes(engine: Engine, process: str) -> bool:

@@ -47,7 +47,7 @@ from workflow.people.visible import data_for, may_see, sees_all, sees_inside, vi
 from workflow.purging import purge
 from workflow.resigning import resign
 from workflow.size import refuse_too_large
-from workflow.starting import findings, processes_named, ready
+from workflow.starting import findings, findings_of_version, processes_named, ready, running_versions
 
 __all__ = [
     "Rights",
@@ -59,6 +59,7 @@ __all__ = [
     "decide_all",
     "delegate",
     "findings",
+    "findings_of_version",
     "inbox",
     "instructions_html",
     "keep_upload",
@@ -73,6 +74,7 @@ __all__ = [
     "release",
     "resign",
     "resolve_again",
+    "running_versions",
     "seen_token",
     "sees_all",
     "sees_inside",

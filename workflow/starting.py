@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
-from django.db.models import Model
+from django.db.models import Count, Model
 from django.utils.translation import gettext as _
 
 from workflow import clock, flow, keys, values
@@ -24,6 +24,7 @@ from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
 from workflow.models.drafts import draft, drafts
 from workflow.models.people import count_people, find
+from workflow.models.states import ENDED
 from workflow.size import refuse_too_large
 
 
@@ -148,6 +149,28 @@ def findings(of: Process | Definition) -> list[Finding]:
         ambiguous_approvers=lambda names: once(tuple(names)).ambiguous,
         count_people=count_people,
     )
+
+
+def running_versions(names: Sequence[str] = ()) -> list[tuple[ProcessVersion, int]]:
+    """The versions of these processes, or of all, that unfinished instances use, each with how many do. A process that was deleted
+    is named by what it was called. Raises `NoSuchProcess`.
+    """
+    unfinished = RunningProcesses.objects.filter(state__in=set(InstanceState) - ENDED).order_by()
+    counted = dict(unfinished.values_list("version").annotate(Count("pk")))
+    versions = list(ProcessVersion.objects.filter(pk__in=counted))
+    known = {*Process.objects.values_list("name", flat=True), *(version.name for version in versions)}
+    for name in names:
+        if name not in known:
+            raise NoSuchProcess(name, known)
+    return [(version, counted[version.pk]) for version in versions if not names or version.name in names]
+
+
+def findings_of_version(version: ProcessVersion) -> list[Finding]:
+    """What keeps the software as it is here from running a version, in reading order."""
+    try:
+        return findings(version.frozen)
+    except DefinitionTooNew as error:
+        return [Finding(level="error", message=str(error))]
 
 
 def ready(processes: Sequence[Process]) -> dict[str, Definition]:

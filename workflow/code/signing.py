@@ -17,6 +17,9 @@ SALT: Final = "workflow.snapshot"
 SIGNATURE_BYTES: Final = 32
 FINGERPRINT_BYTES: Final = 8
 
+START_BYTES: Final = SIGNATURE_BYTES + 1 + FINGERPRINT_BYTES
+"""As much of a signed snapshot as `signed_by` needs."""
+
 _HAS_FINGERPRINT: Final = b"\0"
 """The first byte after the signature where a fingerprint follows. The runner's own snapshots never begin with it: software from
 before there were fingerprints refuses such a snapshot, and replays the code from its ledger.
@@ -76,7 +79,7 @@ def verify(name: str, signed: bytes, *, where: str) -> bytes:
 
 def signed_by(signed: bytes) -> str:
     """The fingerprint of the key that a snapshot says it was signed with; blank where it says none."""
-    content = signed[SIGNATURE_BYTES : SIGNATURE_BYTES + 1 + FINGERPRINT_BYTES]
+    content = signed[SIGNATURE_BYTES:START_BYTES]
     return content[1:].hex() if content[:1] == _HAS_FINGERPRINT else ""
 
 

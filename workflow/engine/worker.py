@@ -11,7 +11,7 @@ from threading import Event
 
 from django.db import close_old_connections
 
-from workflow import conf, transitions
+from workflow import conf, health, transitions
 from workflow.code.runner import Runner, get_runner
 from workflow.definition import Definition
 from workflow.engine.commit import Direct
@@ -47,9 +47,11 @@ def drive_handed_over(*, instance: int, owner: str, fence: int, lease: float) ->
     """Take over what the engine `owner` has claimed, and drive it as far as it goes; nothing where it is that engine's
     no longer. `lease` is in seconds.
 
-    Raises `RuntimeError` where this process can't run code: see `get_runner`.
+    Raises `RuntimeError` where this process can't run code (see `get_runner`), or where the database lacks migrations.
     """
-    runner = get_runner()  # first: what can't be driven here must not be taken over
+    # First: what can't be driven here must not be taken over.
+    runner = get_runner()
+    _refuse_old_database()
     stint = _Stint(runner=runner, claim=Lease(instance=instance, owner=owner, fence=fence, events=0), lease=lease)
     work = _threads(os.getpid()).submit(stint.run)
     # Whatever interrupts a task, such as its queue's time limit, hits the thread that waits here. It must not hit the one
@@ -60,6 +62,14 @@ def drive_handed_over(*, instance: int, owner: str, fence: int, lease: float) ->
         stint.stopping.set()
         wait([work])
     work.result()
+
+
+@cache  # of what did not raise
+def _refuse_old_database() -> None:
+    if missing := health.unapplied_migrations():
+        raise RuntimeError(
+            f"The database lacks migrations of this app: {', '.join(missing)}. Run manage.py migrate first."
+        )
 
 
 @cache

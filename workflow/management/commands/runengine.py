@@ -126,13 +126,13 @@ class Command(WorkflowCommand):
             workers.obey_parent(engine.stop)
         if mode is Mode.FOREVER:  # it may have been started together with the database, or be cut off at once
             try:
-                engine.patience(lambda: _prepare(options["processes"]))
+                engine.patience(lambda: _prepare_to_run(options["processes"]))
             except GONE:
                 if engine.stopping.is_set():  # nobody waits for the database any more
                     return
                 raise
         else:
-            _prepare(options["processes"])
+            _prepare_to_run(options["processes"])
         if watched:
             workers.tell_parent()
         engine.run(mode)
@@ -164,7 +164,7 @@ def _asked(options: dict[str, Any], name: str) -> Any:
 def _watch(count: int, options: dict[str, Any]) -> None:
     """Be the parent of several engines."""
     try:
-        _prepare(options["processes"])  # what is wrong is told once, not by each of them
+        _prepare_to_run(options["processes"])  # what is wrong is told once, not by each of them
     except OperationalError:
         if _mode(options) is not Mode.FOREVER:
             raise
@@ -173,6 +173,15 @@ def _watch(count: int, options: dict[str, Any]) -> None:
         code = workers.Workers(count=count, until_idle=options["until_idle"], release=release).run()
     if code:
         sys.exit(code)
+
+
+def _prepare_to_run(processes: Sequence[str]) -> None:
+    """As `_prepare`; and refuse to work on a database that is older than this code. (A newer one is for older engines, too.)"""
+    _prepare(processes)
+    if missing := health.unapplied_migrations():
+        raise CommandError(
+            f"The database lacks migrations of this app: {', '.join(missing)}. Run manage.py migrate first."
+        )
 
 
 def _prepare(processes: Sequence[str]) -> None:

@@ -1,0 +1,97 @@
+"""What no live engine has is told where people look, and nothing is told while one has it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from tests.build import code, process, run_until_idle
+from workflow import clock, health, operations
+from workflow.abilities import Abilities
+from workflow.code import actions, signing
+from workflow.definition import FORMAT
+from workflow.engine.presence import Presence
+from workflow.models import Engine, ProcessVersion, RunningProcesses
+from workflow.standing import standing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HERE = Abilities.of_this_process()
+
+
+def an_engine(name: str, *, without: str = "", keys: tuple[str, ...] = (), **fields: Any) -> None:
+    abilities = Abilities(format=FORMAT, names=HERE.names - {without}, keys=HERE.keys | set(keys))
+    Presence(name=name, lease=30, concurrency=1, abilities=abilities).begin()
+    Engine.objects.filter(name=name).update(**fields)
+
+
+def told(instance: RunningProcesses) -> str:
+    return standing(RunningProcesses.objects.get(pk=instance.pk), now=clock.ask_database())
+
+
+MISSING = "No engine that is alive can run it: it needs {}. It continues when an engine has that."
+
+
+class TestActions:
+    @pytest.fixture
+    def noting(self) -> RunningProcesses:
+        process("P", {"A": code("note('a')\nkey()")}, (1, "A"))
+        return operations.start("P")
+
+    def test_what_is_missing_everywhere_is_named(self, noting: RunningProcesses) -> None:
+        an_engine("a", without="note")
+        an_engine("dead", seen_at=timezone.now() - timedelta(hours=1))
+        an_engine("others", processes=["Other"])
+        assert MISSING.format("the action note()") in told(noting)
+
+    @pytest.mark.parametrize("other", [{}, {"abilities": None}])
+    def test_where_one_engine_has_it_or_may_have_it_nothing_is(
+        self, noting: RunningProcesses, other: dict[str, Any]
+    ) -> None:
+        an_engine("a", without="note")
+        an_engine("b", **other)
+        assert told(noting) == "Ready. An engine will pick it up in a moment."
+
+    def test_it_needs_no_more_queries(self, noting: RunningProcesses, django_assert_num_queries: Any) -> None:
+        an_engine("a", without="note")
+        found = RunningProcesses.objects.select_related("version").get()
+        now = clock.ask_database()
+        with django_assert_num_queries(1):
+            standing(found, now=now)
+
+    def test_of_a_version_that_only_newer_software_reads(self, noting: RunningProcesses) -> None:
+        an_engine("a")
+        ProcessVersion.objects.update(needs={"format": FORMAT + 1, "names": []})
+        text = f"a newer version of this software (definitions of format {FORMAT + 1})"
+        assert MISSING.format(text) in told(noting)
+
+    def test_people_are_told_that_it_is_not_theirs_to_mend(self, noting: RunningProcesses) -> None:
+        an_engine("a", without="note")
+        found = RunningProcesses.objects.get()
+        later = clock.ask_database() + timedelta(minutes=1)
+        assert "An operator can see what." in standing(found, now=later, for_operators=False)
+
+
+def test_a_key_that_no_engine_knows_is_named_by_its_fingerprint(effects: Any) -> None:
+    process("P", {"A": code("note('a')\nwait_for('go')")}, (1, "A"))
+    with override_settings(WORKFLOW={"SNAPSHOT_KEYS": ["newer" * 10]}):
+        instance = operations.start("P")
+        run_until_idle()
+        newer = signing.fingerprint("newer" * 10)
+    operations.signal("go", instance=instance.pk)
+    run_until_idle()
+    instance.refresh_from_db()
+    assert instance.state == "READY"
+    an_engine("a")
+    assert MISSING.format(f"the snapshot key {newer}") in told(instance)
+    an_engine("b", keys=(newer,))
+    assert told(instance) == "Ready. An engine will pick it up in a moment."
+
+
+def test_actions_that_are_replaced_are_those_that_are_announced() -> None:
+    with actions.replaced():
+        del actions._actions["note"]
+        assert "note" not in Abilities.of_this_process().names
+    assert health.unapplied_migrations() == []
