@@ -65,14 +65,14 @@ def missing(instance: RunningProcesses, fleet: Iterable[Engine], *, keys: Collec
     of it, or may have. `keys` are the fingerprints that its snapshots name.
     """
     alive = [engine for engine in fleet if takes(engine, instance.process_name) and not is_dead(engine)]
-    if any(engine.abilities is None for engine in alive):
+    announced = [engine.abilities for engine in alive if engine.abilities is not None]
+    if not alive or len(announced) < len(alive):
         return ""  # an engine of an older version of this software, which doesn't tell
     try:
         needs = Needs.of_version(instance.version)
     except DefinitionTooNew:
         return ""  # what there is newer than this site can't be told here
-    lacks = [Abilities.from_json(engine.abilities).lacks(needs, keys) for engine in alive]
-    return ", ".join(min(lacks, key=len, default=[]))
+    return ", ".join(min((Abilities.from_json(one).lacks(needs, keys) for one in announced), key=len))
 
 
 def unapplied_migrations() -> list[str]:
