@@ -72,7 +72,8 @@ def missing(instance: RunningProcesses, fleet: Iterable[Engine], *, keys: Collec
         needs = Needs.of_version(instance.version)
     except DefinitionTooNew:
         return ""  # what there is newer than this site can't be told here
-    return ", ".join(min((Abilities.from_json(one).lacks(needs, keys) for one in announced), key=len))
+    fewest = min([Abilities.from_json(one).lacks(needs, keys) for one in announced], key=len)
+    return ", ".join(fewest)
 
 
 def unapplied_migrations() -> list[str]:
