@@ -44,7 +44,15 @@ ON_POSTGRES = [
     "test_delays_postgres.py",
     "transitions/test_brief.py",
 ]
+# A project with other users than Django's tries what is about people: pages and all on SQLite, the rest on PostgreSQL, too.
+IS_OTHER_PROJECT = os.environ.get("DJANGO_SETTINGS_MODULE") == "tests.settings_uuid"
+ABOUT_PEOPLE = ["mail", "people", "test_bulk.py", "test_operations.py", "test_operators.py", "test_other_project.py"]
+if not IS_SECOND_RUN:
+    ABOUT_PEOPLE += ["admin", "commands", "test_starting.py", "views"]
+
 collect_ignore = ONCE if IS_SECOND_RUN else ON_POSTGRES
+if IS_OTHER_PROJECT:
+    collect_ignore = [one.name for one in Path(__file__).parent.iterdir() if one.name not in ABOUT_PEOPLE]
 
 Child = Any  # a subprocess.Popen, or a Forked
 Manage = Callable[..., subprocess.CompletedProcess[str]]
@@ -57,9 +65,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The slow tests come first, so that all that run side by side end at about the same time.
     """
     if IS_SECOND_RUN:
-        left = [item for item in items if not _depends_on_the_database(item)]
-        items[:] = [item for item in items if _depends_on_the_database(item)]
-        config.hook.pytest_deselected(items=left)
+        _keep(_depends_on_the_database, config, items)
+    if IS_OTHER_PROJECT:
+        _keep(_holds_in_other_projects, config, items)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
@@ -67,6 +75,17 @@ def _depends_on_the_database(item: pytest.Item) -> bool:
     fixtures = getattr(item, "fixturenames", ())
     uses_it = item.get_closest_marker("django_db") is not None or "db" in fixtures or "transactional_db" in fixtures
     return uses_it and "browser" not in fixtures
+
+
+def _holds_in_other_projects(item: pytest.Item) -> bool:
+    is_left = item.get_closest_marker("slow") or item.get_closest_marker("demo")
+    return is_left is None and "browser" not in getattr(item, "fixturenames", ())
+
+
+def _keep(which: Callable[[pytest.Item], bool], config: pytest.Config, items: list[pytest.Item]) -> None:
+    left = [item for item in items if not which(item)]
+    items[:] = [item for item in items if which(item)]
+    config.hook.pytest_deselected(items=left)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -88,6 +107,15 @@ def _no_language_is_left() -> Iterator[None]:
     from django.utils import translation
 
     translation.deactivate()
+
+
+@pytest.fixture
+def django_assert_max_num_queries(django_assert_max_num_queries: Any) -> Any:
+    """pytest-django's, with room for the savepoints in a request where each is a transaction."""
+    from django.db import connection
+
+    more = 5 if connection.settings_dict["ATOMIC_REQUESTS"] else 0
+    return lambda most, *arguments, **named: django_assert_max_num_queries(most + more, *arguments, **named)
 
 
 @pytest.fixture(scope="session")

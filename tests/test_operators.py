@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from tests.build import code, manual, outline, process, run_until_idle
+from tests.users import User
 from workflow import operations, operators, transitions
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import (
@@ -165,7 +166,7 @@ def test_who_has_no_right_to_it_changes_nothing(django_user_model: Any) -> None:
     instance.refresh_from_db()
     assert instance.state == "WAITING"
     anna.user_permissions.add(Permission.objects.get(codename="operate_instances"))
-    operators.perform(instance.pk, Action.CANCEL, by=django_user_model.objects.get(username="anna"))
+    operators.perform(instance.pk, Action.CANCEL, by=django_user_model.objects.get_by_natural_key("anna"))
 
 
 def test_who_and_why_are_kept(django_user_model: Any) -> None:

@@ -7,10 +7,11 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.db import connections
 
 from tests.build import code, manual, outline, process, run_until_idle
+from tests.users import User
 from workflow import operations
 from workflow.errors import AlreadyDecided, NotAllowed
 from workflow.models import (

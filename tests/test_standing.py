@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.users import User
 from workflow import operations
 from workflow.models import RunningProcesses, WaitingForApproval
 from workflow.standing import standing

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 
 from tests.build import code, form, manual, process
+from tests.users import User
 from workflow import operations
 from workflow.models import Process, Task
 from workflow.models.drafts import draft, drafts

@@ -13,12 +13,13 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import TestCase
 
 from tests.build import code, manual, process
+from tests.users import User
 from workflow import clock, operations, operators
 from workflow.code.actions import action, actions, replaced
 from workflow.errors import NotAllowed, NotStartable

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.users import User
 from workflow import operations, operators, timeline
 from workflow.models import ActionCall, Intervention, RunningProcesses, TaskRun
 from workflow.timeline import NoteEntry, Place, RunEntry

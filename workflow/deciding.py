@@ -1,13 +1,16 @@
 """Who may decide what waits, and what the votes amount to (DESIGN.md 6).
 
 Pure: `(circle, person) -> right`, with no database, clock or I/O. A `Circle` is whom a task asks, and who is barred from
-it; users and groups are known by their numbers.
+it; users and groups are known by their keys.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
+
+UserKey = Any
+"""The primary key of a user: a number, a UUID, or what else a project's users have. It can be hashed and compared."""
 
 
 class Reason(StrEnum):
@@ -37,10 +40,10 @@ class Circle:
     """
 
     text: str = ""
-    users: Mapping[int, Reason] = field(default_factory=dict)
+    users: Mapping[UserKey, Reason] = field(default_factory=dict)
     groups: Collection[int] = ()
     staff: bool = False
-    barred: Mapping[int, Bar] = field(default_factory=dict)
+    barred: Mapping[UserKey, Bar] = field(default_factory=dict)
     too_few: bool = False
     escalate_to: Sequence[str] = ()
 
@@ -49,7 +52,7 @@ class Circle:
 class Person:
     """What of a user counts here."""
 
-    key: int
+    key: UserKey
     is_active: bool = True
     is_staff: bool = False
     is_superuser: bool = False
@@ -60,7 +63,7 @@ class Person:
 class May:
     """The person may decide; for somebody who is away, where `on_behalf_of` is one."""
 
-    on_behalf_of: int | None = None
+    on_behalf_of: UserKey | None = None
 
 
 class Refused(Enum):
@@ -75,7 +78,7 @@ class Refused(Enum):
 Right = May | Bar | Refused
 
 
-def right(circle: Circle, person: Person, *, away: Sequence[Person] = (), claimed_by: int | None = None) -> Right:
+def right(circle: Circle, person: Person, *, away: Sequence[Person] = (), claimed_by: UserKey | None = None) -> Right:
     """Whether the person may decide, and in whose right.
 
     `away` are those for whom they stand in. `claimed_by` is an active user who holds the task. A superuser is asked
@@ -173,12 +176,12 @@ def newest_round(task: str, *, cast: Collection[Cast], open_now: Collection[Exec
     return [vote for vote in votes if vote.execution in rounds]
 
 
-def stood_in_for(person: int, away: Callable[[Collection[int]], Iterable[int]]) -> set[int]:
+def stood_in_for(person: UserKey, away: Callable[[Collection[UserKey]], Iterable[UserKey]]) -> set[UserKey]:
     """For whom a person stands in: also for those for whom one of these does.
 
     `away` tells for whom any of some people stands in today; it is asked once more than there are such levels.
     """
-    found: set[int] = set()
+    found: set[UserKey] = set()
     level = {person}
     while level:
         level = set(away(level)) - found - {person}

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 
 from workflow import conf
-from workflow.deciding import Reason
+from workflow.deciding import Reason, UserKey
 from workflow.models import Assignee, Barred, Notice, NoticeKind, WaitingForApproval, bulk
 
 
@@ -34,7 +34,7 @@ def queue(kind: NoticeKind, waiting: Sequence[WaitingForApproval], *, now: datet
 
 
 def queue_to(
-    users: Collection[int],
+    users: Collection[UserKey],
     kind: NoticeKind,
     waiting: WaitingForApproval,
     *,
@@ -51,7 +51,7 @@ def queue_to(
     )
 
 
-def spread(notice: Notice, users: Collection[int], *, now: datetime) -> None:
+def spread(notice: Notice, users: Collection[UserKey], *, now: datetime) -> None:
     """Tell each of these users what a notice says that is for all whom a task asks."""
     each = {"kind": notice.kind, "waiting_id": notice.waiting_id, "task_run_id": notice.task_run_id}
     _insert(
@@ -62,7 +62,7 @@ def spread(notice: Notice, users: Collection[int], *, now: datetime) -> None:
     )
 
 
-def people_asked(waiting: WaitingForApproval, reason: Reason | None = None) -> set[int]:
+def people_asked(waiting: WaitingForApproval, reason: Reason | None = None) -> set[UserKey]:
     """The active users whom it asks and nothing bars; only for that reason, where one is given."""
     rows = Assignee.objects.filter(waiting=waiting.pk, **({"reason": reason} if reason else {}))
     asked = Q(pk__in=rows.filter(user__isnull=False).values("user"))

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
+
+from tests.users import User
 
 Login = Callable[..., User]
 OWNER = [
@@ -21,7 +23,7 @@ def login(client: Client, db: None) -> Login:
     """Logs a member of staff in who has these permissions of the app, such as `change_process`."""
 
     def log_in(*codenames: str, name: str = "olga", **fields: Any) -> User:
-        user, _ = User.objects.get_or_create(username=name, is_staff=True, **fields)
+        user, _ = User.objects.get_or_create(**{User.USERNAME_FIELD: name}, is_staff=True, **fields)
         found = Permission.objects.filter(codename__in=codenames, content_type__app_label="workflow")
         assert len(found) == len(codenames)
         user.user_permissions.set(found)

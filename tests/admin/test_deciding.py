@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.test import Client
 
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import messages, text
 from tests.build import code, manual, process, run_until_idle
+from tests.users import User
 from workflow import operations
 from workflow.models import RunState, TaskRun, WaitingForApproval
 
@@ -20,7 +21,7 @@ LIST = "/admin/workflow/waitingforapproval/"
 @pytest.fixture
 def runs() -> list[int]:
     """Three tasks that wait for Olga."""
-    User.objects.create(username="olga", is_staff=True)
+    User.objects.create_user("olga", is_staff=True)
     process("Sign", {"Sign": manual("olga")}, (10, "Sign"))
     operations.start_many(["Sign"], {"amount": 7}, count=3)
     run_until_idle()

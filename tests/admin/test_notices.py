@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.build import manual, process, run_until_idle
+from tests.users import User
 from workflow import operations
 from workflow.models import MailPreference, MailWish, Notice, NoticeKind, NoticeState, RunningProcesses
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import messages, text
 from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.users import User
 from workflow import operations
 from workflow.models import Absence, Process, RunningProcesses, Upload, WaitingForApproval
 
@@ -220,11 +221,13 @@ def test_an_instance_tells_that_nobody_is_left(boss: Client) -> None:
 
 class TestDeactivated:
     def deactivate(self, boss: Client, user: Any) -> list[str]:
-        page: Any = boss.get(f"/admin/auth/user/{user.pk}/change/")
+        address = f"/admin/{User._meta.label_lower.replace('.', '/')}/{user.pk}/change/"
+        page: Any = boss.get(address)
         initial = page.context["adminform"].form.initial
-        fields = {"username": user.username, "date_joined_0": "2026-03-01", "date_joined_1": "09:00", "email": ""}
+        fields = {"date_joined_0": "2026-03-01", "date_joined_1": "09:00", "email": ""}
+        fields[User.USERNAME_FIELD] = user.get_username()
         assert initial["is_active"]
-        response = boss.post(f"/admin/auth/user/{user.pk}/change/", fields, follow=True)
+        response = boss.post(address, fields, follow=True)
         user.refresh_from_db()
         assert not user.is_active
         return messages(response)

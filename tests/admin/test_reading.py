@@ -6,7 +6,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,6 +13,7 @@ from django.utils import timezone
 
 from tests.admin.conftest import VIEW
 from tests.build import code, manual, process, run_until_idle
+from tests.users import User
 from workflow import operations
 from workflow.admin.readonly import MOST_COUNTED, CappedPaginator
 from workflow.models import ProcessVersion, RunningProcesses, TaskRun, WaitingForApproval
@@ -30,7 +30,7 @@ MODELS = {
 
 @pytest.fixture
 def _history() -> None:
-    User.objects.create(username="olga", is_staff=True)
+    User.objects.create_user("olga", is_staff=True)
     process("Sign", {"Count": code("print('hello')\n41 + 1"), "Sign": manual("olga")}, (10, "Count"), (20, "Sign"))
     process("Fail", {"Fail": code("x = 1\nx / 0")}, (1, "Fail"))
     operations.start_many(["Sign"], {"<b>": "<i>"}, count=3)

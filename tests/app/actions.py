@@ -5,9 +5,10 @@ import signal
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
 from workflow.code.actions import action
@@ -45,12 +46,15 @@ def die_once(where: str) -> str:
     return where
 
 
+def _booker() -> Any:
+    users = get_user_model()
+    return users.objects.get_or_create(**{users.USERNAME_FIELD: "book"})[0].pk
+
+
 @action(atomic=True)
 def book(text: str, die: str = "") -> int:
     """Write a row, exactly once; `die` kills this process once, after the row was written and before the commit."""
-    entry = LogEntry.objects.create(
-        user_id=User.objects.get_or_create(username="book")[0].pk, object_repr=text, action_flag=1
-    )
+    entry = LogEntry.objects.create(user_id=_booker(), object_repr=text, action_flag=1)
     if die:
         die_once(die)
     return entry.pk
@@ -71,7 +75,7 @@ def cut_connections(spared: int) -> None:
 @action(atomic=True)
 def book_and_cut(text: str) -> None:
     """Write a row, and break this thread's connection to the database after the commit: it will notice when it uses it next."""
-    LogEntry.objects.create(user_id=User.objects.get_or_create(username="book")[0].pk, object_repr=text, action_flag=1)
+    LogEntry.objects.create(user_id=_booker(), object_repr=text, action_flag=1)
     transaction.on_commit(_cut_own_connection)
 
 
@@ -108,7 +112,7 @@ def attempt() -> int:
 @action(atomic=True)
 def book_and_fail() -> None:
     """Write a row, and raise."""
-    LogEntry.objects.create(user_id=User.objects.create(username="book").pk, object_repr="x", action_flag=1)
+    LogEntry.objects.create(user_id=_booker(), object_repr="x", action_flag=1)
     raise ValueError("changed my mind")
 
 

@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 
 from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.commands.outcome import printed, refused
 from tests.conftest import Manage
+from tests.users import named, user_named
 from workflow import operations
 from workflow.models import RunningProcesses, TaskRun, WaitingForApproval
 
@@ -108,7 +109,7 @@ def test_without_names_it_shows_what_waits_for_whom(manage: Manage, claims: list
     process("Trip", {"Book": manual("anna, managers", quorum=2)}, (1, "Book"))
     trip = operations.start("Trip")
     run_until_idle()
-    mark = User.objects.get(username="mark")
+    mark = user_named("mark")
     keys = list(WaitingForApproval.objects.order_by("pk").values_list("rpid", flat=True))
     operations.claim(WaitingForApproval.objects.get(rpid=keys[0]), mark)
     operations.approve(WaitingForApproval.objects.get(rpid=trip), by=mark)
@@ -122,7 +123,7 @@ def test_without_names_it_shows_what_waits_for_whom(manage: Manage, claims: list
     assert printed(manage("approve")) == lines
     assert printed(manage("approve", "--as", "mark")) == lines[:3]
     assert printed(manage("approve", "--as", "anna")) == lines[3:]
-    User.objects.filter(username="anna").update(is_active=False)
+    named("anna").update(is_active=False)
     assert printed(manage("approve"))[3] == f"{lines[3]}, NOBODY IS LEFT who can decide it"
 
 

@@ -49,7 +49,7 @@ class TestManage:
         done = manage("manageprocess", "retry", str(failed.pk), "--user", "olga", "--reason", "it is back")
         assert done.stdout.splitlines()[-1] == f"Instance {failed.pk} of P is READY at step 1."
         kept = Intervention.objects.get()
-        assert (kept.action, kept.by.username, kept.reason) == ("retry", "olga", "it is back")
+        assert (kept.action, kept.by.get_username(), kept.reason) == ("retry", "olga", "it is back")
         run_until_idle()
         failed.refresh_from_db()
         assert failed.state == "FINISHED"
@@ -68,7 +68,7 @@ class TestManage:
         assert "This passes over 'Sign', which nobody has decided. Give a reason." in refused.stderr
         assert manage(*goto, "--user", "olga", "--reason", "on paper").returncode == 0
         kept = Intervention.objects.get()
-        assert (kept.by.username, kept.details) == ("olga", "step 20, passing over 'Sign'")
+        assert (kept.by.get_username(), kept.details) == ("olga", "step 20, passing over 'Sign'")
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -6,13 +6,13 @@ import signal
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from tests.build import code, manual, process
 from tests.commands.outcome import refused
 from tests.conftest import Manage, Spawn
 from tests.system.conftest import EngineProcess, eventually
+from tests.users import User
 from workflow import operations
 from workflow.models import RunningProcesses, TaskRun
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 
 from tests.people.conftest import People, everybody
+from tests.users import User
 
 
 @pytest.fixture
@@ -13,6 +13,6 @@ def people(db: None, settings: Any) -> People:
     settings.WORKFLOW = {"SITE_URL": "https://workflow.example.com"}
     found = everybody()
     for user in found:
-        user.email = f"{user.username}@example.com"
-    User.objects.bulk_update(found, ["email"])
+        setattr(user, User.EMAIL_FIELD, f"{user.get_username()}@example.com")
+    User.objects.bulk_update(found, [User.EMAIL_FIELD])
     return found

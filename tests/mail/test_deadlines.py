@@ -57,6 +57,7 @@ def test_what_is_decided_in_time_is_told_no_more(people: People) -> None:
     assert told_after(100) == []
 
 
+@pytest.mark.demo
 def test_after_a_time_without_engines_one_is_reminded_once(people: People) -> None:
     sign("anna", due="4h", remind="-1h, 0, 1h")
     waits("Sign")

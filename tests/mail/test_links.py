@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth.models import User
 from django.core import mail, signing
 from django.core.signing import TimestampSigner, b62_encode
 from django.test import Client
@@ -16,6 +15,7 @@ from django.test import Client
 from tests.build import form, manual, process
 from tests.mail.steps import run, sign, waits
 from tests.people.conftest import People
+from tests.users import address_of, give_address, named
 from workflow import operations
 from workflow.mail import links
 from workflow.models import Decision, RunningProcesses, TaskRun, WaitingForApproval
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 def link_of(user: Any) -> str:
     """The path of the link in the newest e-mail to the user."""
-    (body, *_) = [message.body for message in reversed(mail.outbox) if message.to == [user.email]]
+    (body, *_) = [message.body for message in reversed(mail.outbox) if message.to == [address_of(user)]]
     found = re.search(r"https://workflow\.example\.com(/decide/\S+)", body)
     assert found is not None
     return found[1]
@@ -152,7 +152,7 @@ class TestRefusals:
     def test_forged(self, people: People, path: str) -> None:
         token = path.removeprefix("/decide/").removesuffix("/")
         payload = signing.loads(token, salt=links.SALT)
-        payload[0] = people.carl.pk
+        payload[0] = str(people.carl.pk)
         for forged in (token[:-1], token + "x", "nonsense", signing.dumps(payload, salt="workflow.seen")):
             response = Client().get(f"/decide/{forged}/")
             assert_refused(response, 404, "The link is not one that was sent from here")
@@ -235,11 +235,11 @@ class TestRefusals:
         assert decide(link_of(people.anna)).status_code == 200
 
     def test_of_a_user_who_has_left(self, people: People, path: str) -> None:
-        User.objects.filter(username="anna").update(is_active=False)
+        named("anna").update(is_active=False)
         assert_refused(Client().get(path), 410, "the user is not active")
 
     def test_sent_to_an_address_that_is_the_persons_no_more(self, people: People, path: str) -> None:
-        User.objects.filter(username="anna").update(email="anna@other.example.com")
+        give_address("anna", "anna@other.example.com")
         assert_refused(Client().get(path), 410, "The link was sent to an address")
 
     def test_forwarded_to_somebody_who_is_logged_in(self, people: People, path: str) -> None:

@@ -16,6 +16,7 @@ from config.mail import mail_settings
 from tests.build import code, manual, process
 from tests.mail.server import MailServer, Mood
 from tests.people.conftest import People
+from tests.users import user_named
 from workflow import clock, operations
 from workflow.engine.post import Post
 from workflow.mail.faults import is_about_one_mail
@@ -67,7 +68,7 @@ def wait_for_anna(count: int = MANY) -> None:
 
 
 def to_anna() -> Any:
-    return Notice.objects.filter(user__username="anna")
+    return Notice.objects.filter(user=user_named("anna"))
 
 
 def breaks_off(server: MailServer) -> None:

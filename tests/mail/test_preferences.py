@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
 from tests.people.conftest import People
+from tests.users import give_address
 from workflow import clock
 from workflow.models import MailPreference, MailWish, Notice
 
@@ -41,7 +41,7 @@ def test_it_shows_what_counts_for_who_has_said_nothing(anna: Client, settings: A
 
 def test_it_says_where_messages_go(anna: Client, settings: Any) -> None:
     assert "Nachrichten gehen an anna@example.com." in anna.get("/mail/").content.decode()
-    User.objects.filter(username="anna").update(email="")
+    give_address("anna", "")
     assert "Für Sie ist keine E-Mail-Adresse eingetragen" in anna.get("/mail/").content.decode()
     settings.WORKFLOW = {"MAIL": False}
     assert "Diese Website sendet derzeit keine Nachrichten." in anna.get("/mail/").content.decode()

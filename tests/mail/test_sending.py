@@ -5,13 +5,13 @@ from threading import Event
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core import mail
 from django.utils.formats import date_format
 
 from tests.build import code, manual, process
 from tests.mail.steps import run, sign, waits
 from tests.people.conftest import People
+from tests.users import give_address
 from workflow import clock, notices, operations
 from workflow.engine.post import Post
 from workflow.mail import outbox
@@ -60,7 +60,7 @@ class TestToWhom:
         assert [to for _, to in sent()] == ["anna@example.com", "dora@example.com"]
 
     def test_not_to_who_has_no_address(self, people: People) -> None:
-        User.objects.filter(username="staff").update(email="")
+        give_address("staff", "")
         sign("anna, staff")
         waits("Sign")
         assert [to for _, to in sent()] == ["anna@example.com"]
@@ -72,7 +72,7 @@ class TestToWhom:
         "address", ["anna@example.com, bert@example.com", "anna@example.com\nBcc: bert@example.com"]
     )
     def test_not_to_two_addresses_in_one(self, people: People, address: str) -> None:
-        User.objects.filter(username="anna").update(email=address)
+        give_address("anna", address)
         sign("anna")
         waits("Sign")
         assert sent() == []
@@ -270,6 +270,7 @@ class TestDigest:
         assert sent() == []
         assert why_not(people.anna) == [(NoticeState.DROPPED, "The user wants no messages.")]
 
+    @pytest.mark.demo
     def test_a_site_where_all_get_one_unless_they_say_otherwise(self, people: People, settings: Any) -> None:
         settings.WORKFLOW = {"MAIL_DEFAULT": "DIGEST"}
         wants(people.bert, MailWish.AT_ONCE)

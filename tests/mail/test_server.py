@@ -15,6 +15,7 @@ from config.mail import mail_settings
 from tests.build import code, engine, manual, process, run_until_idle
 from tests.mail.server import MailServer, Mood
 from tests.people.conftest import People
+from tests.users import User, user_named
 from workflow import clock, operations
 from workflow.engine import Mode
 from workflow.engine.post import Post
@@ -36,7 +37,9 @@ def server(transactional_db: None, people: People, settings: Any) -> Iterator[Ma
 
 
 def letters(state: NoticeState) -> list[str]:
-    return sorted(Notice.objects.filter(user__isnull=False, state=state).values_list("user__username", flat=True))
+    return sorted(
+        Notice.objects.filter(user__isnull=False, state=state).values_list(f"user__{User.USERNAME_FIELD}", flat=True)
+    )
 
 
 def at(seconds: float) -> None:
@@ -92,7 +95,7 @@ class TestFailing:
     def test_what_an_engine_that_died_was_at_is_sent_by_another(self, server: MailServer) -> None:
         operations.start("Sign")
         engine(clock=clock.now).run(Mode.UNTIL_IDLE)
-        Notice.objects.filter(user__username="anna").update(
+        Notice.objects.filter(user=user_named("anna")).update(
             state=NoticeState.QUEUED, due_at=clock.now(), attempts=0, sent_at=None
         )
         server.mail.clear()
@@ -113,7 +116,7 @@ def test_what_was_taken_over_is_not_counted_by_who_had_it_before(server: MailSer
     with clock.stopped(START):
         operations.start("Sign")
         run_until_idle(clock=clock.now)
-        Notice.objects.filter(user__username="anna").update(
+        Notice.objects.filter(user=user_named("anna")).update(
             state=NoticeState.QUEUED, due_at=clock.now(), attempts=0, sent_at=None
         )
         (late,) = outbox.claim(clock.now(), 10)

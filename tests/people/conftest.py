@@ -3,7 +3,9 @@
 from typing import Any, NamedTuple
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, Permission
+
+from tests.users import User
 
 
 class People(NamedTuple):

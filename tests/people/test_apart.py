@@ -5,13 +5,13 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
 from tests.people.test_decide import refused
+from tests.users import User
 from workflow import operations
 from workflow.deciding import Bar
 from workflow.errors import NotAllowed, WorkflowError
@@ -196,7 +196,7 @@ class TestDeleted:
     def come_back(self, user: Any, name: str = "new") -> Any:
         key = user.pk
         user.delete()
-        return User.objects.create(pk=key, username=name, is_staff=True)
+        return User.objects.create(pk=key, **{User.USERNAME_FIELD: name}, is_staff=True)
 
     def test_a_name_alone_is_nobody(self, people: People) -> None:
         one_after_the_other({}, {"not_same_as": "First"})

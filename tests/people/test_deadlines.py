@@ -298,6 +298,7 @@ class TestByDefault:
         ("decision", "state", "run"),
         [("approve", InstanceState.FINISHED, RunState.FINISHED), ("reject", InstanceState.REJECTED, RunState.REJECTED)],
     )
+    @pytest.mark.demo
     def test_nobody_decides_it_and_it_is_said_so(
         self, workflow: Workflow, people: People, decision: str, state: InstanceState, run: RunState
     ) -> None:

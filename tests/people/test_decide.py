@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core import signing
 
 from tests.build import code, form, manual, outline, process, run_until_idle, waits
 from tests.people.conftest import People
+from tests.users import User, unsaved
 from workflow import operations, operators
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed, Stale, WorkflowError
 from workflow.models import Decision, Process, RunningProcesses, TaskRun, WaitingForApproval
@@ -332,7 +332,7 @@ def test_what_a_decision_costs(people: People, django_assert_max_num_queries: An
     sign("managers")
     instances = operations.start_many(["Sign"], count=20)
     run_until_idle()
-    User.objects.bulk_create(User(username=f"m{number}") for number in range(50))
+    User.objects.bulk_create(unsaved(f"m{number}") for number in range(50))
     waiting = WaitingForApproval.objects.get(rpid=instances[0])
     with django_assert_max_num_queries(24):
         operations.approve(waiting, by=people.carl)

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
+from tests.users import named, rename
 from workflow import clock, operations
 from workflow.errors import AlreadyDecided, BadData, NotAllowed, NotPermitted
 from workflow.models import Absence, Intervention, Process, RunningProcesses, WaitingForApproval
@@ -153,7 +154,7 @@ class TestOperators:
     def test_what_nobody_can_decide_but_not_to_themselves(self, people: People) -> None:
         sign("anna")
         waiting, bystander = waits("Sign"), waits("Sign", user=people.bert)
-        User.objects.filter(username="anna").update(is_active=False)
+        named("anna").update(is_active=False)
         with pytest.raises(NotPermitted, match="operator may not delegate 'Sign' of instance .* to themselves"):
             operations.delegate(waiting, people.operator, people.operator)
         with pytest.raises(NotPermitted, match="root may not delegate 'Sign' of instance .* to themselves"):
@@ -166,7 +167,7 @@ class TestOperators:
     def test_not_to_whom_they_stand_in_for(self, people: People) -> None:
         sign("anna")
         waiting = waits("Sign")
-        User.objects.filter(username="anna").update(is_active=False)
+        named("anna").update(is_active=False)
         today = timezone.localdate(clock.now())
         Absence.objects.create(user=people.emil, stand_in=people.bert, first_day=today, last_day=today)
         Absence.objects.create(user=people.bert, stand_in=people.operator, first_day=today, last_day=today)
@@ -179,7 +180,7 @@ class TestOperators:
         sign("anna")
         waiting = waits("Sign", user=people.operator)
         operations.claim(waiting, people.anna)
-        User.objects.filter(username="anna").update(is_active=False)
+        named("anna").update(is_active=False)
         given = (people.emil, people.operator) if how == "delegate" else (people.operator,)
         with pytest.raises(NotAllowed, match="operator started instance .* Only a superuser may operate"):
             getattr(operations, how)(waiting, *given)
@@ -234,7 +235,7 @@ class TestResolvedAgain:
     def test_one_that_can_not_be_resolved_stays_as_it_is(self, people: People) -> None:
         sign("anna")
         waiting = waits("Sign")
-        User.objects.filter(username="anna").update(username="hanna")
+        rename("anna", "hanna")
         with pytest.raises(BadData, match="The approver is 'anna', but no active user or group has that name"):
             operations.resolve_again(waiting)
         assert operations.may_decide(people.anna, waiting)

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
+from tests.users import User
 from workflow import approvers, circle, operations, starting
 from workflow.errors import NotAllowed, NotStartable
 from workflow.models import Process, RunningProcesses, Task, WaitingForApproval
@@ -26,7 +27,7 @@ def annas(people: People) -> Group:
 
 
 def asked(waiting: WaitingForApproval, people: People) -> set[str]:
-    return {user.username for user in people if list(operations.inbox(user).filter(pk=waiting.pk))}
+    return {user.get_username() for user in people if list(operations.inbox(user).filter(pk=waiting.pk))}
 
 
 def test_find_tells_users_from_groups(people: People, annas: Group) -> None:
@@ -93,7 +94,7 @@ class TestAmbiguous:
     def test_who_may_start_it(self, people: People, written: str, may: str) -> None:
         process("P", {"A": code("1")}, (1, "A"))
         Process.objects.update(starters=written)
-        assert {user.username for user in people if operations.startable(user)} == {may, "root"}
+        assert {user.get_username() for user in people if operations.startable(user)} == {may, "root"}
         with pytest.raises(NotAllowed, match=f"it is started by {written}"):
             operations.start("P", user=people.emil)
 

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
+from tests.users import User, named, user_named
 from workflow import clock, operations
 from workflow.errors import AlreadyDecided
 from workflow.models import Absence, Decision, Process, WaitingForApproval
@@ -29,7 +30,7 @@ def away(user: Any, stand_in: Any, *, first: int = 0, last: int = 0) -> Absence:
 
 def asked(people: People) -> set[str]:
     """Whose inbox has something."""
-    return {user.username for user in people if operations.inbox(user).exists()}
+    return {user.get_username() for user in people if operations.inbox(user).exists()}
 
 
 @pytest.mark.parametrize(
@@ -46,9 +47,9 @@ def test_an_inbox_has_what_the_user_is_asked(people: People, approver: str, inbo
     sign(approver)
     waiting = waits("Sign")
     assert asked(people) == inboxes
-    may = {user.username for user in people if operations.may_decide(user, waiting)}
+    may = {user.get_username() for user in people if operations.may_decide(user, waiting)}
     assert may == inboxes | {"root"}
-    assert {user.username for user in people if not operations.why_not(user, waiting)} == may
+    assert {user.get_username() for user in people if not operations.why_not(user, waiting)} == may
 
 
 def test_an_inbox_has_only_what_one_may_decide(people: People) -> None:
@@ -132,7 +133,7 @@ class TestStandIns:
         away(people.anna, people.emil)
         User.objects.filter(pk=people.anna.pk).update(is_active=False)
         with clock.stopped(NOON):
-            assert asked(people._replace(anna=User.objects.get(username="anna"))) == {"bert"}
+            assert asked(people._replace(anna=user_named("anna"))) == {"bert"}
 
 
 class TestNobodyLeft:
@@ -151,9 +152,9 @@ class TestNobodyLeft:
             sign(approver, name, quorum=quorum)
             waits(name)
         assert self.alerts() == []
-        User.objects.filter(username__in=["anna", "dora"]).update(is_active=False)
+        named("anna", "dora").update(is_active=False)
         assert self.alerts() == ["A", "B", "C"]
-        User.objects.filter(username="anna").update(is_active=True)
+        named("anna").update(is_active=True)
         assert self.alerts() == ["B"]
         User.objects.filter(is_staff=True).update(is_staff=False)
         assert self.alerts() == ["B", "D"]
@@ -173,7 +174,7 @@ class TestNobodyLeft:
         waiting = waits("Sign")
         operations.approve(waiting, by=people.carl)
         assert self.alerts() == []
-        User.objects.filter(username="dora").update(is_active=False)
+        named("dora").update(is_active=False)
         assert self.alerts() == ["Sign"]
 
     def test_it_is_logged_when_it_is_queued(self, people: People, caplog: pytest.LogCaptureFixture) -> None:

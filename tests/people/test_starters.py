@@ -21,7 +21,7 @@ def _processes(people: People) -> None:
 
 
 def startable(people: People) -> dict[str, set[str]]:
-    found = {user.username: {one.name for one in operations.startable(user)} for user in people}
+    found = {user.get_username(): {one.name for one in operations.startable(user)} for user in people}
     return {user: names for user, names in found.items() if names}
 
 

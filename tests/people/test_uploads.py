@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.test import override_settings
 
 from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.people.conftest import People
+from tests.users import user_named
 from workflow import operations
 from workflow.errors import BadData
 from workflow.models import RunningProcesses, Upload, WaitingForApproval
@@ -69,13 +70,13 @@ def test_who_may_read_it(people: People) -> None:
     upload = sent(people.anna)
 
     def readers() -> set[str]:
-        return {user.username for user in people if operations.may_read(user, upload)}
+        return {user.get_username() for user in people if operations.may_read(user, upload)}
 
     assert readers() == {"anna", "root"}
     upload.instance = made.get(process_name="Sign")
     assert readers() == {"anna", "bert", "carl", "dora", "root"}
     people.staff.user_permissions.add(Permission.objects.get(codename="view_runningprocesses"))
-    assert operations.may_read(User.objects.get(username="staff"), upload)
+    assert operations.may_read(user_named("staff"), upload)
 
 
 def test_who_decides_in_a_sub_process_that_was_given_the_file_reads_it_too(people: People) -> None:

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.contrib.auth.models import AnonymousUser, Permission
 from django.db import connection
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
+from tests.users import User, unsaved, user_named
 from workflow import operations
 from workflow.models import (
     Absence,
@@ -27,8 +28,8 @@ def seers(people: People, instance: RunningProcesses | None = None) -> set[str]:
     """Who sees the instance, or, if none is given, the only one; but for root, who sees everything."""
     found = instance or RunningProcesses.objects.get()
     assert operations.may_see(people.root, found)
-    by_key = {user.username for user in people if operations.may_see(user, found)}
-    assert by_key == {user.username for user in people if found in operations.visible_to(user)}
+    by_key = {user.get_username() for user in people if operations.may_see(user, found)}
+    assert by_key == {user.get_username() for user in people if found in operations.visible_to(user)}
     return by_key - {"root"}
 
 
@@ -91,9 +92,9 @@ def test_staff_with_the_permission_and_nobody_else_by_it(people: People) -> None
     waits("Sign")
     for user in (people.staff, people.bert, people.gone):
         user.user_permissions.add(Permission.objects.get(codename="view_runningprocesses"))
-    found = {name for name in ("staff", "bert", "gone") if operations.sees_all(User.objects.get(username=name))}
+    found = {name for name in ("staff", "bert", "gone") if operations.sees_all(user_named(name))}
     assert found == {"staff"}
-    assert seers(People(*User.objects.order_by("pk"))) == {"anna", "staff"}
+    assert seers(People(*map(user_named, People._fields))) == {"anna", "staff"}
     assert not operations.may_see(AnonymousUser(), RunningProcesses.objects.get())
 
 
@@ -126,7 +127,7 @@ def test_it_is_found_by_indexes(people: People, django_assert_max_num_queries: A
 
 def _many(waiting: WaitingForApproval) -> None:
     """Thousands of instances that others have decided; and what the database's housekeeping gathers about them."""
-    others = User.objects.bulk_create(User(username=f"user{number}") for number in range(50))
+    others = User.objects.bulk_create(unsaved(f"user{number}") for number in range(50))
     one, now = waiting.rpid, timezone.now()
     common: dict[str, Any] = {"version": one.version, "process_name": "Sign", "step": 1}
     instances = RunningProcesses.objects.bulk_create(

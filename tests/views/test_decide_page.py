@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
 from tests.build import code, form, manual, process
+from tests.users import User
 from tests.views.conftest import People, Visit
 from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, press, text
@@ -274,6 +274,7 @@ class TestRefused:
 class TestTooLate:
     """One wins; the other is told who, and sees what it is now."""
 
+    @pytest.mark.demo
     def test_who_comes_second_is_told_who_was_quicker(
         self, people: People, visit: Visit, waiting: WaitingForApproval
     ) -> None:
@@ -285,6 +286,7 @@ class TestTooLate:
         assert "too dear" in text(second)
         assert Decision.objects.count() == 1
 
+    @pytest.mark.demo
     def test_a_decided_task_says_so_to_whom_it_asked(
         self, people: People, visit: Visit, waiting: WaitingForApproval
     ) -> None:
@@ -432,6 +434,7 @@ class TestHandedOn:
         for elsewhere in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", ""):
             assert client.post(address(waiting, "claim"), {"next": elsewhere})["Location"] == "/"
 
+    @pytest.mark.demo
     def test_handed_on_to_a_person(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
         client = visit(people.anna)
         response = client.post(
@@ -462,6 +465,7 @@ class TestHandedOn:
         for verb in ("claim", "release", "delegate"):
             assert client.get(address(waiting, verb)).status_code == 405
 
+    @pytest.mark.demo
     def test_people_are_offered_by_the_beginning_of_their_names(
         self, people: People, visit: Visit, waiting: WaitingForApproval
     ) -> None:
@@ -485,6 +489,7 @@ class TestHandedOn:
         assert visit(people.root).get("/people/?q=ann").status_code == 200
 
 
+@pytest.mark.demo
 def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
     today = clock.now().date()
     Absence.objects.create(

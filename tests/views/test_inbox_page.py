@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
+from django.utils.text import capfirst
 
 from tests.build import code, form, manual, process
+from tests.users import User
 from tests.views.conftest import People, Visit
 from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, select, text
@@ -50,6 +51,7 @@ def test_a_part_that_asks_for_news_after_its_session_gets_none(client: Client, d
         assert client.get(path, headers=HTMX).status_code == 401
 
 
+@pytest.mark.demo
 def test_it_has_what_waits_for_the_user_and_nothing_else(
     people: People, visit: Visit, claims: list[WaitingForApproval]
 ) -> None:
@@ -91,6 +93,7 @@ class TestFilter:
         assert "You have claimed nothing." in text(visit(people.mona).get("/?tab=claimed"))
         assert numbers(visit(people.mona).get("/")) == ours[1:], "what Mark holds is his"
 
+    @pytest.mark.demo
     def test_search(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
         client = visit(people.mark)
         for search in ("claim", "SIGN", "anna", "hub", "\0"):
@@ -106,7 +109,7 @@ class TestFilter:
         client = visit(people.mark)
         page = client.get("/?text=blue")
         assert "Is it blue?" in text(page)
-        assert f"User {people.bert.pk}" in text(page)
+        assert f"{capfirst(User._meta.verbose_name)} {people.bert.pk}" in text(page)
         assert len(numbers(client.get("/", {"text": people.bert.pk}))) == 1
         assert "Nothing like that waits." in text(client.get("/?text=green"))
 

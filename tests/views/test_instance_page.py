@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from tests.app.models import Receipt
 from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.test_timeline import long_history
+from tests.users import User
 from tests.views.who import client_of, somebody
 from workflow import clock, operations, operators
 from workflow.models import Engine, RunningProcesses, TaskRun, WaitingForApproval
@@ -59,7 +59,8 @@ class TestWhoSeesIt:
         somebody("staff", is_staff=True)
         for part in ("", "news/", "children/", "earlier/?after=2.0"):
             found = {
-                user.username: client_of(user).get(address(instance, part)).status_code for user in User.objects.all()
+                user.get_username(): client_of(user).get(address(instance, part)).status_code
+                for user in User.objects.all()
             }
             assert {name for name, status in found.items() if status != 404} == {"anna", "mark", "olga"}, part
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.users import User
 from tests.views.who import client_of, somebody
 from workflow import operations
 from workflow.models import InstanceState, RunningProcesses

@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
 
 from tests.build import code, form, manual, process
+from tests.users import User
 from tests.views.who import client_of, somebody
 from workflow.models import Process, RunningProcesses, Task, Upload
 
@@ -109,7 +109,7 @@ class TestForm:
         sent = {"token": token_of(client, made), "amount": "1"}
         client.post(address(made), sent)
         client_of(somebody("bert")).post(address(made), sent)
-        assert sorted(one.started_by.username for one in RunningProcesses.objects.all()) == ["anna", "bert"]
+        assert sorted(one.started_by.get_username() for one in RunningProcesses.objects.all()) == ["anna", "bert"]
 
     @pytest.mark.parametrize("token", ["", "7", "x" * 300])
     def test_without_a_token_nothing_starts(self, anna: User, token: str) -> None:

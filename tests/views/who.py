@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
+
+from tests.users import User
 
 
 def client_of(user: Any, *, csrf: bool = False) -> Client:

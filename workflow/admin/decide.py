@@ -9,20 +9,20 @@ The form of a task is filled in where it is decided alone.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from workflow import operations
+from workflow.admin import show
 from workflow.admin.chosen import keys
 from workflow.errors import WorkflowError
 from workflow.forms import AnswersForm
@@ -60,10 +60,10 @@ class DecisionForm(forms.Form):
     )
 
 
-def address(decision: Decision, runs: Iterable[int]) -> str:
+def address(site: AdminSite, decision: Decision, runs: Iterable[int]) -> str:
     """Where these task runs, given by their primary keys, are decided."""
     name = "approve" if decision.approved else "reject"
-    return f"{reverse(f'admin:workflow_waitingforapproval_{name}')}?{urlencode([('run', key) for key in runs])}"
+    return show.page_address(site, f"waitingforapproval_{name}", run=list(runs))
 
 
 def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decision) -> HttpResponse:
@@ -85,7 +85,7 @@ def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decis
     )
     if form.is_valid() and asked.is_valid():
         _decide(request, runs, decision, form.cleaned_data["comment"], asked.answers)
-        return redirect("admin:workflow_waitingforapproval_changelist")
+        return redirect(show.list_address(admin.admin_site, "waitingforapproval"))
     context = {
         **admin.admin_site.each_context(request),
         "title": decision.title,

@@ -57,7 +57,7 @@ class EngineAdmin(ReadOnlyAdmin):
     @admin.display(description=_("holds"))
     def held(self, engine: Engine) -> SafeString | str:
         held = RunningProcesses.objects.filter(owner=engine.name, state=InstanceState.RUNNING).only("process_name")
-        links = [(show.link("runningprocesses", one.pk, one),) for one in held[: HELD_SHOWN + 1]]
+        links = [(show.link(self.admin_site, "runningprocesses", one.pk, one),) for one in held[: HELD_SHOWN + 1]]
         more = ", …" if len(links) > HELD_SHOWN else ""
         return format_html("{}{}", format_html_join(", ", "{}", links[:HELD_SHOWN]), more) if links else "-"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -62,9 +62,9 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         instance = context["original"]
-        context.update(_history(instance), waiting=_waiting(request, instance))
+        context.update(_history(instance, self.admin_site), waiting=_waiting(request, instance, self.admin_site))
         context.update(
-            relatives.below(instance),
+            relatives.below(instance, self.admin_site),
             subject=relatives.subject(request, instance, self.admin_site),
             above=relatives.above(instance),
         )
@@ -72,7 +72,7 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         context["interventions"] = instance.interventions.select_related("by")[:RUNS_SHOWN]
         is_possible = any(operators.is_possible(instance, action) for action in operators.Action)
         if is_possible and step_in.may(request, instance):
-            context["step_in"] = reverse("admin:workflow_runningprocesses_step_in", args=[instance.pk])
+            context["step_in"] = show.page_address(self.admin_site, "runningprocesses_step_in", instance.pk)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[Any]:
@@ -99,16 +99,16 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     def process_link(self, instance: RunningProcesses) -> SafeString | str:
         if instance.process_id is None:
             return gettext("%(name)s (its draft was deleted)") % {"name": instance.process_name}
-        return show.link("process", instance.process_id, instance.process_name)
+        return show.link(self.admin_site, "process", instance.process_id, instance.process_name)
 
     @admin.display(description=_("version"))
     def version_link(self, instance: RunningProcesses) -> SafeString:
-        return show.link("processversion", instance.version_id, instance.version)
+        return show.link(self.admin_site, "processversion", instance.version_id, instance.version)
 
     @admin.display(description=_("engine"))
     def engine_link(self, instance: RunningProcesses) -> SafeString | str:
         engine = Engine.objects.filter(name=instance.owner).first() if instance.owner else None
-        return show.link("engine", engine.pk, engine) if engine else instance.owner or "-"
+        return show.link(self.admin_site, "engine", engine.pk, engine) if engine else instance.owner or "-"
 
     @admin.display(description=_("error"))
     def error_shown(self, instance: RunningProcesses) -> SafeString | str:
@@ -123,37 +123,37 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         return show.json(instance.results)
 
 
-def _history(instance: RunningProcesses) -> dict[str, Any]:
+def _history(instance: RunningProcesses, site: admin.AdminSite) -> dict[str, Any]:
     runs = instance.task_runs.select_related("decided_by").defer("changes", "log", "snapshot").order_by("-visit", "row")
     shown = list(runs[: RUNS_SHOWN + 1])
     newest = newest_of_each_row(instance)
     return {
         "runs": [(run, show.state(run.state, run.get_state_display())) for run in shown[:RUNS_SHOWN]],
-        "all_runs": show.list_address("taskrun", instance=instance.pk) if len(shown) > RUNS_SHOWN else "",
-        "diagram": picture_of(instance, newest, links=_links(instance, newest)),
+        "all_runs": show.list_address(site, "taskrun", instance=instance.pk) if len(shown) > RUNS_SHOWN else "",
+        "diagram": picture_of(instance, newest, links=_links(instance, newest, site)),
     }
 
 
-def _links(instance: RunningProcesses, runs: list[TaskRun]) -> dict[int, str]:
+def _links(instance: RunningProcesses, runs: list[TaskRun], site: admin.AdminSite) -> dict[int, str]:
     """Each row's newest task run; of a sub-process the instance, where one was started: that is where it goes on."""
     definition = instance.version.frozen
     started = relatives.newest_of_runs([run.pk for run in runs if definition.task_of(run.row).subprocess])
     return {
-        run.row: show.address("runningprocesses", started[run.pk])
+        run.row: show.address(site, "runningprocesses", started[run.pk])
         if run.pk in started
-        else show.address("taskrun", run.pk)
+        else show.address(site, "taskrun", run.pk)
         for run in runs
     }
 
 
-def _waiting(request: HttpRequest, instance: RunningProcesses) -> list[dict[str, Any]]:
+def _waiting(request: HttpRequest, instance: RunningProcesses, site: admin.AdminSite) -> list[dict[str, Any]]:
     """What waits for people, and for this user: with the addresses at which it is decided."""
     return [
         {
             "waiting": waiting,
             "may_decide": operations.may_decide(request.user, waiting) and show.may_view(request, "waitingforapproval"),
-            "approve": decide.address(decide.APPROVE, [waiting.task_run_id]),
-            "reject": decide.address(decide.REJECT, [waiting.task_run_id]),
+            "approve": decide.address(site, decide.APPROVE, [waiting.task_run_id]),
+            "reject": decide.address(site, decide.REJECT, [waiting.task_run_id]),
         }
         for waiting in instance.waiting.order_by("pk")
     ]

@@ -85,7 +85,7 @@ class NoticeAdmin(ReadOnlyAdmin):
         run = notice.task_run
         if run is None:
             return "-"
-        return show.link("runningprocesses", run.instance_id, f"{run.task_name} {run.instance_id}")
+        return show.link(self.admin_site, "runningprocesses", run.instance_id, f"{run.task_name} {run.instance_id}")
 
     @admin.display(description=_("state"), ordering="state")
     def state_badge(self, notice: Notice) -> SafeString:

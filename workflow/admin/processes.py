@@ -79,7 +79,9 @@ class ProcessAdmin(GuardedAdmin):
                 (_declared(action), action.doc) for name, action in sorted(actions().items()) if name not in BUILT_IN
             ],
             task_names=_task_names(context),
-            start_url=start.address([process.pk]) if process is not None and self.has_start_permission(request) else "",
+            start_url=start.address(self.admin_site, [process.pk])
+            if process is not None and self.has_start_permission(request)
+            else "",
         )
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -100,7 +102,7 @@ class ProcessAdmin(GuardedAdmin):
             len(errors),
         )
         messages.warning(request, text % {"count": len(errors)})
-        return redirect("admin:workflow_process_change", process.pk)
+        return redirect(show.address(self.admin_site, "process", process.pk))
 
     # Deleting
 
@@ -108,7 +110,8 @@ class ProcessAdmin(GuardedAdmin):
         *rest, protected = super().get_deleted_objects(objs, request)
         users = Task.objects.filter(subprocess__in=objs).exclude(parent__in=objs) if protected else Task.objects.none()
         return *rest, [
-            _use(task) for task in users.select_related("parent", "subprocess").order_by("parent__name", "pk")
+            _use(task, self.admin_site)
+            for task in users.select_related("parent", "subprocess").order_by("parent__name", "pk")
         ]
 
     # Starting
@@ -119,7 +122,7 @@ class ProcessAdmin(GuardedAdmin):
 
     @admin.action(description=_("Start selected processes"), permissions=["start"])
     def start_selected(self, request: HttpRequest, queryset: QuerySet[Process]) -> HttpResponse:
-        return redirect(start.address(queryset.values_list("pk", flat=True)))
+        return redirect(start.address(self.admin_site, queryset.values_list("pk", flat=True)))
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(lambda request: start.view(self, request))
@@ -143,9 +146,9 @@ def _formsets(context: dict[str, Any]) -> dict[Any, Any]:
     return {wrapped.formset.model: wrapped.formset for wrapped in context["inline_admin_formsets"]}
 
 
-def _use(task: Any) -> SafeString:
+def _use(task: Any, site: admin.AdminSite) -> SafeString:
     words = gettext("{process}: the task “{task}” starts “{started}”.")
-    process = show.link("process", task.parent_id, task.parent)
+    process = show.link(site, "process", task.parent_id, task.parent)
     return format_html(words, process=process, task=task, started=task.subprocess)
 
 

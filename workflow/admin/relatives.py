@@ -60,13 +60,15 @@ def above(instance: RunningProcesses) -> TaskRun | None:
     return runs.only("task_name", "instance__process_name").first()
 
 
-def below(instance: RunningProcesses) -> dict[str, Any]:
+def below(instance: RunningProcesses, site: admin.AdminSite) -> dict[str, Any]:
     """What the instance has started, newest first: no more of it than can be taken in."""
     children = RunningProcesses.objects.filter(parent__run__instance=instance).select_related("parent__run")
     found = list(children.only(*SHOWN, "parent__run__task_name")[: CHILDREN_SHOWN + 1])
     return {
         "children": [(child, child.parent.run, badge(child)) for child in found[:CHILDREN_SHOWN] if child.parent],
-        "all_children": show.list_address("runningprocesses", above=instance.pk) if len(found) > CHILDREN_SHOWN else "",
+        "all_children": show.list_address(site, "runningprocesses", above=instance.pk)
+        if len(found) > CHILDREN_SHOWN
+        else "",
     }
 
 

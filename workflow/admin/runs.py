@@ -111,7 +111,9 @@ class TaskRunAdmin(ReadOnlyAdmin):
         children = relatives.of_calls([call.pk for call in shown], most=CHILDREN_SHOWN + 1)
         has_more_children = sum(map(len, children.values())) > CHILDREN_SHOWN
         context.update(
-            all_children=show.list_address("runningprocesses", above=run.instance_id) if has_more_children else "",
+            all_children=show.list_address(self.admin_site, "runningprocesses", above=run.instance_id)
+            if has_more_children
+            else "",
             calls=[_Call(call, children.get(call.pk, ())) for call in shown[:CALLS_SHOWN]],
             has_more_calls=len(shown) > CALLS_SHOWN,
             votes=[_Vote(vote) for vote in run.decisions.select_related("user", "on_behalf_of")],
@@ -140,7 +142,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("instance"), ordering="instance")
     def instance_link(self, run: TaskRun) -> SafeString:
-        return show.link("runningprocesses", run.instance_id, run.instance)
+        return show.link(self.admin_site, "runningprocesses", run.instance_id, run.instance)
 
     @admin.display(description=_("state"), ordering="state")
     def state_badge(self, run: TaskRun) -> SafeString:

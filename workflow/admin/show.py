@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -44,24 +45,29 @@ def lines(values: Iterable[str]) -> SafeString | str:
     return format_html_join(mark_safe("<br>"), "{}", ((value,) for value in values)) or "-"
 
 
-def link(page: str, key: Any, label: Any) -> SafeString:
+def link(site: AdminSite, page: str, key: Any, label: Any) -> SafeString:
     """A link to an object's page in this app's admin."""
-    return format_html('<a href="{}">{}</a>', address(page, key), label)
+    return format_html('<a href="{}">{}</a>', address(site, page, key), label)
 
 
-def address(page: str, key: Any) -> str:
+def address(site: AdminSite, page: str, key: Any) -> str:
     """The address of an object's page in this app's admin."""
-    return reverse(f"admin:workflow_{page}_change", args=[key])
+    return page_address(site, f"{page}_change", key)
 
 
-def list_link(page: str, label: Any, **filters: Any) -> SafeString:
+def list_link(site: AdminSite, page: str, label: Any, **filters: Any) -> SafeString:
     """A link to the list of a model of this app, filtered."""
-    return format_html('<a href="{}">{}</a>', list_address(page, **filters), label)
+    return format_html('<a href="{}">{}</a>', list_address(site, page, **filters), label)
 
 
-def list_address(page: str, **filters: Any) -> str:
+def list_address(site: AdminSite, page: str, **filters: Any) -> str:
     """The address of the list of a model of this app, filtered."""
-    return reverse(f"admin:workflow_{page}_changelist", query=filters)
+    return page_address(site, f"{page}_changelist", **filters)
+
+
+def page_address(site: AdminSite, name: str, *keys: Any, **query: Any) -> str:
+    """The address of a page of this app's admin. A project may have several admin sites: links stay on the one that shows them."""
+    return reverse(f"admin:workflow_{name}", args=keys, query=query, current_app=site.name)
 
 
 def may_view(request: HttpRequest, model: str) -> bool:

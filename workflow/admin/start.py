@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -50,10 +49,9 @@ class StartForm(forms.Form):
             raise forms.ValidationError(str(problem)) from problem
 
 
-def address(processes: Iterable[int]) -> str:
+def address(site: AdminSite, processes: Iterable[int]) -> str:
     """Where these processes, given by their primary keys, are started."""
-    query = urlencode([("id", key) for key in processes])
-    return f"{reverse('admin:workflow_process_start')}?{query}"
+    return show.page_address(site, "process_start", id=list(processes))
 
 
 def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
@@ -77,7 +75,7 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
         except WorkflowError as error:
             form.add_error(None, str(error))
         else:
-            return _started(request, started)
+            return _started(request, started, admin.admin_site)
     context = {
         **admin.admin_site.each_context(request),
         "title": _("Start"),
@@ -101,11 +99,11 @@ def _processes(request: HttpRequest) -> list[Process]:
     return list(Process.objects.filter(pk__in=keys(request, "id", most=MOST)))
 
 
-def _started(request: HttpRequest, started: list[RunningProcesses]) -> HttpResponse:
+def _started(request: HttpRequest, started: list[RunningProcesses], site: AdminSite) -> HttpResponse:
     may_look = show.may_view(request, "runningprocesses")
     for instance in started:
-        number = show.link("runningprocesses", instance.pk, instance.pk) if may_look else instance.pk
+        number = show.link(site, "runningprocesses", instance.pk, instance.pk) if may_look else instance.pk
         messages.success(request, format_html(gettext("{} was started as instance {}."), instance.process_name, number))
     if len(started) == 1 and may_look:
-        return redirect("admin:workflow_runningprocesses_change", started[0].pk)
-    return redirect("admin:workflow_process_changelist")
+        return redirect(show.address(site, "runningprocesses", started[0].pk))
+    return redirect(show.list_address(site, "process"))

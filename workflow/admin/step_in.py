@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from workflow import operators, values
+from workflow.admin import show
 from workflow.errors import WorkflowError
 from workflow.models import RunningProcesses
 from workflow.operators import Action
@@ -99,7 +100,7 @@ def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> Http
     sent = request.POST if request.method == "POST" else None
     form = StepInForm(sent, possible=possible, steps=steps, initial=chosen)
     if form.is_valid() and _performed(request, instance, form):
-        return redirect("admin:workflow_runningprocesses_change", key)
+        return redirect(show.address(admin.admin_site, "runningprocesses", key))
     context = {
         "possible": possible,
         "form": form,

@@ -20,11 +20,11 @@ class TellsWhatWaits(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data and not obj.is_active:
-            tell_what_waits(request, obj)
+            tell_what_waits(request, obj, self.admin_site)
 
 
-def tell_what_waits(request: HttpRequest, user: Any) -> None:
-    """Say what still asks the user, and how much of it nobody can decide any more."""
+def tell_what_waits(request: HttpRequest, user: Any, site: admin.AdminSite) -> None:
+    """Say what still asks the user, and how much of it nobody can decide any more; with a link, where the site lists it."""
     asked = WaitingForApproval.objects.asking([user])
     count = asked.count()
     if not count:
@@ -36,7 +36,8 @@ def tell_what_waits(request: HttpRequest, user: Any) -> None:
         count,
     ) % {"count": count, "user": user}
     text += " " + (_("of %(stuck)d nobody is left.") % {"stuck": stuck} if stuck else _("others can decide them."))
-    link = show.list_link("waitingforapproval", _("Show them"), user=user.pk)
+    known = site.is_registered(WaitingForApproval)
+    link = show.list_link(site, "waitingforapproval", _("Show them"), user=user.pk) if known else ""
     messages.warning(request, format_html("{} {}", text, link))
 
 

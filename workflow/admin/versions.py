@@ -50,11 +50,13 @@ class ProcessVersionAdmin(ReadOnlyAdmin):
     def draft(self, version: ProcessVersion) -> SafeString | str:
         if version.process is None:
             return gettext("%(name)s (its draft was deleted)") % {"name": version.name}
-        return show.link("process", version.process_id, version.process)
+        return show.link(self.admin_site, "process", version.process_id, version.process)
 
     @admin.display(description=_("instances"))
     def instances(self, version: ProcessVersion) -> SafeString:
-        return show.list_link("runningprocesses", gettext("Instances of this version"), version=version.pk)
+        return show.list_link(
+            self.admin_site, "runningprocesses", gettext("Instances of this version"), version=version.pk
+        )
 
 
 def _place(definition: Any, row: Any) -> int:

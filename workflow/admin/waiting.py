@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -17,7 +18,6 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import clock, operations
 from workflow.admin import decide, show
-from workflow.admin.chosen import LARGEST
 from workflow.admin.decide import APPROVE, REJECT, Decision
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.errors import WorkflowError
@@ -73,9 +73,12 @@ class ForWhomFilter(admin.SimpleListFilter):
 
 
 def _user(key: str | None) -> Any:
-    if key is None or not key.isdecimal():
+    """The user of that key, of whatever kind a project's keys are; `None` for anything else."""
+    users = get_user_model()
+    try:
+        return users._default_manager.filter(pk=users._meta.pk.to_python(key)).first() if key else None
+    except (ValidationError, OverflowError, ValueError):
         return None
-    return get_user_model()._default_manager.filter(pk=min(int(key[:20]), LARGEST)).first()
 
 
 @admin.register(WaitingForApproval)
@@ -152,7 +155,9 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("instance"), ordering="rpid")
     def instance_link(self, waiting: WaitingForApproval) -> SafeString:
-        return show.link("runningprocesses", waiting.rpid_id, f"{waiting.process_name} {waiting.rpid_id}")
+        return show.link(
+            self.admin_site, "runningprocesses", waiting.rpid_id, f"{waiting.process_name} {waiting.rpid_id}"
+        )
 
     @admin.display(description=_("who may decide"), ordering="approver")
     def who(self, waiting: WaitingForApproval) -> str:
@@ -186,17 +191,17 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         waiting = context["original"]
         context["why_not"] = operations.why_not(request.user, waiting)
         if not context["why_not"]:
-            context["approve"] = decide.address(APPROVE, [waiting.task_run_id])
-            context["reject"] = decide.address(REJECT, [waiting.task_run_id])
+            context["approve"] = decide.address(self.admin_site, APPROVE, [waiting.task_run_id])
+            context["reject"] = decide.address(self.admin_site, REJECT, [waiting.task_run_id])
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.action(description=_("Approve selected tasks"), permissions=["view"])
     def approve_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> HttpResponse | None:
-        return _ask(request, queryset, APPROVE)
+        return self._ask(request, queryset, APPROVE)
 
     @admin.action(description=_("Reject selected tasks"), permissions=["view"])
     def reject_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> HttpResponse | None:
-        return _ask(request, queryset, REJECT)
+        return self._ask(request, queryset, REJECT)
 
     @admin.action(description=_("Claim selected tasks"), permissions=["view"])
     def claim_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> None:
@@ -209,6 +214,16 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Ask again whom the approver names now"), permissions=["view"])
     def resolve_selected(self, request: HttpRequest, queryset: QuerySet[WaitingForApproval]) -> None:
         _do(request, queryset, operations.resolve_again)
+
+    def _ask(
+        self, request: HttpRequest, queryset: QuerySet[WaitingForApproval], decision: Decision
+    ) -> HttpResponse | None:
+        runs = list(queryset.values_list("task_run", flat=True)[: decide.MOST + 1])
+        if len(runs) > decide.MOST:
+            text = _("These are more than %(most)d. Select fewer; the command manage.py approve decides any number.")
+            messages.error(request, text % {"most": decide.MOST})
+            return None
+        return redirect(decide.address(self.admin_site, decision, runs))
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -232,12 +247,3 @@ def _do(request: HttpRequest, queryset: QuerySet[WaitingForApproval], operation:
             done += 1
     if done:
         messages.success(request, ngettext("It is done.", "It is done for %(count)d tasks.", done) % {"count": done})
-
-
-def _ask(request: HttpRequest, queryset: QuerySet[WaitingForApproval], decision: Decision) -> HttpResponse | None:
-    runs = list(queryset.values_list("task_run", flat=True)[: decide.MOST + 1])
-    if len(runs) > decide.MOST:
-        text = _("These are more than %(most)d. Select fewer; the command manage.py approve decides any number.")
-        messages.error(request, text % {"most": decide.MOST})
-        return None
-    return redirect(decide.address(decision, runs))

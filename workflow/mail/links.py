@@ -54,7 +54,8 @@ def good_until(now: datetime) -> datetime:
 
 def token(user: Any, waiting: WaitingForApproval) -> str:
     """What a link says: for whom it is, and what was assigned to them."""
-    said = [user.pk, waiting.pk, waiting.assignment, waiting.task_run_id, _mailbox(user)]
+    # A key as text, as that of a project's users need not be what JSON knows, such as a UUID.
+    said = [str(user.pk), waiting.pk, waiting.assignment, waiting.task_run_id, _mailbox(user)]
     # What an instance without a token asks has no key: its links stay what they were.
     key = waiting.external_key
     return signing.dumps([*said, key] if key else said, salt=SALT, compress=True)

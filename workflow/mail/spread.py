@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from workflow import notices
-from workflow.deciding import Reason
+from workflow.deciding import Reason, UserKey
 from workflow.mail import outbox
 from workflow.models import Absence, Notice, NoticeKind, NoticeState, WaitingForApproval
 
@@ -24,15 +24,15 @@ def spread(notice: Notice, now: datetime) -> None:
             notices.spread(notice, _concerned(notice, waiting, now), now=now)
 
 
-def _concerned(notice: Notice, waiting: WaitingForApproval, now: datetime) -> set[int]:
+def _concerned(notice: Notice, waiting: WaitingForApproval, now: datetime) -> set[UserKey]:
     reason = Reason.ESCALATED if notice.kind == NoticeKind.ESCALATED else None
     asked = notices.people_asked(waiting, reason)
     return asked | _stand_ins(asked, timezone.localdate(now))
 
 
-def _stand_ins(people: Collection[int], today: date) -> set[int]:
+def _stand_ins(people: Collection[UserKey], today: date) -> set[UserKey]:
     """Who stands in today for one of these, or for who does."""
-    found: set[int] = set()
+    found: set[UserKey] = set()
     level = set(people)
     while level:
         away = Absence.objects.filter(user__in=level, first_day__lte=today, last_day__gte=today)

@@ -41,7 +41,8 @@ def insert(rows: Sequence[_Row], *, unique: Sequence[str], are_new: bool = False
     """
     for part in _parts(rows):
         keys = run(*inserting(part, unique=unique, are_new=are_new))
-        give_keys(part, {tuple(natural): key for key, *natural in keys}, unique=unique)
+        read = _reading(type(part[0]), tuple(unique), connection.vendor)
+        give_keys(part, {read(natural): key for key, *natural in keys}, unique=unique)
 
 
 def update(model: type[Model], rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
@@ -107,14 +108,11 @@ def fresh(model: type[_Row], **values: Any) -> _Row:
 def objects(model: type[_Row], statement: str, parameters: Sequence[Any], *, is_kept: bool = False) -> list[_Row]:
     """What a statement gives that ends with `RETURNING` or `SELECT` and `columns(model)`; `is_kept` as in `run`."""
     names = _attributes(model)
-    converters = _converters(model, connection.vendor)
+    read = _reading(model, names, connection.vendor)
     found = []
     for row in run(statement, parameters, is_kept=is_kept):
-        values = list(row)
-        for place, expression, convert in converters:
-            values[place] = convert(values[place], expression, connection)
         one = model.__new__(model)
-        one.__dict__.update(zip(names, values, strict=True))
+        one.__dict__.update(zip(names, read(row), strict=True))
         one._state = ModelState()
         one._state.adding, one._state.db = False, DEFAULT_DB_ALIAS
         found.append(one)
@@ -189,7 +187,9 @@ def _preparation(field: Any) -> Callable[[Any], Any] | None:
             return lambda value: None if value is None else encode(value).decode()
         case DateTimeField():
             return connections[DEFAULT_DB_ALIAS].ops.adapt_datetimefield_value
-        case AutoField() | BinaryField() | BooleanField() | CharField() | ForeignKey() | IntegerField() | TextField():
+        case ForeignKey():  # a project's users may have keys that are no numbers, such as UUIDs
+            return _preparation(field.target_field)
+        case AutoField() | BinaryField() | BooleanField() | CharField() | IntegerField() | TextField():
             return None
     return lambda value: field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
@@ -236,10 +236,34 @@ def _attributes(model: type[Model]) -> tuple[str, ...]:
 
 
 @cache
-def _converters(model: type[Model], vendor: str) -> list[tuple[int, Any, Callable[..., Any]]]:  # noqa: ARG001 - each its own
+def _reading(
+    model: type[Model],
+    names: tuple[str, ...],
+    vendor: str,
+) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What makes the values of a row that a statement gives, of these fields, those of the fields."""
+    converters = _converters(model, names, vendor)
+    if not converters:
+        return tuple
+
+    def read(row: Sequence[Any]) -> tuple[Any, ...]:
+        values = list(row)
+        for place, expression, convert in converters:
+            values[place] = convert(values[place], expression, connection)
+        return tuple(values)
+
+    return read
+
+
+@cache
+def _converters(
+    model: type[Model],
+    names: tuple[str, ...],
+    vendor: str,  # noqa: ARG001 - each its own
+) -> list[tuple[int, Any, Callable[..., Any]]]:
     """What makes values of a row those of the fields, by the place in the row."""
     found = []
-    for place, field in enumerate(model._meta.local_concrete_fields):
+    for place, field in enumerate(_fields(model, names)):
         expression = field.get_col(model._meta.db_table)
         of_field = [*connection.ops.get_db_converters(expression), *field.get_db_converters(connection)]
         found += [(place, expression, convert) for convert in of_field]

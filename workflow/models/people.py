@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from workflow import approvers
-from workflow.deciding import Cast, Circle, Execution, Reason
+from workflow.deciding import Cast, Circle, Execution, Reason, UserKey
 from workflow.models.decisions import Decision
 from workflow.models.instances import RunningProcesses
 from workflow.models.waiting import WaitingForApproval
@@ -18,9 +18,9 @@ from workflow.models.waiting import WaitingForApproval
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """The active users and the groups that names stand for, by their numbers; `unknown` is neither, `ambiguous` both."""
+    """The active users and the groups that names stand for, by their keys; `unknown` is neither, `ambiguous` both."""
 
-    users: Mapping[str, int] = field(default_factory=dict)
+    users: Mapping[str, UserKey] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
     unknown: Sequence[str] = ()
 

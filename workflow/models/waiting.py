@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import approvers
 from workflow.deadlines import Event
-from workflow.deciding import Bar, Reason
+from workflow.deciding import Bar, Reason, UserKey
 from workflow.definition import Field, TaskDefinition
 from workflow.models.definitions import Process, Task
 from workflow.models.instances import RunningProcesses, TaskRun
@@ -51,7 +51,7 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
         """What the user has claimed, or was handed."""
         return self.filter(claimed_by=user)
 
-    def search(self, text: str, starters: Sequence[int] = ()) -> Self:
+    def search(self, text: str, starters: Sequence[UserKey] = ()) -> Self:
         """What has the text in a name, in its question or as the key of its subject; is of the instance of that number;
         or was started by one of these users.
         """

@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import npgettext_lazy
 
-from workflow import clock, moments, operations
+from workflow import clock, moments, operations, sites
 from workflow.definition import Field
 from workflow.models import InstanceState, RunState
 
@@ -37,6 +37,9 @@ UNITS: Any = {
     "minute": npgettext_lazy("after for, in and before ago", "%(num)d minute", "%(num)d minutes", "num"),
 }
 """Django's own are in another case than languages such as German need here."""
+
+
+register.simple_tag(sites.admin_index)
 
 
 @register.simple_tag(takes_context=True)

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,6 +20,7 @@ from workflow.models.states import ENDED, OPEN
 from workflow.models.waiting import LONGEST_NUMBER
 from workflow.people.rights import why_not_operate
 from workflow.picture import picture_of
+from workflow.sites import admin_address
 from workflow.standing import Waits, people_of, standing
 from workflow.timeline import Place, RunEntry, TimeLine
 from workflow.views import lines
@@ -217,11 +218,10 @@ class _Seen:
 
     def _admin(self) -> dict[str, Any]:
         """Links into the admin, for staff who may, where the project has one."""
-        try:
-            page = reverse("admin:workflow_runningprocesses_change", args=[self.instance.pk])
-            step_in = reverse("admin:workflow_runningprocesses_step_in", args=[self.instance.pk])
-        except NoReverseMatch:
+        page = admin_address("runningprocesses_change", self.instance.pk)
+        if not page:
             return {}
+        step_in = admin_address("runningprocesses_step_in", self.instance.pk)
         offers = self.may_operate and not why_not_operate(self.user, self.instance)
         possible = [action for action in OFFERED if offers and operators.is_possible(self.instance, action)]
         return {
