@@ -14,9 +14,10 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
-from workflow import clock, moments, transitions, values
+from workflow import children, clock, moments, transitions, values
 from workflow.code.ledger import written
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
@@ -59,8 +60,8 @@ FROM = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an action would do: the effects that have happened, those that would happen again, and the tasks that people
-    have not decided and that it `passes_over`.
+    """What an action would do: the effects that have happened, those that would happen again, the tasks that people have not
+    decided and that it `passes_over`, and `warnings` about instances that this one has started, or that has started it.
     """
 
     instance: RunningProcesses
@@ -68,6 +69,7 @@ class Plan:
     happened: Sequence[str]
     again: Sequence[str]
     passes_over: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
 
 def is_possible(instance: RunningProcesses, action: Action) -> bool:
@@ -94,13 +96,24 @@ def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
         ]
     else:
         again = []
+    begun = children.started_by([*again, *_calls_of_cancelled(instance, action)])
+    warnings = [children.why_not_go_on(instance) or children.unheard(instance), children.replaces(begun)]
     return Plan(
         instance=instance,
         action=action,
         happened=_told(calls),
-        again=_told(again),
+        again=[*_told(again), *_told_of(children.calls_below(begun))],
         passes_over=_passed_over(instance, action, to),
+        warnings=[warning for warning in warnings if warning],
     )
+
+
+def _calls_of_cancelled(instance: RunningProcesses, action: Action) -> Sequence[ActionCall]:
+    """The calls that had no answer when their task was cancelled, if the action has them made again."""
+    if action not in {Action.RETRY, Action.RESTART, Action.SKIP}:
+        return ()
+    runs = TaskRun.objects.filter(instance=instance, visit=instance.visit, state=RunState.CANCELLED)
+    return list(ActionCall.objects.filter(run__in=runs, number=F("run__call_number"), error__isnull=False))
 
 
 def perform(
@@ -110,7 +123,8 @@ def perform(
 
     `by` is the user who does it, and must have the right to; `None` is the program itself, and may. To pass over what people
     have not decided takes a user the permission `workflow.override_decision`, and a `reason`. Nobody but a superuser operates
-    on an instance that they started. Raises `NoSuchInstance`, `NotPermitted`, `NotAllowed` or `BadData`.
+    on an instance that they started. One that another was started in place of does not go on. Raises `NoSuchInstance`,
+    `NotPermitted`, `NotAllowed` or `BadData`.
     """
     result, reason = _checked(result, "result"), _checked(reason, "reason")
     _refuse_without_right(by, instance_id)
@@ -122,6 +136,8 @@ def perform(
         above = _locked(parent.run.instance_id, child=instance_id) if parent else None
         instance = _locked(instance_id)
         _check(instance, action, to)
+        if why_not := children.why_not_go_on(instance):
+            raise NotPermitted(why_not)
         passes_over = _passed_over(instance, action, to)
         refuse_override(by, passes_over, reason)
         _change_runs(instance, action, result=result, now=now)
@@ -230,6 +246,14 @@ def _details(action: Action, to: int | None, result: Any, passes_over: Sequence[
         case Action.SKIP:
             parts.append(_("with %(result)s") % {"result": values.dumps(result)})
     return ", ".join(parts)[:LONGEST_DETAILS]
+
+
+def _told_of(calls: Sequence[ActionCall]) -> list[str]:
+    """Calls of other instances."""
+    return [
+        _("%(call)s, by instance %(pk)s") % {"call": told, "pk": call.run.instance_id}
+        for call, told in zip(calls, _told(calls), strict=True)
+    ]
 
 
 def _told(calls: Sequence[ActionCall]) -> list[str]:

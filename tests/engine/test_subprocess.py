@@ -148,6 +148,28 @@ def test_an_instance_that_failed_by_a_sub_process_says_so() -> None:
     assert instance.error["cause"] == {"task": "A", "type": "ZeroDivisionError", "message": "division by zero"}
 
 
+def test_a_child_that_is_retried_before_its_parent_has_looked_has_failed_nevertheless() -> None:
+    """What the parent waited for has come: it learns nothing of what the child does from now on, and takes it along."""
+    flaky = process("Flaky", {"A": code("wait_for('go')\nfail_first(1)\nsleep(days=1)")}, (1, "A"))
+    instance = started(flaky, row={"on_error": 2})
+    child = RunningProcesses.objects.get(process_name="Flaky")
+    operators.perform(instance.pk, Action.PAUSE)
+    operations.signal("go")
+    run_until_idle()
+    operators.perform(child.pk, Action.RETRY)
+    run_until_idle()
+    operators.perform(instance.pk, Action.RESUME)
+    goes_on(instance)
+    child.refresh_from_db()
+    assert (instance.state, child.state) == (InstanceState.FINISHED, InstanceState.CANCELLED)
+    assert instance.data["error"] == {
+        "task": "Sub",
+        "type": "SubprocessFailed",
+        "message": f"Flaky (instance {child.pk}) has FAILED",
+        "instance": child.pk,
+    }
+
+
 def test_another_attempt_starts_another_child() -> None:
     flaky = process("Flaky", {"A": code("1 / 0")}, (1, "A"))
     instance = started(flaky, max_attempts=2, retry_delay=60.0)

@@ -18,6 +18,7 @@ from workflow.definition import TaskDefinition
 from workflow.engine.held import Declined
 from workflow.engine.ledger import DatabaseLedger
 from workflow.models import InstanceState, RunningProcesses
+from workflow.models.states import ENDED
 
 CALL = 1
 """The number of the only call that such a task makes."""
@@ -99,9 +100,14 @@ def _evaluated(
 def _failure_of(child: RunningProcesses) -> CodeError:
     """The task's error, which says what became of its child, and why."""
     cause = flow.told(child.error) if child.error else None
-    return replace(failure(f"Subprocess{child.state.capitalize()}", _why(child)), instance=child.pk, cause=cause)
+    return replace(failure(f"Subprocess{_ended(child).capitalize()}", _why(child)), instance=child.pk, cause=cause)
+
+
+def _ended(child: RunningProcesses) -> InstanceState:
+    """How it had ended when the task heard of that. Only one that failed goes on, if an operator retries it."""
+    return InstanceState(child.state) if child.state in ENDED else InstanceState.FAILED
 
 
 def _why(child: RunningProcesses) -> str:
     why = f": {child.error.get('message')}" if child.error else ""
-    return f"{child.process_name} (instance {child.pk}) has {child.state}{why}"
+    return f"{child.process_name} (instance {child.pk}) has {_ended(child)}{why}"

@@ -62,6 +62,8 @@ class Command(WorkflowCommand):
         self._list("would happen again", plan.again)
         if plan.passes_over:
             self._list("would pass over, though nobody has decided it", plan.passes_over)
+        if plan.warnings:
+            self._list("warning", plan.warnings)
 
     def _list(self, title: str, effects: Any) -> None:
         self.stdout.write(f"  {title}: {'nothing' if not effects else ''}".rstrip())

@@ -1,0 +1,174 @@
+"""What operators are told of instances that others have started, so that nothing is done twice without their knowing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.build import code, manual, process, run_until_idle
+from workflow import operations, operators
+from workflow.errors import NotPermitted
+from workflow.models import Intervention, RunningProcesses
+from workflow.operators import Action
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("effects")]
+
+SUB, ALL = "subprocess", "run_all"
+
+
+@pytest.fixture(params=[SUB, ALL])
+def parent(request: pytest.FixtureRequest) -> RunningProcesses:
+    """An instance that failed because what it has started has failed, after a call; and a bystander in the same position."""
+    child = process("Pay", {"Charge": code("note('charged')\nfail_first(99)")}, (1, "Charge"))
+    task = {"subprocess": child} if request.param == SUB else code("run_all([('Pay', {}), ('Pay', {})])")
+    process("Order", {"Pay": task}, (1, "Pay"))
+    bystander, instance = operations.start("Order"), operations.start("Order")
+    run_until_idle()
+    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FAILED"}
+    assert bystander.pk < instance.pk
+    instance.refresh_from_db()
+    return instance
+
+
+def children(instance: RunningProcesses) -> list[RunningProcesses]:
+    return list(RunningProcesses.objects.filter(parent__run__instance=instance).order_by("pk"))
+
+
+def calls(effects: list[str] | Any) -> list[str]:
+    return [effect.split(" -> ")[0] for effect in effects]
+
+
+@pytest.mark.parametrize("action", [Action.RETRY, Action.RESTART])
+def test_the_plan_of_a_parent_tells_what_its_new_children_would_do_again(
+    parent: RunningProcesses, action: Action
+) -> None:
+    plan = operators.plan(parent.pk, action)
+    old = children(parent)
+    assert calls(plan.again[1:]) == ['note("charged")', "fail_first(99)"] * len(old)
+    assert {effect.rpartition(" ")[2] for effect in plan.again[1:]} == {str(one.pk) for one in old}
+    (warning,) = plan.warnings
+    listed = ", ".join(f"{one.pk} (Pay, FAILED)" for one in old)
+    assert warning == f"Starts others in place of these instances, and does not wait for them: {listed}."
+
+
+def test_the_plan_of_a_child_tells_that_nobody_waits_for_it(parent: RunningProcesses) -> None:
+    old = children(parent)[0]
+    plan = operators.plan(old.pk, Action.RETRY)
+    assert plan.warnings == [
+        f"Instance {parent.pk}, which started instance {old.pk}, no longer waits for it, and learns nothing of what it does. "
+        "If that one is tried again, it starts another instance, which makes all these calls again."
+    ]
+    operators.perform(old.pk, Action.RETRY)
+
+
+@pytest.mark.parametrize("action", [Action.RETRY, Action.RESTART, Action.SKIP, Action.GOTO])
+def test_an_old_child_does_not_go_on_beside_the_one_in_its_place(
+    parent: RunningProcesses, effects: Path, action: Action
+) -> None:
+    old, to = children(parent)[0], 1 if action == Action.GOTO else None
+    operators.perform(parent.pk, Action.RETRY)
+    with pytest.raises(
+        NotPermitted, match=f"{parent.pk} is about to start another instance in place of instance {old.pk}"
+    ):
+        operators.perform(old.pk, action, to=to)
+    run_until_idle()
+    new = children(parent)[-1]
+    before = effects.read_text()
+    (warning,) = operators.plan(old.pk, action, to=to).warnings
+    with pytest.raises(
+        NotPermitted, match=f"was started in place of instance {old.pk}, and makes the same calls"
+    ) as told:
+        operators.perform(old.pk, action, to=to)
+    assert str(told.value) == warning
+    old.refresh_from_db()
+    assert old.state == "FAILED"
+    run_until_idle()
+    assert effects.read_text() == before
+    assert not Intervention.objects.filter(instance=old).exists()
+    operators.perform(new.pk, action, to=to)
+
+
+def test_one_whose_parent_waits_for_another_attempt_is_left_alone_as_well() -> None:
+    child = process("Pay", {"Charge": code("fail_first(99)")}, (1, "Charge"))
+    process("Order", {"Pay": {"subprocess": child, "max_attempts": 2, "retry_delay": 3_600.0}}, (1, "Pay"))
+    instance = operations.start("Order")
+    run_until_idle()
+    (old,) = children(instance)
+    with pytest.raises(NotPermitted, match="is about to start another instance"):
+        operators.perform(old.pk, Action.RETRY)
+
+
+def test_once_the_one_in_its_place_is_cancelled_an_old_child_may_go_on() -> None:
+    child = process("Pay", {"Charge": code("1 / data.get('n', 0)\nwait_for('paid')")}, (1, "Charge"))
+    process("Order", {"Pay": {"subprocess": child}}, (1, "Pay"))
+    instance = operations.start("Order")
+    run_until_idle()
+    RunningProcesses.objects.filter(pk=instance.pk).update(data={"n": 1})
+    operators.perform(instance.pk, Action.RETRY)
+    run_until_idle()
+    old, new = children(instance)
+    assert (old.state, new.state) == ("FAILED", "WAITING")
+    with pytest.raises(NotPermitted, match=f"Instance {new.pk}, which is WAITING, was started in place"):
+        operators.perform(old.pk, Action.RETRY)
+    operators.perform(new.pk, Action.CANCEL)
+    run_until_idle()
+    operators.perform(old.pk, Action.RETRY)
+
+
+def test_what_a_cancelled_neighbour_had_started_is_told_too() -> None:
+    child = process("Pay", {"Charge": code("note('charged')"), "Sign": manual()}, (1, "Charge"), (2, "Sign"))
+    tasks = {"Pay": {"subprocess": child}, "Bad": code("wait_for('go')\n1 / 0")}
+    process("Order", tasks, (1, "Pay"), (1, "Bad"))
+    instance = operations.start("Order")
+    run_until_idle()
+    operations.signal("go")
+    run_until_idle()
+    plan = operators.plan(instance.pk, Action.RETRY)
+    (old,) = children(instance)
+    assert calls(plan.again) == ['note("charged")']
+    assert plan.warnings == [
+        f"Starts others in place of these instances, and does not wait for them: {old.pk} (Pay, CANCELLED)."
+    ]
+    assert operators.plan(instance.pk, Action.GOTO, to=1).warnings == []
+
+
+def test_what_is_further_below_is_told_too() -> None:
+    inner = process("Charge", {"Card": code("note('charged')\n1 / 0")}, (1, "Card"))
+    middle = process("Pay", {"Sub": {"subprocess": inner}}, (1, "Sub"))
+    process("Order", {"Pay": {"subprocess": middle}}, (1, "Pay"))
+    instance = operations.start("Order")
+    run_until_idle()
+    assert calls(operators.plan(instance.pk, Action.RETRY).again) == [
+        'run_process("Pay")',
+        'run_process("Charge")',
+        'note("charged")',
+    ]
+
+
+def test_one_that_failed_by_itself_has_no_warnings() -> None:
+    process("Plain", {"A": code("note('x')\n1 / 0")}, (1, "A"))
+    instance = operations.start("Plain")
+    run_until_idle()
+    assert operators.plan(instance.pk, Action.RETRY).warnings == []
+
+
+def test_many_are_told_in_short() -> None:
+    process("Pay", {"Charge": code("1 / 0")}, (1, "Charge"))
+    process("Order", {"Pay": code("run_all([('Pay', {})] * 13)")}, (1, "Pay"))
+    instance = operations.start("Order")
+    run_until_idle()
+    (warning,) = operators.plan(instance.pk, Action.RETRY).warnings
+    assert warning.endswith("(Pay, FAILED), 3 more.")
+
+
+def test_the_page_shows_the_warning_and_the_command_prints_it(
+    parent: RunningProcesses, admin_client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from django.core.management import call_command
+
+    old = children(parent)[0]
+    page = admin_client.get(f"/admin/workflow/runningprocesses/{old.pk}/step-in/").content.decode()
+    assert "no longer waits for it" in page
+    call_command("manageprocess", "retry", str(old.pk), "--dry-run")
+    assert "  warning:\n    Instance" in capsys.readouterr().out
