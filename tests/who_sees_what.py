@@ -48,6 +48,24 @@ EXPECTED: Mapping[str, Sequence[str]] = {
     "admin:admin/workflow/absence/<path:object_id>/": [
         "302*11 | 302*11 |",
     ],
+    "admin:workflow_absencechange_changelist": [
+        "302*6 403*4 200 | 302*6 403*4 200 |",
+    ],
+    "admin:workflow_absencechange_add": [
+        "302*6 403*5 | 302*6 403*5 |",
+    ],
+    "admin:workflow_absencechange_history": [
+        "302*6 403*4 200 | 302*6 403*4 200 |",
+    ],
+    "admin:workflow_absencechange_delete": [
+        "302*6 403*5 | 302*6 403*5 |",
+    ],
+    "admin:workflow_absencechange_change": [
+        "302*6 403*4 200 | 302*6 403*5 |",
+    ],
+    "admin:admin/workflow/absencechange/<path:object_id>/": [
+        "302*11 | 302*11 |",
+    ],
     "admin:workflow_businesscalendar_changelist": [
         "302*6 403*4 200 | 302*6 403*4 302 | superuser",
     ],

@@ -167,9 +167,10 @@ def made() -> World:
         )
     Group.objects.create(name="group")
     today = timezone.localdate()
-    absence = Absence.objects.create(
+    absence = Absence(
         user=users["approver"], stand_in=users["stand_in"], first_day=today, last_day=today + timedelta(days=1)
     )
+    change = operations.save_absence(absence, users["approver"])
     claim, decided = _claim(users)
     broken = _broken(users)
     waiting = WaitingForApproval.objects.get(rpid=claim)
@@ -190,6 +191,7 @@ def made() -> World:
         upload=upload,
         by_model={
             "absence": absence,
+            "absencechange": change,
             "businesscalendar": BusinessCalendar.objects.create(name="Office"),
             "engine": engine,
             "mailpreference": MailPreference.objects.create(user=users["approver"]),

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from workflow import conf
 from workflow.deciding import Reason, UserKey
-from workflow.models import Assignee, Barred, Notice, NoticeKind, WaitingForApproval, bulk
+from workflow.models import AbsenceChange, Assignee, Barred, Notice, NoticeKind, WaitingForApproval, bulk
 
 
 def queue(kind: NoticeKind, waiting: Sequence[WaitingForApproval], *, now: datetime, mark: str = "") -> None:
@@ -48,6 +48,25 @@ def queue_to(
     key = _key(kind, waiting, mark)
     _insert(
         [_notice(f"{key}:{user}", kind, waiting, now=now, user_id=user, text=text) for user in sorted(users)],
+    )
+
+
+def queue_absence(change: AbsenceChange, users: Collection[UserKey], *, now: datetime) -> None:
+    """Tell these users what somebody else did to an absence of theirs. To be called in a transaction."""
+    if not users or not conf.get("MAIL"):
+        return
+    _insert(
+        [
+            Notice(
+                key=f"absence:{change.pk}:{user}",
+                kind=NoticeKind.ABSENCE,
+                user_id=user,
+                absence_change_id=change.pk,
+                created_at=now,
+                due_at=now,
+            )
+            for user in sorted(users, key=str)
+        ]
     )
 
 

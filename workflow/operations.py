@@ -34,6 +34,7 @@ from workflow.models import (
 )
 from workflow.models.drafts import start_form
 from workflow.models.states import ENDED
+from workflow.people.absences import delete_absence, save_absence, why_not_absence
 from workflow.people.answers import answers_from
 from workflow.people.deadlines import what_comes, why_due
 from workflow.people.decide import approve, decide, reject, who_was_quicker
@@ -58,6 +59,7 @@ __all__ = [
     "decidable",
     "decide_all",
     "delegate",
+    "delete_absence",
     "findings",
     "findings_of_version",
     "inbox",
@@ -75,6 +77,7 @@ __all__ = [
     "resign",
     "resolve_again",
     "running_versions",
+    "save_absence",
     "seen_token",
     "sees_all",
     "sees_inside",
@@ -90,6 +93,7 @@ __all__ = [
     "who_was_quicker",
     "why_due",
     "why_not",
+    "why_not_absence",
 ]
 
 LONGEST_KEY = 200

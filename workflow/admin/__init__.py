@@ -1,6 +1,6 @@
 """The admin: definitions are edited here, instances are looked at and acted on. It calls operations, and shows."""
 
-from workflow.admin.absences import AbsenceAdmin
+from workflow.admin.absences import AbsenceAdmin, AbsenceChangeAdmin
 from workflow.admin.calendars import BusinessCalendarAdmin
 from workflow.admin.engines import EngineAdmin
 from workflow.admin.instances import RunningProcessesAdmin
@@ -13,6 +13,7 @@ from workflow.admin.waiting import WaitingForApprovalAdmin
 
 __all__ = [
     "AbsenceAdmin",
+    "AbsenceChangeAdmin",
     "BusinessCalendarAdmin",
     "EngineAdmin",
     "MailPreferenceAdmin",

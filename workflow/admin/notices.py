@@ -82,6 +82,8 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("about"))
     def about(self, notice: Notice) -> SafeString | str:
+        if notice.absence_change_id is not None:
+            return show.link(self.admin_site, "absencechange", notice.absence_change_id, gettext("an absence"))
         run = notice.task_run
         if run is None:
             return "-"

@@ -18,7 +18,8 @@ from django.utils.translation import ngettext
 from workflow.deciding import May
 from workflow.mail import links
 from workflow.mail.wishes import Wish, plan_digest, wish_of
-from workflow.models import MailWish, Notice, NoticeKind, RunState, TaskRun, WaitingForApproval
+from workflow.models import AbsenceChange, MailWish, Notice, NoticeKind, RunState, TaskRun, WaitingForApproval
+from workflow.people import absences
 from workflow.people.instructions import instructions_html, instructions_text
 from workflow.people.rights import Rights, inbox, reason
 
@@ -51,6 +52,8 @@ def compose(notice: Notice, now: datetime) -> Letter:
                 return _digest(notice, now)
             case NoticeKind.DECIDED:
                 return _decided(notice, now)
+            case NoticeKind.ABSENCE:
+                return _absence(notice, now)
         return _waits(notice, now)
 
 
@@ -60,6 +63,8 @@ def _unwanted(notice: Notice, wish: Wish, now: datetime) -> Dropped | None:
         return Dropped(_("The user is not active."))
     if not _is_address(_address(user)):
         return Dropped(_("The user has no e-mail address that mail could be sent to."))
+    if notice.kind == NoticeKind.ABSENCE:
+        return None  # who acts in somebody's place is nothing to be kept from them: what they wish is about their tasks
     if notice.kind == NoticeKind.DIGEST:
         return None if wish.wish is MailWish.DIGEST else Dropped(_("The user wants no daily message any more."))
     if wish.wish is MailWish.NONE:
@@ -137,6 +142,26 @@ def _decided(notice: Notice, now: datetime) -> Letter:
         run=run,
         was_approved=run.state == RunState.FINISHED,
         **what,
+    )
+
+
+def _absence(notice: Notice, now: datetime) -> Letter:
+    change = notice.absence_change
+    assert change is not None  # a notice of this kind is about one
+    lead = {
+        AbsenceChange.Action.ADDED: _("%(who)s has entered an absence for you."),
+        AbsenceChange.Action.CHANGED: _("%(who)s has changed an absence of yours."),
+        AbsenceChange.Action.DELETED: _("%(who)s has deleted an absence of yours."),
+    }[AbsenceChange.Action(change.action)]
+    return _letter(
+        notice,
+        now,
+        subject=_("Your absence: %(who)s has changed who stands in for you") % {"who": change.made.who},
+        template="absence",
+        lead=lead % {"who": change.made.who},
+        change=change,
+        before=absences.described(change.before),
+        after=absences.described(change.after),
     )
 
 

@@ -1,7 +1,7 @@
 """Rows: definitions (drafts and frozen versions) and instances (with their history)."""
 
 from workflow.models.calendars import BusinessCalendar
-from workflow.models.decisions import Absence, Decision, Upload
+from workflow.models.decisions import Absence, AbsenceChange, Decision, Upload
 from workflow.models.definitions import FormField, Process, ProcessVersion, Task, TaskTransitions
 from workflow.models.engines import Engine
 from workflow.models.instances import (
@@ -19,6 +19,7 @@ from workflow.models.waiting import Assignee, Barred, WaitingForApproval
 __all__ = [
     "MOVES",
     "Absence",
+    "AbsenceChange",
     "ActionCall",
     "Assignee",
     "Barred",

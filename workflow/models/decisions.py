@@ -97,6 +97,7 @@ class Absence(models.Model):
         verbose_name = _("absence")
         verbose_name_plural = _("absences")
         ordering: ClassVar = ["-first_day", "pk"]
+        permissions: ClassVar = [("manage_absences", _("Can enter, change and delete absences of other people"))]
         indexes: ClassVar = [models.Index(fields=["stand_in", "last_day"], name="workflow_absence_now")]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -113,6 +114,50 @@ class Absence(models.Model):
 
     def __str__(self) -> str:
         return _("%(stand_in)s for %(user)s") % {"stand_in": self.stand_in, "user": self.user}
+
+
+class AbsenceChange(models.Model):
+    """What somebody did to an absence, as it was before and after: the audit trail, which outlives the absence and its users."""
+
+    class Action(models.TextChoices):
+        """What was done."""
+
+        ADDED = "ADDED", _("entered")
+        CHANGED = "CHANGED", _("changed")
+        DELETED = "DELETED", _("deleted")
+
+    absence = models.ForeignKey(
+        Absence,
+        models.SET_NULL,
+        null=True,
+        related_name="changes",
+        verbose_name=_("absence"),
+        help_text=_("Empty once it was deleted."),
+    )
+    action = models.CharField(_("what"), max_length=10, choices=Action)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("who is away")
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
+    origin = models.JSONField(_("how"), help_text=_("By whom, as they were called then, and how."))
+    before = models.JSONField(
+        _("before"), null=True, help_text=_("Who was away, their stand-in and the days; none: it is new.")
+    )
+    after = models.JSONField(_("after"), null=True, help_text=_("The same since then; none: it was deleted."))
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("change of an absence")
+        verbose_name_plural = _("changes of absences")
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.made.who}: {self.get_action_display()}"
+
+    @property
+    def made(self) -> Origin:
+        """Who did it, as they were called then, and how."""
+        return kept(self.origin)
 
 
 class Upload(models.Model):

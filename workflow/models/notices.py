@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from workflow.models.decisions import AbsenceChange
 from workflow.models.instances import TaskRun
 from workflow.models.waiting import WaitingForApproval
 
@@ -31,6 +32,7 @@ class NoticeKind(models.TextChoices):
     ESCALATED = "ESCALATED", _("escalated to you")
     DECIDED = "DECIDED", _("decided by default")
     DIGEST = "DIGEST", _("daily digest")
+    ABSENCE = "ABSENCE", _("your absence, entered by somebody else")
 
 
 class NoticeState(models.TextChoices):
@@ -86,6 +88,14 @@ class Notice(models.Model):
         related_name="+",
         verbose_name=_("task run"),
         db_constraint=False,
+        db_index=False,
+    )
+    absence_change = models.ForeignKey(
+        AbsenceChange,
+        models.CASCADE,
+        null=True,
+        related_name="+",
+        verbose_name=_("change of an absence"),
         db_index=False,
     )
     text = models.TextField(_("text"), blank=True, help_text=_("What somebody says about it."))
