@@ -25,7 +25,7 @@ def words(entry: Any) -> str:
         case NoteEntry(is_signal=True):
             return f"signal {entry.action}"
         case NoteEntry():
-            return f"{entry.by} {entry.action} {entry.details} {entry.reason}".strip()
+            return f"{entry.made.user} {entry.action} {entry.details} {entry.reason}".strip()
         case RunEntry():
             calls = [call.text for call in entry.calls]
             votes = [f"{vote.user}: {vote.comment}" for vote in entry.votes]

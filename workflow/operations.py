@@ -34,6 +34,7 @@ from workflow.models import (
 )
 from workflow.models.drafts import start_form
 from workflow.models.states import ENDED
+from workflow.origin import CODE, Via
 from workflow.people.absences import delete_absence, save_absence, why_not_absence
 from workflow.people.answers import answers_from
 from workflow.people.deadlines import what_comes, why_due
@@ -108,9 +109,10 @@ def start(
     subject: Model | None = None,
     priority: Priority | None = None,
     once: str | None = None,
+    via: Via = CODE,
 ) -> RunningProcesses:
     """Start one instance of a process with `data`; `user` is who asked for it, `subject` any saved object that it is about; `priority`
-    takes the place of the process's own.
+    takes the place of the process's own, and `via` says how it is started, for the history.
 
     `once` names this very start, such as "invoice 2026-17": asked for again under the same name, also at the same
     moment, it starts nothing and returns the instance that is there.
@@ -119,7 +121,7 @@ def start(
     `BadData`; and `NotAllowed` where the process names who may start it, and this user is not among them.
     """
     name = process.name if isinstance(process, Process) else process
-    about: dict[str, Any] = {"user": user, "subject": subject, "priority": priority}
+    about: dict[str, Any] = {"user": user, "subject": subject, "priority": priority, "via": via}
     if once is None:
         return _start([(name, data)], **about)[0]
     if (there := started_as(once)) is not None:
@@ -147,6 +149,7 @@ def start_many(
     subject: Model | None = None,
     priority: Priority | None = None,
     count: int = 1,
+    via: Via = CODE,
 ) -> list[RunningProcesses]:
     """Start `count` instances of each named process, each with a copy of `data`; or so many with each of a list of data: all of
     them, or none. They are returned in the order of the names, and of the list.
@@ -156,7 +159,7 @@ def start_many(
     of = [names] if isinstance(names, str) else names
     each = data if isinstance(data, list | tuple) else [data]
     wanted = [(name, one) for name in of for one in each]
-    return _start(wanted, user=user, subject=subject, priority=priority, count=count)
+    return _start(wanted, user=user, subject=subject, priority=priority, count=count, via=via)
 
 
 def _start(
@@ -167,6 +170,7 @@ def _start(
     priority: Priority | None,
     count: int = 1,
     key: str = "",
+    via: Via,
 ) -> list[RunningProcesses]:
     if subject is not None and subject.pk is None:
         raise BadData(_("The subject, %(subject)r, has not been saved: save it first.") % {"subject": subject})
@@ -177,7 +181,8 @@ def _start(
     if user is not None:
         _refuse_starter(user, {one.process for one in starts})
     with transaction.atomic():
-        begun = starting.begin(starts, user=user, now=clock.now(), subject=subject, priority=priority, key=key)
+        about: dict[str, Any] = {"subject": subject, "priority": priority, "key": key, "via": via}
+        begun = starting.begin(starts, user=user, now=clock.now(), **about)
         for one, instance in zip(starts, begun, strict=True):
             attach(one.definition.fields, one.data, instance, by=user)
     return begun
@@ -202,6 +207,7 @@ def decide_all(
     by: Any = None,
     comment: str = "",
     answers: Mapping[str, Any] | None = None,
+    via: Via = CODE,
 ) -> list[WaitingForApproval]:
     """Decide all that waits for a task of a process, or what waits of one instance: all of it, or none.
 
@@ -213,7 +219,7 @@ def decide_all(
         if not waiting:
             raise NothingWaits(_why_nothing_waits(process, task, instance))
         for one in waiting:
-            decide(one, approved=approved, rights=rights, comment=comment, answers=answers or {})
+            decide(one, approved=approved, rights=rights, comment=comment, answers=answers or {}, via=via)
     return waiting
 
 

@@ -22,6 +22,7 @@ from workflow.code.ledger import written
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
 from workflow.models import MOVES, ActionCall, InstanceState, Intervention, RunningProcesses, RunState, TaskRun
 from workflow.models.states import OPEN
+from workflow.origin import CODE, Origin, Via, name_of
 from workflow.people.overriding import listed, passed_over, passed_over_by_skipping, refuse_override
 from workflow.people.rights import OPERATE, why_not_operate
 
@@ -117,9 +118,17 @@ def _calls_of_cancelled(instance: RunningProcesses, action: Action) -> Sequence[
 
 
 def perform(
-    instance_id: int, action: Action, *, by: Any = None, reason: str = "", to: int | None = None, result: Any = None
+    instance_id: int,
+    action: Action,
+    *,
+    by: Any = None,
+    reason: str = "",
+    to: int | None = None,
+    result: Any = None,
+    via: Via = CODE,
 ) -> RunningProcesses:
-    """Do it. `to` is the step of a `goto`, `result` what a task that is skipped is taken to have returned.
+    """Do it. `to` is the step of a `goto`, `result` what a task that is skipped is taken to have returned,
+    `via` how it is done, for the history.
 
     `by` is the user who does it, and must have the right to; `None` is the program itself, and may. To pass over what people
     have not decided takes a user the permission `workflow.override_decision`, and a `reason`. Nobody but a superuser operates
@@ -148,6 +157,7 @@ def perform(
             action=action,
             details=_details(action, to, result, passes_over),
             by=by,
+            origin=Origin(via=via, user=name_of(by)).to_json(),
             reason=reason,
             at=now,
         )

@@ -36,7 +36,7 @@ class Via:
         """How, as it follows what was done."""
         match self.channel:
             case Channel.PAGE:
-                return _("on its page")
+                return _("on the website")
             case Channel.LINK:
                 return _("by the link of an e-mail")
             case Channel.ADMIN:
@@ -104,9 +104,11 @@ class Origin:
                 return _("The command line")
             case Channel.DEFAULT:
                 return _("Nobody in time: by default")
+            case Channel.CODE:
+                return _("A program")
             case None:
                 return _("The command line, a program or a deleted user")
-        return _("A program")
+        return _("A deleted user")
 
     @property
     def how(self) -> str:

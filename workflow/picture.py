@@ -91,9 +91,9 @@ def _task_for_people(task: TaskDefinition) -> TaskDefinition:
 def _deciders(definition: Definition, runs: Iterable[TaskRun]) -> dict[int, str]:
     """Who has decided what one person decides: of several, a task run knows only the last."""
     return {
-        run.row: run.decided_by.get_username()
+        run.row: user.username
         for run in runs
-        if run.decided_by is not None and definition.task(definition.rows[run.row].task).quorum == 1
+        if (user := run.decision.user) is not None and definition.task(definition.rows[run.row].task).quorum == 1
     }
 
 
@@ -101,4 +101,6 @@ def newest_of_each_row(instance: RunningProcesses) -> list[TaskRun]:
     """What the diagram shows of an instance: each row's newest task run, with its row, its state and who decided it."""
     newest = instance.task_runs.order_by().values("row").annotate(newest=Max("pk")).values("newest")
     name = f"decided_by__{get_user_model().USERNAME_FIELD}"
-    return list(TaskRun.objects.filter(pk__in=newest).select_related("decided_by").only("row", "state", name))
+    return list(
+        TaskRun.objects.filter(pk__in=newest).select_related("decided_by").only("row", "state", "decision_origin", name)
+    )

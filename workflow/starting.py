@@ -25,6 +25,7 @@ from workflow.models import ActionCall, InstanceState, Priority, Process, Proces
 from workflow.models.drafts import draft, drafts
 from workflow.models.people import count_people, find
 from workflow.models.states import ENDED
+from workflow.origin import CODE, Origin, Via, name_of
 from workflow.size import refuse_too_large
 
 
@@ -62,8 +63,10 @@ def begin(
     priority: Priority | None = None,
     above: tuple[RunningProcesses, ActionCall] | None = None,
     key: str = "",
+    via: Via = CODE,
 ) -> list[RunningProcesses]:
-    """The instances, READY at once, of that priority or their process's; as children of an instance and its call `above`, about the same subject as that.
+    """The instances, READY at once, of that priority or their process's. `user` starts them, `via` says how; as children of an
+    instance and its call `above`, they have the starter of that, and its subject.
 
     `key` names a start of one instance. Raises `IntegrityError` where there is one of that name.
     """
@@ -71,7 +74,8 @@ def begin(
     versions = {
         one.definition.digest: _freeze(one, now) for one in {one.definition.digest: one for one in starts}.values()
     }
-    about = {**inherited, "started_by_id": user.pk if user else None, "started_at": now, "start_key": key}
+    about = {**inherited, "started_at": now, "start_key": key}
+    about |= _started_by(user, via) if above is None else _inherited_starter(above[0])
     about["due_at"] = clock.ask_database()  # the clock that engines go by
     instances = [
         _new(
@@ -111,6 +115,17 @@ def _about(subject: Model | None) -> dict[str, Any]:
         return {}
     # Of the concrete model: a proxy is another way to look at the same rows.
     return {"subject_type_id": ContentType.objects.get_for_model(subject).pk, "subject_id": str(subject.pk)}
+
+
+def _started_by(user: Any, via: Via) -> dict[str, Any]:
+    origin = Origin(via=via, user=name_of(user))
+    return {"started_by_id": user.pk if user else None, "start_origin": origin.to_json()}
+
+
+def _inherited_starter(parent: RunningProcesses) -> dict[str, Any]:
+    """As the starter was called when they started the first of them."""
+    origin = Origin(via=CODE, user=parent.started.user)
+    return {"started_by_id": parent.started_by_id, "start_origin": origin.to_json()}
 
 
 def _inherited(parent: RunningProcesses, call: ActionCall) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
-from django.db.models import Case, CharField, F, Max, Q, TextField, Value, When, Window
+from django.db.models import Case, CharField, F, JSONField, Max, Q, TextField, Value, When, Window
 from django.db.models.functions import Cast, Length, RowNumber
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
@@ -18,6 +18,7 @@ from workflow.code.ledger import written
 from workflow.models import ActionCall, Decision, RunningProcesses, RunState, TaskRun
 from workflow.models.fields import ValuesField
 from workflow.models.states import OPEN
+from workflow.origin import Name, Origin, kept
 
 RUNS_SHOWN = 25
 CALLS_SHOWN = 10
@@ -108,7 +109,7 @@ class NoteEntry:
     at: datetime
     action: str
     details: str
-    by: str | None
+    made: Origin
     reason: str
     is_signal: bool = False
 
@@ -271,8 +272,9 @@ def _notes(
     name = f"by__{get_user_model().USERNAME_FIELD}"
     interventions = instance.interventions.filter(**_within("at", since, before)).order_by()
     signals = instance.signals.filter(**_within("sent_at", since, before)).order_by()
-    both = interventions.values_list("at", "action", "details", name, "reason", Value(False)).union(  # noqa: FBT003
-        signals.values_list("sent_at", "mailbox__name", Value(""), Value(None, CharField()), Value(""), Value(True)),  # noqa: FBT003
+    nothing = (Value(""), Value(None, CharField()), Value(None, JSONField()), Value(""))
+    both = interventions.values_list("at", "action", "details", name, "origin", "reason", Value(False)).union(  # noqa: FBT003
+        signals.values_list("sent_at", "mailbox__name", *nothing, Value(True)),  # noqa: FBT003
         all=True,
     )
     return [
@@ -280,12 +282,19 @@ def _notes(
             at=at,
             action=action,
             details="" if action == "skip" and not inside else details,
-            by=by,
+            made=_made(origin, by),
             reason=reason,
             is_signal=bool(is_signal),
         )
-        for at, action, details, by, reason, is_signal in both.order_by("-at")[:NOTES_SHOWN]
+        for at, action, details, by, origin, reason, is_signal in both.order_by("-at")[:NOTES_SHOWN]
     ]
+
+
+def _made(origin: Mapping[str, Any] | None, by: str | None) -> Origin:
+    """Who did it and how; of a row that is older than that, by the name that they have now."""
+    if origin is not None:
+        return kept(origin)
+    return Origin(user=None if by is None else Name(key="", username=by))
 
 
 def _within(field: str, since: datetime | None, before: datetime | None) -> dict[str, Any]:

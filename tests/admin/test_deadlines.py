@@ -136,4 +136,4 @@ class TestWaiting:
         assert "decide by default 'Sign': reject : “1 day from" in page
         assert "by default, as nobody had decided in time" in page
         page = text(client.get(f"/admin/workflow/taskrun/{waiting.task_run_id}/change/"))
-        assert "nobody, so by default" in page
+        assert "Nobody in time: by default" in page

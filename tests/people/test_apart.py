@@ -198,6 +198,15 @@ class TestDeleted:
         user.delete()
         return User.objects.create(pk=key, **{User.USERNAME_FIELD: name}, is_staff=True)
 
+    def test_who_decided_the_other_task(self, people: People) -> None:
+        one_after_the_other({}, {"not_same_as": "First", "approver": ""})
+        waiting = waits("Two")
+        operations.approve(waiting, by=people.carl)
+        back = self.come_back(people.carl)
+        waiting = next_task(waiting)
+        assert refused(NotAllowed, waiting, back).endswith(OTHERS)
+        assert operations.approve(waiting, by=people.staff).state == "FINISHED"
+
     def test_a_name_alone_is_nobody(self, people: People) -> None:
         one_after_the_other({}, {"not_same_as": "First"})
         waiting = waits("Two")

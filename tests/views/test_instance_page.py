@@ -90,7 +90,7 @@ class TestWhatItSays:
         run_until_idle()
         text = text_of(client_of(anna), waiting.rpid)
         assert "It has come to its end." in text
-        assert "Sign Finished mark approved have a good trip" in text
+        assert "Sign Finished mark approved by code have a good trip" in text
         assert "Paid yes" in text
 
     def test_what_waits_for_me_has_a_link_to_decide_it(self, anna: User, mark: User) -> None:
@@ -262,8 +262,8 @@ def test_operators_words_follow_what_was_done(anna: User, mark: User) -> None:
     text = text_of(client_of(anna), waiting.rpid)
     assert "An operator has paused it." in text
     assert "Sign claimed by root" in text, "it can be decided while the instance is paused"
-    assert "root paused it a question" in text
-    assert "mark handed on 'Sign' to root on holiday" in text.replace("&#x27;", "'")
+    assert "root paused it by code a question" in text
+    assert "mark handed on 'Sign' to root by code on holiday" in text.replace("&#x27;", "'")
 
 
 def test_what_the_engine_did_because_people_were_late_is_told(anna: User, mark: User) -> None:

@@ -27,6 +27,7 @@ from workflow.admin.chosen import keys
 from workflow.errors import WorkflowError
 from workflow.forms import AnswersForm
 from workflow.models import TaskRun, WaitingForApproval
+from workflow.origin import ADMIN
 
 if TYPE_CHECKING:
     from workflow.admin.waiting import WaitingForApprovalAdmin
@@ -142,7 +143,7 @@ def _decide(
             continue
         try:
             seen = request.POST.get(f"seen-{waiting.pk}")
-            decide(waiting, by=request.user, comment=comment, answers=answers, seen=seen)
+            decide(waiting, by=request.user, comment=comment, answers=answers, seen=seen, via=ADMIN)
         except WorkflowError as error:
             messages.error(request, str(error))
         else:

@@ -23,7 +23,7 @@ RUNS_SHOWN = 50
 
 @admin.register(RunningProcesses)
 class RunningProcessesAdmin(ReadOnlyAdmin):
-    list_display = ("number", "process_name", "state_badge", "step", "started", "ended", "started_by")
+    list_display = ("number", "process_name", "state_badge", "step", "started", "ended", "starter")
     list_display_links = ("number", "process_name")
     list_filter = ("state", ProcessNameFilter, LevelFilter, AboveFilter)
     list_select_related = ("started_by",)
@@ -34,7 +34,17 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ("process_link", "version_link", "state_badge", "step", "started_by", "started_at", "ended_at")},
+            {
+                "fields": (
+                    "process_link",
+                    "version_link",
+                    "state_badge",
+                    "step",
+                    "origin_shown",
+                    "started_at",
+                    "ended_at",
+                )
+            },
         ),
         (_("Error"), {"fields": ("error_shown",)}),
         (_("Values"), {"fields": ("data_shown", "results_shown")}),
@@ -47,6 +57,7 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         "process_link",
         "version_link",
         "state_badge",
+        "origin_shown",
         "error_shown",
         "data_shown",
         "results_shown",
@@ -86,6 +97,15 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     @admin.display(description=_("ended"), ordering="ended_at")
     def ended(self, instance: RunningProcesses) -> str:
         return show.time(instance.ended_at)
+
+    @admin.display(description=_("started by"), ordering="started_by")
+    def starter(self, instance: RunningProcesses) -> str:
+        user = instance.started.user
+        return user.username if user else "-"
+
+    @admin.display(description=_("started by"))
+    def origin_shown(self, instance: RunningProcesses) -> SafeString:
+        return show.origin(instance.started)
 
     @admin.display(description=_("instance"), ordering="pk")
     def number(self, instance: RunningProcesses) -> int:

@@ -14,6 +14,7 @@ from workflow.admin import relatives, show
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.code.ledger import written
 from workflow.models import ActionCall, Decision, RunningProcesses, TaskRun
+from workflow.origin import Origin
 
 CALLS_SHOWN = 100
 CHILDREN_SHOWN = 100
@@ -90,12 +91,13 @@ class TaskRunAdmin(ReadOnlyAdmin):
             },
         ),
         (_("What came of it"), {"fields": ("result_shown", "error_shown", "changes_shown", "log_shown")}),
-        (_("Decision"), {"fields": ("decided_by", "comment")}),
+        (_("Decision"), {"fields": ("decider", "comment")}),
     )
     readonly_fields = (
         "instance_link",
         "external_key",
         "state_badge",
+        "decider",
         "result_shown",
         "error_shown",
         "changes_shown",
@@ -122,7 +124,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the decision, where there was nothing to decide, and without a deadline, where there is none."""
-        is_decided = obj is not None and (obj.decided_by_id is not None or obj.comment)
+        is_decided = obj is not None and (obj.decision != Origin() or obj.comment)
         (head, options), *more = self.fieldsets if is_decided else self.fieldsets[:-1]
         has_deadline = obj is not None and obj.deadline is not None
         fields = tuple(field for field in options["fields"] if has_deadline or field != "deadline")
@@ -139,6 +141,10 @@ class TaskRunAdmin(ReadOnlyAdmin):
     @admin.display(description=_("ended"), ordering="ended_at")
     def ended(self, run: TaskRun) -> str:
         return show.time(run.ended_at)
+
+    @admin.display(description=_("decided by"))
+    def decider(self, run: TaskRun) -> SafeString:
+        return show.origin(run.decision)
 
     @admin.display(description=_("instance"), ordering="instance")
     def instance_link(self, run: TaskRun) -> SafeString:

@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from workflow import moments, values
+from workflow.origin import Origin
 
 
 def state(value: str, label: Any) -> SafeString:
@@ -28,6 +29,11 @@ def json(value: Any) -> SafeString:
 def error(value: Mapping[str, Any] | None) -> SafeString | str:
     """An error with the code's own traceback; a dash where there is none."""
     return _rendered("error", error=value) if value else "-"
+
+
+def origin(made: Origin) -> SafeString:
+    """Who did something, as they were called then, and how."""
+    return _rendered("origin", made=made)
 
 
 def time(moment: datetime | None) -> str:

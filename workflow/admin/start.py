@@ -20,6 +20,7 @@ from workflow.admin.chosen import keys
 from workflow.errors import NotStartable, WorkflowError
 from workflow.forms import AnswersForm
 from workflow.models import Process, RunningProcesses
+from workflow.origin import ADMIN
 
 if TYPE_CHECKING:
     from workflow.admin.processes import ProcessAdmin
@@ -68,7 +69,9 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
     if processes and form.is_valid() and asked.is_valid():
         try:
             data = _data(form.cleaned_data["json"], asked.answers)
-            started = operations.start_many([process.name for process in processes], [data], user=request.user)
+            started = operations.start_many(
+                [process.name for process in processes], [data], user=request.user, via=ADMIN
+            )
         except NotStartable as error:
             form.add_error(None, str(error).partition("\n")[0])
             broken = list(error.mistakes)

@@ -17,6 +17,7 @@ from workflow.admin import show
 from workflow.errors import WorkflowError
 from workflow.models import RunningProcesses
 from workflow.operators import Action
+from workflow.origin import ADMIN
 from workflow.people.overriding import listed, passed_over_by_each
 from workflow.people.rights import why_not_operate
 
@@ -143,6 +144,7 @@ def _performed(request: HttpRequest, instance: RunningProcesses, form: StepInFor
             reason=given["reason"],
             to=given["step"] if action == Action.GOTO else None,
             result=given["result"],
+            via=ADMIN,
         )
     except WorkflowError as error:
         form.add_error(None, str(error))

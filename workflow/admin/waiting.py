@@ -22,6 +22,7 @@ from workflow.admin.decide import APPROVE, REJECT, Decision
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.errors import WorkflowError
 from workflow.models import WaitingForApproval
+from workflow.origin import ADMIN
 from workflow.people.visible import data_for_people
 
 
@@ -235,12 +236,12 @@ class WaitingForApprovalAdmin(ReadOnlyAdmin):
         ]
 
 
-def _do(request: HttpRequest, queryset: QuerySet[WaitingForApproval], operation: Callable[[Any, Any], None]) -> None:
+def _do(request: HttpRequest, queryset: QuerySet[WaitingForApproval], operation: Callable[..., None]) -> None:
     """Each by itself: what can't be done is said, and the others go on."""
     done = 0
     for waiting in queryset.order_by("rpid"):
         try:
-            operation(waiting, request.user)
+            operation(waiting, request.user, via=ADMIN)
         except WorkflowError as error:
             messages.error(request, str(error))
         else:

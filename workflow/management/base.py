@@ -2,8 +2,10 @@
 reads on, and examples in `--help`.
 """
 
+import getpass
 import os
 import signal
+import socket
 import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import Any, ClassVar, NoReturn
@@ -15,10 +17,12 @@ from django.utils import translation
 from workflow import values
 from workflow.conf import MOST_SECONDS
 from workflow.errors import WorkflowError
+from workflow.origin import Channel, Via
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 MOST = 1_000_000
 LARGEST_ID = 2**63 - 1
+LONGEST_NAME = 255
 
 
 class WorkflowCommand(BaseCommand):
@@ -77,6 +81,28 @@ def about_database(error: Exception) -> str:
     if lacks_migrations(error):
         return f"The database is not up to date ({text.splitlines()[0]}). Run manage.py migrate first."
     return f"The database can't be used: {text}"
+
+
+def by_command() -> Via:
+    """How a command does something: by which user of which machine, as far as that can be told."""
+    return Via(channel=Channel.COMMAND, os_user=_text(_os_user()), host=_text(socket.gethostname()))
+
+
+def _os_user() -> str:
+    """The user of the machine; not what the environment says, which the user says themselves."""
+    try:
+        import pwd
+    except ImportError:  # on Windows
+        return getpass.getuser()
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's users may have no names
+        return str(os.getuid())
+
+
+def _text(name: str) -> str:
+    """A name as text that any database keeps."""
+    return name.encode(errors="replace").decode().replace("\0", "")[:LONGEST_NAME]
 
 
 def json_argument(text: str) -> Any:

@@ -8,6 +8,7 @@ from workflow import notices
 from workflow.deciding import Bar, Execution, May, Reason, bars
 from workflow.models import Assignee, Barred, Decision, Intervention, NoticeKind, WaitingForApproval
 from workflow.models.people import open_now, starter_of, votes_on
+from workflow.origin import Origin, name_of
 from workflow.people.rights import Rights
 
 
@@ -77,6 +78,7 @@ def _take_from_holder(waiting: WaitingForApproval, vote: Decision) -> None:
         action="release",
         details=repr(waiting.task_name)[:500],
         by=waiting.claimed_by,
+        origin=Origin(via=vote.made.via, user=name_of(waiting.claimed_by)).to_json(),
         reason=_("They may not decide it any more: %(user)s has decided %(task)r.")
         % {"user": vote.user, "task": vote.task_run.task_name},
         at=vote.at,

@@ -13,6 +13,7 @@ from workflow.deadlines import Event, Kind
 from workflow.definition import ByDefault, TaskDefinition
 from workflow.models import Intervention, NoticeKind, RunState, TaskRun, WaitingForApproval
 from workflow.models.calendars import calendar_named
+from workflow.origin import DEFAULT, Origin
 from workflow.people.decide import decide_by_default
 from workflow.transitions import Lease
 
@@ -111,5 +112,10 @@ _KEPT = {Kind.REMIND: _remind, Kind.ESCALATE: _escalate, Kind.DECIDE: _decide}
 def _note(action: str, waiting: WaitingForApproval, event: Event, now: datetime, more: str = "") -> Intervention:
     """Tell it in the instance's history, with how its time was counted."""
     return Intervention.objects.create(
-        instance=waiting.rpid, action=action, details=f"{waiting.task_name!r}{more}"[:500], reason=event.why, at=now
+        instance=waiting.rpid,
+        action=action,
+        details=f"{waiting.task_name!r}{more}"[:500],
+        origin=Origin(via=DEFAULT).to_json(),
+        reason=event.why,
+        at=now,
     )

@@ -18,6 +18,7 @@ from workflow.models import (
     TaskRun,
     WaitingForApproval,
 )
+from workflow.origin import CODE, DEFAULT, Channel, Origin, Via, name_of
 from workflow.people.answers import answers_from, refuse_unasked
 from workflow.people.apart import barred_now, keep_apart, voters
 from workflow.people.rights import Rights, reason
@@ -36,13 +37,14 @@ def who_was_quicker(run: TaskRun) -> str:
         return _("%(what)s waits no more: the instance has moved on. Nothing was changed.") % {"what": what}
     did = _("approved") if run.state == RunState.FINISHED else _("rejected")
     when = moments.to_the_minute(run.ended_at)
-    if run.decided_by is None and run.decisions.filter(by_default=True, attempt=run.attempt).exists():
+    origin = run.decision
+    by_default = run.decisions.filter(by_default=True, attempt=run.attempt)
+    if origin.via == DEFAULT or (origin.user is None and origin.via is None and by_default.exists()):
         return _(
             "Nobody had decided %(what)s in time, so it was %(did)s by default at %(when)s. Nothing was changed."
         ) % {"what": what, "did": did, "when": when}
-    who = run.decided_by.get_username() if run.decided_by else _("The command line")
     return _("%(who)s %(did)s %(what)s at %(when)s. Nothing was changed.") % {
-        "who": who,
+        "who": origin.who,
         "did": did,
         "what": what,
         "when": when,
@@ -56,17 +58,17 @@ def approve(
     comment: str = "",
     answers: Mapping[str, Any] | None = None,
     seen: str | None = None,
-    by_link: bool = False,
+    via: Via = CODE,
 ) -> TaskRun:
     """Approve a waiting task. `by` is who decides; `None` is the operator at the command line, whose word is final.
 
     `answers` are those to the task's form, as `answers_from` takes them; `seen` is the token of what was looked at.
-    `by_link` notes that they came by a link of an e-mail, and were not asked to log in.
+    `via` says how it is decided, for the history.
     Where a quorum is needed, this counts as one of it, and the task waits on until that is reached.
     Raises `AlreadyDecided`, `NotAllowed`, `Stale` or `BadData`.
     """
     return decide(
-        waiting, approved=True, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, by_link=by_link
+        waiting, approved=True, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, via=via
     )
 
 
@@ -77,11 +79,11 @@ def reject(
     comment: str = "",
     answers: Mapping[str, Any] | None = None,
     seen: str | None = None,
-    by_link: bool = False,
+    via: Via = CODE,
 ) -> TaskRun:
     """Reject a waiting task, as `approve` approves it: at once, whatever the quorum, and with no field that is needed."""
     return decide(
-        waiting, approved=False, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, by_link=by_link
+        waiting, approved=False, rights=_rights(by), comment=comment, answers=answers or {}, seen=seen, via=via
     )
 
 
@@ -97,7 +99,7 @@ def decide(
     comment: str,
     answers: Mapping[str, Any],
     seen: str | None = None,
-    by_link: bool = False,
+    via: Via = CODE,
 ) -> TaskRun:
     """Approve or reject, as those say; `rights` are those of who decides."""
     if len(comment) > MAX_COMMENT:
@@ -108,7 +110,7 @@ def decide(
     now = clock.now()
     with transaction.atomic():
         instance, current = locked(waiting)
-        on_behalf_of = _granted(rights, current, barred_now(current)) if rights else None
+        absent = _granted(rights, current, barred_now(current)) if rights else None
         if seen is not None:
             refuse_stale(current, seen)
         by = rights.user if rights else None
@@ -117,8 +119,9 @@ def decide(
             attempt=current.task_run.attempt,
             call=current.task_run.call_number if current.question else 0,
             user=by,
-            on_behalf_of_id=on_behalf_of,
-            by_link=by_link,
+            on_behalf_of=absent,
+            origin=Origin(via=via, user=name_of(by), on_behalf_of=name_of(absent)).to_json(),
+            by_link=via.channel is Channel.LINK,  # for servers of an earlier version
             approved=approved,
             comment=comment,
             answers=_checked(current, answers, by=by, approved=approved),
@@ -136,6 +139,7 @@ def decide_by_default(waiting: WaitingForApproval, *, approved: bool, comment: s
     vote = Decision(
         task_run=waiting.task_run,
         attempt=waiting.task_run.attempt,
+        origin=Origin(via=DEFAULT).to_json(),
         by_default=True,
         approved=approved,
         comment=comment,
@@ -160,10 +164,10 @@ def locked(waiting: WaitingForApproval) -> tuple[RunningProcesses, WaitingForApp
 
 
 def _granted(rights: Rights, waiting: WaitingForApproval, barred: Mapping[Any, Bar]) -> Any:
-    """On whose behalf the vote is, if it is not the user's own. Raises what refuses it."""
+    """The user on whose behalf the vote is, if it is not the user's own. Raises what refuses it."""
     match rights.to(waiting, barred=barred):
         case May(on_behalf_of=principal):
-            return principal
+            return next((absent for absent in rights.absent if absent.pk == principal), None) if principal else None
         case Bar.VOTED as found:
             raise AlreadyDecided(reason(found, rights.user, waiting))
         case found:
@@ -215,6 +219,7 @@ def _write(vote: Decision, waiting: WaitingForApproval, found: Verdict) -> bool:
         result=result,
         changes=history.changes_to_json(flow.Changes(set=answers)) if answers else None,
         by=vote.user,
+        origin=vote.made.to_json(),
         now=vote.at,
     )
 
@@ -238,7 +243,8 @@ def _votes(last: Decision) -> list[Decision]:
 
 
 def _told(vote: Decision) -> dict[str, Any]:
-    told = {"user": vote.user.get_username() if vote.user else None, "comment": vote.comment}
+    user = vote.made.user
+    told = {"user": user.username if user else None, "comment": vote.comment}
     return {**told, "by_default": True} if vote.by_default else told
 
 

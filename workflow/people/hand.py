@@ -15,13 +15,14 @@ from workflow.deciding import Bar, Circle, May, Reason, Refused, Right
 from workflow.errors import BadData, NotAllowed, NotPermitted
 from workflow.models import Assignee, Barred, Intervention, NoticeKind, WaitingForApproval
 from workflow.models.people import open_now
+from workflow.origin import CODE, Origin, Via, name_of
 from workflow.people.apart import execution_of
 from workflow.people.decide import MAX_COMMENT, locked
 from workflow.people.rights import OPERATE, Rights, reason, why_not_operate
 
 
-def claim(waiting: WaitingForApproval, by: Any) -> None:
-    """Take it on: nobody else decides it until it is released. Raises `NotAllowed`, `NotPermitted` or `AlreadyDecided`."""
+def claim(waiting: WaitingForApproval, by: Any, *, via: Via = CODE) -> None:
+    """Take it on: nobody else decides it until it is released. Here and below, `via` says how, for the history. Raises `NotAllowed`, `NotPermitted` or `AlreadyDecided`."""
     with transaction.atomic():
         current = locked(waiting)[1]
         _refuse(Rights(by).to(current), by, current)
@@ -32,10 +33,10 @@ def claim(waiting: WaitingForApproval, by: Any) -> None:
             )
         if current.claimed_by_id != by.pk:
             _hold(current, by)
-            _note("claim", current, by)
+            _note("claim", current, by, via)
 
 
-def release(waiting: WaitingForApproval, by: Any = None) -> None:
+def release(waiting: WaitingForApproval, by: Any = None, *, via: Via = CODE) -> None:
     """Give back what was claimed, for whoever it asks: by who holds it, by an operator, or (`None`) by the program.
 
     Raises `NotAllowed`, `NotPermitted` or `AlreadyDecided`.
@@ -47,10 +48,10 @@ def release(waiting: WaitingForApproval, by: Any = None) -> None:
         if by is not None and current.claimed_by_id != by.pk:
             _refuse_release(by, current)
         _hold(current, None)
-        _note("release", current, by)
+        _note("release", current, by, via)
 
 
-def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str = "") -> None:
+def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str = "", *, via: Via = CODE) -> None:
     """Hand it on to a user, who then holds it; by who may decide it, by an operator, or (`None`) by the program.
 
     Operators hand on only what nobody can decide, and never to themselves, nor to somebody for whom they stand in. Where several
@@ -78,10 +79,10 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
         elif isinstance(right, May) and (right.on_behalf_of or _is_asked(by, current)):
             Barred.objects.create(waiting=current, user_id=right.on_behalf_of or by.pk, why=Bar.DELEGATED)
         notices.queue_to([to.pk], NoticeKind.DELEGATED, current, now=clock.now(), text=_said(by, comment))
-        _note("delegate", current, by, " " + _("to %(to)s") % {"to": to.get_username()}, comment)
+        _note("delegate", current, by, via, " " + _("to %(to)s") % {"to": to.get_username()}, comment=comment)
 
 
-def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
+def resolve_again(waiting: WaitingForApproval, by: Any = None, *, via: Via = CODE) -> None:
     """Ask whomever its approver names by now; who was handed it or held it, does no more. For operators, or the program.
 
     Votes that were cast stay, and so does whom it was escalated to. Raises `NotAllowed`, `BadData` or `AlreadyDecided`.
@@ -102,7 +103,7 @@ def resolve_again(waiting: WaitingForApproval, by: Any = None) -> None:
         _assign_anew(current)
         insert([(current, asked)])
         notices.queue(NoticeKind.WAITS, [current], now=clock.now())
-        _note("resolve again", current, by, ": " + (asked.text or _("any member of staff")))
+        _note("resolve again", current, by, via, ": " + (asked.text or _("any member of staff")))
 
 
 def _resolved(waiting: WaitingForApproval) -> Circle:
@@ -224,13 +225,14 @@ def _what(waiting: WaitingForApproval) -> str:
     return _("%(task_name)r of instance %(rpid_id)s") % {"task_name": waiting.task_name, "rpid_id": waiting.rpid_id}
 
 
-def _note(action: str, waiting: WaitingForApproval, by: Any, more: str = "", comment: str = "") -> None:
+def _note(action: str, waiting: WaitingForApproval, by: Any, via: Via, more: str = "", *, comment: str = "") -> None:
     """Tell it in the instance's history."""
     Intervention.objects.create(
         instance=waiting.rpid,
         action=action,
         details=f"{waiting.task_name!r}{more}"[:500],
         by=by,
+        origin=Origin(via=via, user=name_of(by)).to_json(),
         reason=comment,
         at=clock.now(),
     )

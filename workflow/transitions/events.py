@@ -50,7 +50,7 @@ def begin_children(families: Iterable[tuple[ActionCall, Sequence[Start]]]) -> No
     """Start what calls start. Their instances must be locked."""
     for call, starts in families:
         above = call.run.instance
-        starting.begin(starts, user=above.started_by, now=call.started_at, above=(above, call))
+        starting.begin(starts, user=None, now=call.started_at, above=(above, call))
 
 
 def settle(call: ActionCall, above: RunningProcesses, *, now: datetime) -> None:
@@ -119,13 +119,27 @@ def take_back(runs: Collection[int], *, now: datetime) -> None:
 
 
 def decide_run(
-    run: TaskRun, *, state: RunState, result: dict[str, Any], changes: dict[str, Any] | None, by: Any, now: datetime
+    run: TaskRun,
+    *,
+    state: RunState,
+    result: dict[str, Any],
+    changes: dict[str, Any] | None,
+    by: Any,
+    origin: dict[str, Any],
+    now: datetime,
 ) -> bool:
-    """Write what people decided on a waiting task run, `by` whom last; `False` where it waits no more. The instance must
-    be locked.
+    """Write what people decided on a waiting task run, `by` whom last, and how; `False` where it waits no more. The instance
+    must be locked.
     """
     decided = TaskRun.objects.filter(pk=run.pk, state=RunState.WAITING).update(
-        state=state, result=result, changes=changes, decided_by=by, comment=result["comment"], ended_at=now, due_at=None
+        state=state,
+        result=result,
+        changes=changes,
+        decided_by=by,
+        decision_origin=origin,
+        comment=result["comment"],
+        ended_at=now,
+        due_at=None,
     )
     if not decided:
         return False

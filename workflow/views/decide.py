@@ -20,6 +20,7 @@ from workflow.deciding import Bar, May
 from workflow.errors import AlreadyDecided, BadData, NotAllowed, Stale
 from workflow.forms import AnswersForm
 from workflow.models import Decision, Intervention, TaskRun, WaitingForApproval
+from workflow.origin import PAGE
 from workflow.picture import newest_of_each_row, picture_of
 from workflow.views.base import PageView
 from workflow.views.facts import facts, full_name
@@ -82,6 +83,7 @@ class DecideView(PageView):
                 comment=comment.cleaned_data["comment"].strip(),
                 answers=asked.answers,
                 seen=self.request.POST.get("seen", ""),
+                via=PAGE,
             )
         except Stale as error:
             comment.add_error(None, str(error))

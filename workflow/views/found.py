@@ -77,7 +77,8 @@ def told(run: TaskRun, user: Any) -> dict[str, Any]:
 
 
 def _outcome(run: TaskRun, user: Any) -> str:
-    if run.decided_by is None or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
+    decision = run.decision
+    if decision.user is None or run.ended_at is None or run.state not in {RunState.FINISHED, RunState.REJECTED}:
         return _("It waits no more: it was decided, or the instance has moved on.")
     at = moments.to_the_minute(run.ended_at)
     if run.decided_by_id == user.pk:
@@ -86,4 +87,4 @@ def _outcome(run: TaskRun, user: Any) -> str:
         text = _("%(who)s approved it at %(at)s.")
     else:
         text = _("%(who)s rejected it at %(at)s.")
-    return text % {"who": full_name(run.decided_by), "at": at}
+    return text % {"who": full_name(decision.user), "at": at}

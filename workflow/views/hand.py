@@ -12,6 +12,7 @@ from workflow import operations
 from workflow.errors import BadData, NoSuchUser, NotPermitted
 from workflow.models import WaitingForApproval
 from workflow.models.people import called
+from workflow.origin import PAGE
 from workflow.views.back import back
 from workflow.views.base import PageView
 from workflow.views.facts import full_name
@@ -25,13 +26,13 @@ LEAST_TYPED = 2
 class ClaimView(PageView):
     """Takes a task on, so that nobody else decides it."""
 
-    operation: ClassVar[Callable[[WaitingForApproval, Any], None]] = operations.claim
+    operation: ClassVar[Callable[..., None]] = operations.claim
 
     def post(self, request: HttpRequest, key: int) -> HttpResponse:
         run, waiting = found_run(request.user, key)
         if waiting is None:
             return self.page("decided.html", status=409, **told(run, request.user))
-        type(self).operation(waiting, request.user)
+        type(self).operation(waiting, request.user, via=PAGE)
         messages.success(request, self.told(waiting))
         return back(request)
 
@@ -60,7 +61,7 @@ class DelegateView(PageView):
             return self.page("decided.html", status=409, **told(run, request.user))
         try:
             to = operations.user_named(request.POST.get("to", "").strip())
-            operations.delegate(waiting, to, request.user, request.POST.get("comment", "").strip())
+            operations.delegate(waiting, to, request.user, request.POST.get("comment", "").strip(), via=PAGE)
         except (NoSuchUser, NotPermitted, BadData) as error:  # somebody else can be named
             messages.error(request, str(error))
             return redirect("workflow:decide", key)

@@ -20,6 +20,7 @@ from workflow.mail import links
 from workflow.mail.links import Opened
 from workflow.mail.wishes import save_wish, wish_of
 from workflow.models import MailPreference, MailWish
+from workflow.origin import LINK, PAGE
 from workflow.people.visible import data_for_people
 from workflow.views.base import PageView, status_of
 from workflow.views.facts import facts
@@ -81,7 +82,7 @@ class DecideByLinkView(PageView):
                 comment=request.POST.get("comment", ""),
                 answers=form.answers,
                 seen=request.POST.get("seen", ""),
-                by_link=not request.user.is_authenticated,
+                via=PAGE if request.user.is_authenticated else LINK,
             )
         except (BadData, Stale) as error:
             form.add_error(None, str(error))

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from workflow import operations
 from workflow.errors import AlreadyDecided, WorkflowError
 from workflow.models import TaskRun, WaitingForApproval
+from workflow.origin import PAGE
 from workflow.views import shown
 from workflow.views.back import back
 from workflow.views.base import PageView
@@ -74,7 +75,7 @@ class Word:
             return Fault(kind=Kind.HAS_FORM, text=told, name=format_html('<a href="{}">{}</a>', address, name))
         operation = operations.approve if self.approved else operations.reject
         try:
-            operation(waiting, by=self.by, comment=self.comment)
+            operation(waiting, by=self.by, comment=self.comment, via=PAGE)
         except AlreadyDecided as error:
             return Fault(kind=Kind.TOO_LATE, text=str(error), name=name)
         except WorkflowError as error:

@@ -16,6 +16,7 @@ from workflow.errors import WorkflowError
 from workflow.forms import AnswersForm
 from workflow.models import Process
 from workflow.models.drafts import draft
+from workflow.origin import PAGE
 from workflow.picture import picture
 from workflow.views.base import PageView, status_of
 
@@ -72,7 +73,7 @@ class StartView(PageView):
         if not form.is_valid():
             return self._form(process, token=token, form=form, status=422)
         try:
-            instance = operations.start(process, form.answers, user=request.user, once=once)
+            instance = operations.start(process, form.answers, user=request.user, once=once, via=PAGE)
         except WorkflowError as error:
             form.add_error(None, str(error).partition("\n")[0])
             return self._form(process, token=token, form=form, status=status_of(error))

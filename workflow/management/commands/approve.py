@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from workflow import clock, operations
-from workflow.management.base import WorkflowCommand, instance_id, json_argument
+from workflow.management.base import WorkflowCommand, by_command, instance_id, json_argument
 from workflow.models import WaitingForApproval
 
 FOR_DECIDING = ("id", "comment", "data", "reject")
@@ -66,6 +66,7 @@ class Command(WorkflowCommand):
             by=user,
             comment=options["comment"],
             answers=answers,
+            via=by_command(),
         )
         did = "Rejected" if options["reject"] else "Approved"
         for waiting in decided:

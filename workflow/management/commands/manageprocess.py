@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandError, CommandParser
 
 from workflow import operations, operators
-from workflow.management.base import WorkflowCommand, instance_id, json_argument, step
+from workflow.management.base import WorkflowCommand, by_command, instance_id, json_argument, step
 from workflow.operators import Action, Plan
 
 
@@ -50,7 +50,13 @@ class Command(WorkflowCommand):
         if options["dry_run"]:
             return
         for changed in operators.perform_all(
-            options["instances"], action, by=by, reason=options["reason"], to=to, result=options["result"]
+            options["instances"],
+            action,
+            by=by,
+            reason=options["reason"],
+            to=to,
+            result=options["result"],
+            via=by_command(),
         ):
             self.stdout.write(
                 f"Instance {changed.pk} of {changed.process_name} is {changed.state} at step {changed.step}."

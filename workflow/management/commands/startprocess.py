@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from workflow import operations, values
 from workflow.errors import suggestion
-from workflow.management.base import WorkflowCommand, positive
+from workflow.management.base import WorkflowCommand, by_command, positive
 from workflow.models import Priority
 
 _LEVELS = [name.lower() for name in Priority.names]
@@ -38,7 +38,8 @@ class Command(WorkflowCommand):
         data = _data(options["data"])
         priority = Priority[options["priority"]] if options["priority"] else None
         # As a list of one: JSON that is a list is wrong here, and not data of several.
-        started = operations.start_many(options["names"], [data], user=user, priority=priority, count=options["count"])
+        count, via = options["count"], by_command()
+        started = operations.start_many(options["names"], [data], user=user, priority=priority, count=count, via=via)
         for instance in started:
             self.stdout.write(str(instance.pk))
 

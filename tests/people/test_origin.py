@@ -1,0 +1,243 @@
+"""Who did something and how stays in the history as it was, whatever becomes of the user."""
+
+import os
+import pwd
+import socket
+from datetime import date, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from tests.build import code, manual, process, run_until_idle, waits
+from tests.conftest import Manage
+from tests.people.conftest import People
+from workflow import operations, operators, timeline
+from workflow.mail import links
+from workflow.models import Absence, Decision, Intervention, RunningProcesses, TaskRun, WaitingForApproval
+from workflow.operators import Action
+from workflow.origin import ADMIN, CODE, DEFAULT, LINK, PAGE, Channel, Name, Origin, Via, kept, name_of
+from workflow.testing import Workflow
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def mark(people: People) -> User:
+    """Somebody with a full name, who may do everything."""
+    return User.objects.create_superuser("mark", first_name="Mark", last_name="Ing")
+
+
+def named(user: User) -> Name:
+    return Name(key=str(user.pk), username=user.username, full_name=user.get_full_name())
+
+
+def sign(**fields: Any) -> WaitingForApproval:
+    process("Sign", {"Sign": manual(**{"approver": "mark", **fields}), "End": code("1")}, (1, "Sign"), (2, "End"))
+    return waits("Sign")
+
+
+def told(waiting: WaitingForApproval) -> str:
+    """The history on the instance's page and in the admin, for a superuser."""
+    client = Client()
+    client.force_login(User.objects.get(username="root"))
+    key = waiting.rpid_id
+    pages = [
+        reverse("workflow:instance", args=[key]),
+        reverse("admin:workflow_runningprocesses_change", args=[key]),
+        reverse("admin:workflow_taskrun_change", args=[waiting.task_run_id]),
+        reverse("workflow:decide", args=[waiting.task_run_id]),
+        reverse("admin:workflow_runningprocesses_changelist"),
+    ]
+    return "\n".join(client.get(page).content.decode() for page in pages)
+
+
+def test_a_decision_is_told_as_it_was_after_the_user_was_renamed_and_deleted(people: People, mark: User) -> None:
+    waiting = sign()
+    operations.approve(waiting, by=mark, comment="fine")
+    User.objects.filter(pk=mark.pk).update(username="renamed", first_name="Re", last_name="Named")
+    (vote,) = Decision.objects.all()
+    run = TaskRun.objects.get(pk=waiting.task_run_id)
+    was = Origin(via=CODE, user=named(mark))
+    assert vote.made == run.decision == was
+    text = told(waiting)
+    assert "Mark Ing" in text
+    assert "renamed" not in text
+    User.objects.get(pk=mark.pk).delete()
+    (vote,) = Decision.objects.all()
+    run = TaskRun.objects.get(pk=waiting.task_run_id)
+    assert (vote.user, run.decided_by) == (None, None)
+    assert vote.made == run.decision == was
+    assert operations.who_was_quicker(run).startswith("mark approved 'Sign'")
+    text = told(waiting)
+    assert "Mark Ing" in text
+    assert "Mark Ing (mark) approved it at" in text
+    assert "command line" not in text.lower()
+
+
+def test_for_whom_somebody_stood_in(people: People, mark: User) -> None:
+    today = date.today()  # noqa: DTZ011 - both days around it are included
+    day = timedelta(days=1)
+    Absence.objects.create(user=mark, stand_in=people.emil, first_day=today - day, last_day=today + day)
+    waiting = sign()
+    operations.approve(waiting, by=people.emil)
+    mark.delete()
+    people.emil.delete()
+    made = Decision.objects.get().made
+    assert (made.user and made.user.username, made.on_behalf_of and made.on_behalf_of.full_name) == ("emil", "Mark Ing")
+    assert "for Mark Ing" in told(waiting)
+
+
+def test_a_start_and_what_it_has_started(people: People, mark: User) -> None:
+    process("Child", {"Sign": manual("anna", not_starter=True)}, (1, "Sign"))
+    process("Parent", {"Call": code('run_process("Child")')}, (1, "Call"))
+    parent = operations.start("Parent", user=mark, via=PAGE)
+    User.objects.filter(pk=mark.pk).update(username="renamed")
+    run_until_idle()
+    child = RunningProcesses.objects.get(process_name="Child")
+    User.objects.get(pk=mark.pk).delete()
+    parent.refresh_from_db()
+    child.refresh_from_db()
+    assert (parent.started_by, child.started_by) == (None, None)
+    assert parent.started == Origin(via=PAGE, user=named(mark))
+    assert child.started == Origin(via=CODE, user=named(mark))
+    assert [str(one.user_id) for one in child.waiting.get().barred.all()] == [named(mark).key], (
+        "a bar outlives its user"
+    )
+
+
+def test_what_was_done_besides_deciding(people: People, mark: User) -> None:
+    waiting = sign(quorum=2, approver="mark, anna")
+    operations.delegate(waiting, people.emil, people.anna, "on holiday", via=PAGE)
+    operators.perform(waiting.rpid_id, Action.PAUSE, by=mark, reason="a question", via=ADMIN)
+    was = [Origin(via=PAGE, user=named(people.anna)), Origin(via=ADMIN, user=named(mark))]
+    User.objects.filter(pk=people.anna.pk).update(username="renamed")
+    Absence.objects.all().delete()
+    User.objects.filter(pk=mark.pk).update(username="other")
+    assert [note.made for note in Intervention.objects.order_by("pk")] == was
+    notes = [entry for entry in timeline.read(waiting.rpid).entries if isinstance(entry, timeline.NoteEntry)]
+    assert [(note.made.who, note.made.how) for note in notes] == [("mark", "in the admin"), ("anna", "on the website")]
+    assert "renamed paused" not in told(waiting)
+
+
+class TestHow:
+    """Each way in tells its own."""
+
+    def test_pages_and_the_admin(self, people: People, mark: User, client: Client) -> None:
+        client.force_login(mark)
+        made = process("Ask", {"Sign": manual("mark")}, (1, "Sign"))
+        client.post(reverse("workflow:start_process", args=[made.pk]), {"token": str(uuid4())})
+        client.post(f"{reverse('admin:workflow_process_start')}?id={made.pk}", {"json": ""})
+        how = RunningProcesses.objects.order_by("pk")
+        assert [one.started for one in how] == [Origin(via=via, user=named(mark)) for via in (PAGE, ADMIN)]
+        run_until_idle()
+        first, second = WaitingForApproval.objects.order_by("pk")
+        client.post(reverse("workflow:claim", args=[first.task_run_id]))
+        page = client.get(reverse("workflow:decide", args=[first.task_run_id]))
+        data = {"decision": "approve", "seen": page.context["seen"], "comment": ""}
+        client.post(reverse("workflow:decide", args=[first.task_run_id]), data)
+        shown = {"waiting": second.pk, f"seen-{second.pk}": operations.seen_token(second), "comment": ""}
+        client.post(f"{reverse('admin:workflow_waitingforapproval_approve')}?run={second.task_run_id}", shown)
+        assert [vote.made.via for vote in Decision.objects.order_by("pk")] == [PAGE, ADMIN]
+        assert Intervention.objects.get(action="claim").made == Origin(via=PAGE, user=named(mark))
+
+    def test_the_link_of_an_e_mail(self, people: People, client: Client) -> None:
+        User.objects.filter(pk=people.anna.pk).update(email="anna@example.com")
+        people.anna.refresh_from_db()
+        waiting = sign(approver="anna")
+        path = reverse("workflow:decide_by_link", args=[links.token(people.anna, waiting)])
+        data = {"decision": "approve", "seen": operations.seen_token(waiting)}
+        response = client.post(path, data)
+        assert response.status_code == 200, response.content
+        vote = Decision.objects.get()
+        assert vote.made == Origin(via=LINK, user=named(people.anna))
+        assert vote.by_link, "as a server of an earlier version tells it"
+
+    def test_commands_give_the_user_and_the_machine(self, people: People, manage: Manage) -> None:
+
+        process("Ask", {"Sign": manual("anna")}, (1, "Sign"))
+        manage("startprocess", "Ask", "--user", "anna")
+        instance = RunningProcesses.objects.get()
+        run_until_idle()
+        manage("manageprocess", "pause", str(instance.pk))
+        manage("manageprocess", "resume", str(instance.pk))
+        manage("approve", "Ask", "Sign", "--as", "anna")
+        via = Via(channel=Channel.COMMAND, os_user=pwd.getpwuid(os.getuid()).pw_name, host=socket.gethostname())
+        instance.refresh_from_db()
+        assert instance.started == Decision.objects.get().made == Origin(via=via, user=named(people.anna))
+        assert {note.made for note in Intervention.objects.all()} == {Origin(via=via)}
+        details = Intervention.objects.latest("pk").made.details
+        assert details == f"by a command ({via.os_user}@{via.host})"
+
+    def test_what_nobody_decided(self, people: People) -> None:
+        process("Late", {"Sign": manual("anna", due="1h", by_default="reject")}, (1, "Sign"))
+        with Workflow() as workflow:
+            workflow.start("Late")
+            workflow.advance(days=3)
+        vote = Decision.objects.get()
+        assert vote.made == vote.task_run.decision == Origin(via=DEFAULT)
+        assert vote.by_default, "as a server of an earlier version tells it"
+        assert operations.who_was_quicker(vote.task_run).startswith("Nobody had decided 'Sign'")
+        assert {note.made for note in Intervention.objects.all()} == {Origin(via=DEFAULT)}
+
+
+class TestOldRows:
+    """What an earlier version has written tells what is known."""
+
+    def test_a_decision(self, people: People, mark: User) -> None:
+        waiting = sign()
+        operations.approve(waiting, by=mark)
+        Decision.objects.update(origin=None, by_link=True)
+        TaskRun.objects.update(decision_origin=None)
+        RunningProcesses.objects.update(start_origin=None, started_by=mark)
+        vote, run = Decision.objects.get(), TaskRun.objects.get(pk=waiting.task_run_id)
+        assert vote.made == Origin(via=LINK, user=named(mark))
+        assert run.decision == Origin(user=named(mark))
+        assert RunningProcesses.objects.get().started == Origin(user=named(mark))
+        assert operations.who_was_quicker(run).startswith("mark approved")
+        assert "by the link of an e-mail" in told(waiting)
+        mark.delete()
+        assert operations.who_was_quicker(TaskRun.objects.get(pk=waiting.task_run_id)).startswith(
+            "The command line, a program or a deleted user approved"
+        )
+        assert "A deleted user" in told(waiting), "the link was somebody's"
+
+    def test_what_was_done_besides_deciding(self, people: People, mark: User) -> None:
+        waiting = sign()
+        operations.claim(waiting, mark)
+        Intervention.objects.update(origin=None)
+        (note,) = [entry for entry in timeline.read(waiting.rpid).entries if isinstance(entry, timeline.NoteEntry)]
+        assert note.made.who == "mark"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        Origin(),
+        Origin(via=DEFAULT),
+        Origin(via=Via(channel=Channel.COMMAND, os_user="\N{LINE SEPARATOR}", host="<b>&amp;")),
+        Origin(via=LINK, user=Name(key="9f", username="a@b.c", full_name="\U0001f600" * 100), on_behalf_of=Name(key="1", username="x")),
+    ],
+)  # fmt: skip
+def test_json_gives_back_the_same(origin: Origin) -> None:
+    assert Origin.from_json(origin.to_json()) == origin
+    assert kept(origin.to_json()) == origin
+
+
+def test_a_way_of_a_later_version_is_left_out() -> None:
+    user = {"key": "1", "username": "anna", "full_name": ""}
+    assert Origin.from_json({"via": "telepathy", "user": user}) == Origin(user=Name(key="1", username="anna"))
+
+
+def test_users_of_a_project_may_have_no_full_names() -> None:
+    class Plain:
+        pk = "9f"
+
+        def get_username(self) -> str:
+            return "a@b.c"
+
+    assert name_of(Plain()) == Name(key="9f", username="a@b.c")
+    assert name_of(None) is None
