@@ -14,7 +14,7 @@ class WorkflowConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from workflow import checks, logs  # noqa: F401 - importing registers the first
+        from workflow import checks, fitting, logs  # noqa: F401 - importing registers the first two
 
         language.translate_by(gettext, ngettext, pgettext)
         logs.hide_tokens()

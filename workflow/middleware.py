@@ -11,10 +11,17 @@ COOKIE = "workflow_timezone"
 
 
 def local_times(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: a page shows times in its reader's zone; in the site's, `TIME_ZONE`, where the browser tells none."""
+    """Middleware: a page shows times in the zone of its reader's browser, where the browser tells one.
+
+    A zone that another middleware has activated before stays: the project knows better, such as from the user's profile.
+    So does the site's, `TIME_ZONE`, where the browser tells none. What was active before is active again afterwards.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        with timezone.override(_zone(request.COOKIES.get(COOKIE, ""))):
+        zone = _zone(request.COOKIES.get(COOKIE, ""))
+        if zone is None or timezone.get_current_timezone() != timezone.get_default_timezone():
+            return get_response(request)
+        with timezone.override(zone):
             return get_response(request)
 
     return middleware
