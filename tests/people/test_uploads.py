@@ -51,6 +51,22 @@ def test_a_file_has_a_plain_name(people: People, name: str, kept: str) -> None:
     assert sent(people.anna, name=name).name == kept
 
 
+def test_no_file_takes_the_place_of_one_that_was_lost(people: People) -> None:
+    """As after a backup was restored whose files are older than its database."""
+    lost, bystander = sent(people.anna, content=b"secret"), sent(people.anna, content=b"kept")
+    lost.file.storage.delete(lost.file.name)
+    new = sent(people.bert, content=b"other")
+    assert len({lost.file.name, bystander.file.name, new.file.name}) == 3
+    with pytest.raises(FileNotFoundError):
+        lost.file.open()
+    with bystander.file.open() as kept:
+        assert kept.read() == b"kept"
+
+
+def test_a_name_with_a_very_long_ending_is_kept_all_the_same(people: People) -> None:
+    assert sent(people.anna, name="a." + "b" * 200).name == "a." + "b" * 200
+
+
 def test_a_file_has_its_limit(people: People) -> None:
     with (
         override_settings(WORKFLOW={"MAX_UPLOAD_BYTES": 3}),

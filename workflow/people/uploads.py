@@ -1,5 +1,6 @@
 """Files that come with forms: how they are kept, and who may read them."""
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from workflow.models import RunningProcesses, Upload
 from workflow.people.visible import may_see, sees_all
 
 LONGEST_NAME = 255
+LONGEST_ENDING = 40
+"""Characters of the name that are to be seen in the storage, too."""
 
 
 def keep_upload(file: "File[Any]", *, by: Any) -> Upload:
@@ -26,9 +29,16 @@ def keep_upload(file: "File[Any]", *, by: Any) -> Upload:
         raise BadData(_("The file has %(size)d bytes; up to %(limit)d can be sent.") % {"size": size, "limit": limit})
     name = _plain(file.name or "")
     upload = Upload(name=name, size=size, uploaded_by=by, uploaded_at=clock.now())
-    upload.file.save(name, file, save=False)
+    upload.file.save(_place_of(name), file, save=False)
     upload.save(force_insert=True)
     return upload
+
+
+def _place_of(name: str) -> str:
+    """What the file of that name is called in the storage, where no other ever was: after a restore, a row may tell of a file that
+    was lost, and must not find another in its place.
+    """
+    return f"{secrets.token_hex(16)}-{name[-LONGEST_ENDING:]}"
 
 
 def _plain(name: str) -> str:
