@@ -25,6 +25,7 @@ ARGUMENTS = {
     "manageprocess": ["cancel", "1"],
     "purgehistory": ["--older-than", "90d"],
     "resignsnapshots": [],
+    "afterrestore": [],
 }
 
 
