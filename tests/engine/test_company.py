@@ -79,6 +79,19 @@ def test_short_code_of_several_instances_runs_together(run: Callable[[], None], 
 
 @pytest.mark.usefixtures("_slow_machine")
 @pytest.mark.django_db(transaction=True)
+def test_no_text_in_code_that_runs_together_is_changed(run: Callable[[], None], told: list[int]) -> None:
+    odd = "A\u2028B\u2029C\x85D\x0bE\x1cF\x1dG\x1eH <b>"
+    process("P", {"A": code(f"if run:  # {odd}\n  data['x'] = '{odd}'\ndata['x'] + f'{{1}}{odd}'")}, (1, "A"))
+    operations.start_many(["P"], count=WARM_UP + 20)
+    run()
+    operations.start_many(["P"], count=20)
+    run()
+    assert sum(told) > 10
+    assert {(one.data["x"], one.results["A"]) for one in RunningProcesses.objects.all()} == {(odd, f"{odd}1{odd}")}
+
+
+@pytest.mark.usefixtures("_slow_machine")
+@pytest.mark.django_db(transaction=True)
 def test_conditions_of_several_instances_are_evaluated_together(
     run: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
