@@ -45,7 +45,10 @@ def run_key(token: str, *, visit: int, sequence: int, task: str, taken: Collecti
 
 
 def run_key_by_row(instance: int, *, visit: int, row: int) -> str:
-    """The key of a task run of an instance without a token, or of one that began before runs stored their keys."""
+    """The key of a task run of an instance without a token, or of one that began before runs stored their keys.
+
+    Before such a run is moved to another row, this must be stored as its key: work that is under way keeps its keys.
+    """
     return f"{instance}-{visit}-{row}"
 
 

@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 
-from workflow import transitions
+from workflow import health, transitions
 from workflow.code import signing
 from workflow.code.signing import SnapshotTampered
+from workflow.errors import NotPermitted
 from workflow.models import RunningProcesses, TaskRun
 from workflow.purging import give_way
 
@@ -49,9 +50,11 @@ class Resigned:
 def resign(*, batch: int = BATCH, dry_run: bool = False) -> Iterator[Resigned]:
     """Sign every snapshot with the newest key that is not signed with it; yields what each batch, a transaction of its own, did.
 
-    Engines may run meanwhile, as long as all of them know that key, and sign with it. What was done stays done if it is interrupted. A
-    `dry_run` locks and changes nothing.
+    Engines may run meanwhile, as long as all of them sign with that key, too. What was done stays done if it is interrupted. A
+    `dry_run` locks and changes nothing. Raises `NotPermitted` where a live engine does not know that key.
     """
+    if not dry_run:
+        _refuse_beside_ignorant_engines()
     left: list[int] = []
     for keys in _batches(batch):
         yield _counted(keys, left, dry_run=dry_run)
@@ -63,6 +66,18 @@ def resign(*, batch: int = BATCH, dry_run: bool = False) -> Iterator[Resigned]:
             yield _counted(again[start : start + batch], left, dry_run=dry_run)
     if left:
         yield Resigned(locked=len(left))
+
+
+def _refuse_beside_ignorant_engines() -> None:
+    """An engine could not go on with what is signed with a key that it lacks, and would sign what it saves with an older one."""
+    newest = signing.fingerprint(signing.signing_keys()[0])
+    live = [engine for engine in health.engines() if not health.is_dead(engine)]
+    ignorant = [one.name for one in live if newest not in (one.abilities or {}).get("keys", ())]
+    if ignorant:
+        raise NotPermitted(
+            f"The newest key (fingerprint {newest}) is not known to these engines, which are alive: {', '.join(ignorant)}. Restart them with "
+            "that key first. Nothing was changed."
+        )
 
 
 def _batches(size: int) -> Iterator[list[int]]:

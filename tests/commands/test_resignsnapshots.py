@@ -19,7 +19,7 @@ from tests.locks import locked
 from tests.system.conftest import EngineProcess, eventually, start_engine
 from workflow import clock, operations, transitions
 from workflow.code import signing
-from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
+from workflow.models import Engine, InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.transitions import Applied, Turn
 
 __all__ = ["start_engine"]
@@ -117,6 +117,33 @@ def test_an_engine_that_has_read_the_old_one_does_not_write_it_again() -> None:
         assert signing.signed_by(bytes(one.snapshot)) == signing.fingerprint(NEW)
     bystander.refresh_from_db()
     assert (bystander.state, bystander.events) == (InstanceState.WAITING, 0), "nobody held it"
+
+
+def test_beside_an_engine_that_does_not_know_the_key_nothing_is_done() -> None:
+    sleepers(1)
+    now = clock.ask_database()
+    given: Any = {
+        "host": "web1",
+        "pid": 7,
+        "version": "1",
+        "concurrency": 1,
+        "lease": 600,
+        "started_at": now,
+        "seen_at": now,
+    }
+    Engine.objects.create(
+        name="web1:7", **given, abilities={"format": 1, "names": [], "keys": [signing.fingerprint(NEW)]}
+    )
+    with keys(NEW, OLD):
+        resigned()
+    before = [bytes(one) for one in TaskRun.objects.values_list("snapshot", flat=True)]
+    Engine.objects.create(name="web1:8", **given)
+    with keys("newest " * 6, NEW), pytest.raises(CommandError, match="are alive: web1:7, web1:8. Restart them"):
+        resigned()
+    assert before == [bytes(one) for one in TaskRun.objects.values_list("snapshot", flat=True)]
+    Engine.objects.update(seen_at=now - timedelta(hours=1))
+    with keys("newest " * 6, NEW):
+        assert resigned().startswith("Signed 1 snapshot ")
 
 
 def test_code_that_fails_before_its_next_call_is_written_with_the_newest_key() -> None:

@@ -157,6 +157,23 @@ class TestRefusals:
             response = Client().get(f"/decide/{forged}/")
             assert_refused(response, 404, "The link is not one that was sent from here")
 
+    def test_of_an_instance_from_before_there_were_tokens_it_is_good_still(self, people: People, path: str) -> None:
+        waiting = WaitingForApproval.objects.get()
+        said = [people.anna.pk, waiting.pk, waiting.assignment, waiting.task_run_id, links._mailbox(people.anna)]
+        old = f"/decide/{signing.dumps(said, salt=links.SALT, compress=True)}/"
+        assert_refused(Client().get(old), 410, "because the database was restored from a backup")
+        RunningProcesses.objects.update(token="")
+        assert_refused(Client().get(path), 410, "because the database was restored from a backup")
+        assert Client().get(old).status_code == 200
+        waiting.refresh_from_db()
+        assert signing.loads(links.token(people.anna, waiting), salt=links.SALT)[1:] == said[1:], (
+            "new ones are as they were"
+        )
+
+    @pytest.mark.parametrize("said", [[], [1, 2, 3], [1, 2, 3, 4, "", "", ""], "abc", 5, None])
+    def test_signed_but_senseless(self, people: People, said: Any) -> None:
+        assert_refused(Client().get(f"/decide/{signing.dumps(said, salt=links.SALT)}/"), 404, "The link is not one")
+
     def test_expired(self, people: People, path: str) -> None:
         class Early(TimestampSigner):
             def timestamp(self) -> str:
