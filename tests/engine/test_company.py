@@ -81,7 +81,7 @@ def test_short_code_of_several_instances_runs_together(run: Callable[[], None], 
 @pytest.mark.django_db(transaction=True)
 def test_no_text_in_code_that_runs_together_is_changed(run: Callable[[], None], told: list[int]) -> None:
     odd = "A\u2028B\u2029C\x85D\x0bE\x1cF\x1dG\x1eH <b>"
-    process("P", {"A": code(f"if run:  # {odd}\n  data['x'] = '{odd}'\ndata['x'] + f'{{1}}{odd}'")}, (1, "A"))
+    process("P", {"A": code(f"if run.id:  # {odd}\n  data['x'] = '{odd}'\ndata['x'] + f'{{1}}{odd}'")}, (1, "A"))
     operations.start_many(["P"], count=WARM_UP + 20)
     run()
     operations.start_many(["P"], count=20)
