@@ -37,6 +37,11 @@ def test_nothing_else_is_promised() -> None:
     assert len(workflow.__all__) == 12
 
 
+def test_dir_lists_it_also_before_it_was_used() -> None:
+    assert set(workflow.__all__) <= set(dir(workflow))
+    assert "__doc__" in dir(workflow)
+
+
 def test_what_is_not_promised_is_not() -> None:
     with pytest.raises(AttributeError, match="module 'workflow' has no attribute 'explode'"):
         workflow.explode  # noqa: B018

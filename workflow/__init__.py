@@ -44,9 +44,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    # Late, because models can't be imported before Django has loaded the apps, of which this is one.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home, _, known_as = _HOMES.get(name, f"workflow.operations.{name}").rpartition(".")
-    return getattr(import_module(home), known_as)
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+
+    def __getattr__(name: str) -> Any:
+        # Late, because models can't be imported before Django has loaded the apps, of which this is one.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home, _, known_as = _HOMES.get(name, f"workflow.operations.{name}").rpartition(".")
+        return getattr(import_module(home), known_as)
+
+
+def __dir__() -> list[str]:
+    # What `dir` tells by itself has only what was loaded already.
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Days off: a project that uses the app."""
