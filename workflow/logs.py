@@ -118,8 +118,8 @@ def hide_tokens() -> None:
 def without_tokens(record: logging.LogRecord) -> bool:
     """A filter that puts three dots in the place of each token."""
     record.msg = _hidden(record.msg)
-    if isinstance(record.args, Mapping):
-        record.args = type(record.args)({name: _hidden(value) for name, value in record.args.items()})
+    if isinstance(record.args, dict):
+        record.args.update({name: _hidden(value) for name, value in record.args.items()})  # it may be more than a dict
     elif record.args:
         record.args = tuple(map(_hidden, record.args))
     return True
