@@ -29,6 +29,7 @@ from workflow.models import (
     WaitingForApproval,
 )
 from workflow.testing import Workflow
+from workflow.views.rows import in_brief
 from workflow.views.shown import sign
 
 DATA, ARGUMENT, ERROR, CONDITION, CODE = (
@@ -99,7 +100,7 @@ class World:
         sent: Mapping[str, Mapping[str, Any]] = {
             "decide": {"decision": "approve", "seen": seen},
             "decide_by_link": {"decision": "approve", "seen": seen},
-            "decide_several": {"decision": "approve", "task": [sign(self.waiting, user)]},
+            "decide_several": {"decision": "approve", "task": [self._key(user)]},
             "delegate": {"to": self.users["stranger"].username},
             "mail_preferences": {"wish": "DIGEST", "digest_hour": "9"},
             "start_process": {"token": str(TOKEN), "reason": "again"},
@@ -116,6 +117,13 @@ class World:
             yield Visit(path=f"/{path}{query}", sent=sent.get(name, {}))
             if "<int:key>" not in route:
                 return
+
+    def _key(self, user: Any) -> str:
+        """What an inbox would have that shows it to that user."""
+        self.waiting.rpid = in_brief([self.waiting.rpid_id])[self.waiting.rpid_id]
+        key = sign(self.waiting, user)
+        self.waiting.refresh_from_db()
+        return key
 
     def _of_the_admin(self, page: str, route: str) -> Iterator[Visit]:
         model, _, verb = page.removeprefix("admin:workflow_").partition("_")

@@ -15,7 +15,6 @@ from tests.views.drive import run_until_idle, waits
 from tests.views.pages import address, fields, messages, select, text
 from workflow import clock, operations
 from workflow.models import Absence, Decision, RunningProcesses, TaskRun, WaitingForApproval
-from workflow.views import shown
 from workflow.views.filters import Place
 
 pytestmark = pytest.mark.django_db
@@ -223,6 +222,38 @@ class TestSeveral:
         assert told[1].startswith(f"mona rejected 'Sign' of instance {claims[1].rpid_id} at")
         assert Decision.objects.count() == 3
 
+    @pytest.mark.parametrize("decision", ["approve", "reject"])
+    def test_what_has_changed_since_is_not_decided_and_named(
+        self, people: People, visit: Visit, claims: list[WaitingForApproval], decision: str
+    ) -> None:
+        client = visit(people.mark)
+        tasks = fields(client.get("/"), "task")
+        RunningProcesses.objects.filter(pk=claims[1].rpid_id).update(data={"amount": 18_000, "reason": "x" * 10_000})
+        told = messages(client.post("/inbox/decide/", {"task": tasks, "decision": decision}, follow=True))
+        did = "approved" if decision == "approve" else "rejected"
+        assert told == [
+            f"2 tasks were {did}.",
+            f"'Sign' of instance {claims[1].rpid_id} has changed since the list was shown. Look at it again. "
+            "Nothing was changed.",
+        ]
+        assert [one.rpid_id for one in WaitingForApproval.objects.all()] == [claims[1].rpid_id]
+        assert messages(select(client, decision)) == [f"1 task was {did}."]
+
+    def test_of_several_that_have_changed_one_message_tells(
+        self, people: People, visit: Visit, claims: list[WaitingForApproval]
+    ) -> None:
+        client = visit(people.mark)
+        page = client.get("/")
+        RunningProcesses.objects.update(data={"amount": 18_000})
+        given = {"task": fields(page, "task"), "decision": "approve"}
+        names = ", ".join(f"Claim {one.rpid_id}: Sign" for one in claims)
+        assert messages(client.post("/inbox/decide/", given, follow=True)) == [
+            f"3 tasks have changed since the list was shown, and were not decided: {names}. Look at them again."
+        ]
+        assert not Decision.objects.exists()
+        known = page.context["digest"]
+        assert client.get(f"/?known={known}", headers=HTMX).status_code == 200, "an open list shows what is new"
+
     def test_sent_twice_they_are_decided_once(
         self, people: People, visit: Visit, claims: list[WaitingForApproval]
     ) -> None:
@@ -263,7 +294,8 @@ class TestSeveral:
     def test_only_what_was_shown_to_this_user_can_be_sent(
         self, people: People, visit: Visit, claims: list[WaitingForApproval]
     ) -> None:
-        others = [shown.sign(one, people.mark) for one in claims]
+        others = fields(visit(people.mark).get("/"), "task")
+        assert len(others) == 3
         made_up = [f"[{one.pk},{one.task_run_id}]" for one in claims]
         client = visit(people.emil)
         for tasks in (others, made_up, []):

@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 
 from workflow.models import ProcessVersion, RunningProcesses, WaitingForApproval
 from workflow.models.fields import ValuesField
+from workflow.people.seen import MD5_OF_DATA
 from workflow.people.visible import sees_inside
 from workflow.views.facts import Fact, summary
 from workflow.views.filters import Place
@@ -59,7 +60,7 @@ def rows(waiting: Sequence[WaitingForApproval], *, user: Any, now: datetime) -> 
 
 def digest(shown: Sequence[Row]) -> str:
     """Tells whether a page would show the same."""
-    parts = [(row.waiting.pk, row.waiting.claimed_by_id, row.waiting.votes, row.is_overdue) for row in shown]
+    parts = [(row.key, row.waiting.claimed_by_id, row.waiting.votes, row.is_overdue) for row in shown]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -92,7 +93,7 @@ def in_brief(keys: Collection[int]) -> Mapping[int, RunningProcesses]:
     found = (
         RunningProcesses.objects.filter(pk__in=keys)
         .annotate(size=Length(Cast("data", TextField())))
-        .annotate(brief=brief)
+        .annotate(brief=brief, md5=MD5_OF_DATA)
         .select_related("started_by")
         .defer("data", "results", "error")
         .in_bulk()

@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from workflow import operations
-from workflow.errors import AlreadyDecided, WorkflowError
+from workflow.errors import AlreadyDecided, Stale, WorkflowError
 from workflow.models import TaskRun, WaitingForApproval
 from workflow.origin import PAGE
+from workflow.people.seen import seen_in_a_list
 from workflow.views import shown
 from workflow.views.back import back
 from workflow.views.base import PageView
@@ -31,6 +32,7 @@ class Kind(Enum):
 
     DELETED = auto()
     TOO_LATE = auto()
+    CHANGED = auto()
     HAS_FORM = auto()
     REFUSED = auto()
 
@@ -75,9 +77,12 @@ class Word:
             return Fault(kind=Kind.HAS_FORM, text=told, name=format_html('<a href="{}">{}</a>', address, name))
         operation = operations.approve if self.approved else operations.reject
         try:
-            operation(waiting, by=self.by, comment=self.comment, via=PAGE)
+            seen = seen_in_a_list(waiting, version=key.version, data=key.data)
+            operation(waiting, by=self.by, comment=self.comment, seen=seen, via=PAGE)
         except AlreadyDecided as error:
             return Fault(kind=Kind.TOO_LATE, text=str(error), name=name)
+        except Stale as error:
+            return Fault(kind=Kind.CHANGED, text=str(error), name=name)
         except WorkflowError as error:
             return Fault(kind=Kind.REFUSED, text=str(error), name=name)
         return None
@@ -133,6 +138,8 @@ def _told(kind: Kind, faults: Sequence[Fault]) -> str:
             text = _("{} tasks were deleted meanwhile.")
         case Kind.TOO_LATE:
             text = _("{} tasks wait for you no more, and were not changed: {}.")
+        case Kind.CHANGED:
+            text = _("{} tasks have changed since the list was shown, and were not decided: {}. Look at them again.")
         case Kind.HAS_FORM:
             text = _("{} tasks have a form to fill in, so each is decided on its page: {}.")
         case Kind.REFUSED:

@@ -5,23 +5,29 @@ from typing import Any, NamedTuple
 from django.core import signing
 
 from workflow.models import WaitingForApproval
+from workflow.people.seen import fingerprint
 
 SALT = "workflow.shown"
 
 
 class Key(NamedTuple):
     """A question that waited, and its task run, which stays: code can ask one question after the other in one run. Primary
-    keys, and with `name` the key that no other question has, also after a restore.
+    keys, and with `name` the key that no other question has, also after a restore; and the instance's version, and the
+    fingerprint of its data.
     """
 
     waiting: int
     run: int
     name: str = ""
+    version: int = 0
+    data: str = ""
 
 
 def sign(waiting: WaitingForApproval, user: Any) -> str:
-    """What a page that shows the task to the user sends back."""
-    return signing.Signer(salt=SALT).sign_object([waiting.pk, waiting.task_run_id, str(user.pk), waiting.external_key])
+    """What a page that shows the task to the user sends back. The instance is one of `in_brief`."""
+    instance: Any = waiting.rpid
+    said = [waiting.pk, waiting.task_run_id, str(user.pk), waiting.external_key]
+    return signing.Signer(salt=SALT).sign_object([*said, instance.version_id, fingerprint(instance.md5)])
 
 
 def read(text: str, user: Any) -> Key | None:
