@@ -258,6 +258,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "TASK_BACKEND": _NAME,
     "TASK_QUEUE": _NAME,
     "MAIL": _SWITCH,
+    "SEND_MAIL": _SWITCH,
     "MAIL_DEFAULT": (lambda value: value in WISHES, " or ".join(map(repr, WISHES))),
     "MAIL_LINK_DAYS": (
         lambda value: _is_time(value, conf.MOST_DAYS),

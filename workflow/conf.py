@@ -42,6 +42,8 @@ DEFAULTS: dict[str, Any] = {
     "TASK_QUEUE": "default",
     # Whether people are told by e-mail of what waits for them.
     "MAIL": True,
+    # Whether code may send e-mail to any address, by send_mail().
+    "SEND_MAIL": True,
     # How those are told who have not said how they want it: "AT_ONCE", "DIGEST" or "NONE".
     "MAIL_DEFAULT": "AT_ONCE",
     # Days for which a link in an e-mail is good.

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from django import forms
+from django.db import DatabaseError
 from django.utils.formats import get_format
 from django.utils.translation import gettext_lazy as _
 
 from workflow import operations
 from workflow.definition import Field, Kind
 from workflow.errors import BadData
+from workflow.models import Upload
 
 YES_OR_NO = [("", "–"), ("yes", _("Yes")), ("no", _("No"))]
 
@@ -21,7 +24,8 @@ class AnswersForm(forms.Form):
     """Asks for the fields. What is right is decided by `answers_from`, which gives the `answers` of a valid form.
 
     `by` is who answers; where it `is_partial`, nothing is needed. `known` is the data so far: what it has of the fields
-    stands in them already. A file is kept once all else is right.
+    stands in them already. A file is kept once all else is right; as a context, the form discards at its end what no
+    decision and no start has taken.
     """
 
     answers: Mapping[str, Any]
@@ -40,8 +44,16 @@ class AnswersForm(forms.Form):
         self.initial = _filled_in(asked, known)
         self._asked, self._by, self._is_partial, self._known = asked, by, is_partial, known
         self.answers = {}
+        self._uploads: list[Upload] = []
         for field in asked:
             self.fields[field.name] = _form_field(field, known.get(field.name))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        with suppress(DatabaseError):  # in the middle of another error; a sweep finds them
+            operations.discard_uploads(self._uploads)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -65,10 +77,13 @@ class AnswersForm(forms.Form):
         return not field.required and not raw.get(field.name) and bool(self._known.get(field.name))
 
     def _kept(self, field: Field, file: Any) -> Any:
+        if not file:
+            return None
         try:
-            return operations.keep_upload(file, by=self._by) if file else None
+            self._uploads.append(upload := operations.keep_upload(file, by=self._by))
         except BadData as error:
             raise BadData(str(error), {field.name: str(error)}) from error
+        return upload
 
 
 class NumberText(forms.CharField):

@@ -45,6 +45,8 @@ from workflow.people.rights import Rights, decidable, inbox, may_decide, why_not
 from workflow.people.seen import seen_token
 from workflow.people.starters import may_start, startable
 from workflow.people.uploads import attach, keep_upload, may_read
+from workflow.people.uploads import discard as discard_uploads
+from workflow.people.uploads import sweep as sweep_uploads
 from workflow.people.visible import data_for, may_see, sees_all, sees_inside, visible_to
 from workflow.purging import purge
 from workflow.resigning import resign
@@ -61,6 +63,7 @@ __all__ = [
     "decide_all",
     "delegate",
     "delete_absence",
+    "discard_uploads",
     "findings",
     "findings_of_version",
     "inbox",
@@ -88,6 +91,7 @@ __all__ = [
     "start_many",
     "startable",
     "started_as",
+    "sweep_uploads",
     "user_named",
     "visible_to",
     "what_comes",

@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.test import override_settings
 
 from config.mail import mail_settings
 from tests.build import code, process, run_until_idle
 from workflow import operations
+from workflow.code.check import check_code
+from workflow.code.mail import SWITCHED_OFF
 from workflow.models import ActionCall, InstanceState, RunningProcesses
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,3 +58,25 @@ def test_a_server_that_fails_is_an_error_in_the_code_which_a_retry_can_mend(sett
         setattr(settings, name, value)
     text = "try:\n    send_mail('a', 'b', 'anna@example.com')\nexcept OSError as e:\n    data['error'] = 'down'"
     assert ended(text).data == {"error": "down"}
+
+
+class TestSwitchedOff:
+    @pytest.fixture(autouse=True)
+    def _off(self, settings: Any) -> None:
+        settings.WORKFLOW = {"SEND_MAIL": False}
+
+    def test_nothing_is_sent_and_code_is_told_why(self) -> None:
+        process("P", {"A": code("send_mail('a', 'b', 'anna@example.com')")}, (1, "A"))
+        with override_settings(WORKFLOW={}):  # it was started before
+            instance = operations.start("P")
+        run_until_idle()
+        instance.refresh_from_db()
+        assert instance.state == InstanceState.FAILED
+        assert (instance.error["type"], instance.error["message"]) == ("PermissionError", SWITCHED_OFF)
+        assert mail.outbox == []
+
+    def test_a_draft_that_calls_it_has_a_mistake(self) -> None:
+        (problem,) = check_code("n = 1\nsend_mail('a', 'b', 'anna@example.com')")
+        assert (problem.line, problem.message) == (2, SWITCHED_OFF)
+        (other,) = check_code("send_male()")
+        assert other.message.startswith("There is no 'send_male' here")

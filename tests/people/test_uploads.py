@@ -1,17 +1,24 @@
 """Files that come with forms: kept, referred to in the data, and read only by whom they concern."""
 
+import os
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
-from django.test import override_settings
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.test import Client, override_settings
 
 from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.people.conftest import People
 from tests.users import user_named
-from workflow import operations
+from workflow import clock, operations
 from workflow.errors import BadData
+from workflow.mail import links
 from workflow.models import RunningProcesses, Upload, WaitingForApproval
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,3 +127,106 @@ def test_a_file_of_the_start_form_goes_with_the_instance_but_not_one_of_somebody
     instance = operations.start("Claim", data, people.anna)
     assert [Upload.objects.get(pk=one.pk).instance for one in (own, others)] == [instance, None]
     operations.start("Claim", {"receipt": "none", "odd": {"name": "x"}}, people.anna)
+
+
+class TestDiscarded:
+    """A file is kept with what it came with, or not at all."""
+
+    @pytest.fixture(autouse=True)
+    def _own_media(self, settings: Any, tmp_path: Path) -> None:
+        settings.MEDIA_ROOT = str(tmp_path)
+
+    def kept(self) -> list[str]:
+        """The names of the uploads, and of the files."""
+        return [*Upload.objects.values_list("name", flat=True), *(one.name for one in self.files())]
+
+    def files(self) -> list[Path]:
+        return [path for path in Path(default_storage.location).rglob("*") if path.is_file()]
+
+    def claim(self, people: People, **fields: Any) -> WaitingForApproval:
+        form(
+            process("Claim", {"Sign": manual("anna", **fields), "End": code("1")}, (1, "Sign"), (2, "End")),
+            "Sign",
+            receipt="file",
+        )
+        return waits("Claim")
+
+    def send(self, user: Any, path: str, **given: Any) -> Any:
+        client = Client()
+        client.force_login(user)
+        return client.post(path, {"decision": "approve", **given, "answer-receipt": ContentFile(b"x", "r.txt")})
+
+    def test_with_a_decision_that_is_refused(self, people: People) -> None:
+        waiting = self.claim(people)
+        path = f"/waiting/{waiting.task_run_id}/"
+        seen = operations.seen_token(waiting)
+        RunningProcesses.objects.update(data={"new": 1})
+        assert self.send(people.anna, path, seen=seen).status_code == 409
+        assert self.send(people.anna, path, seen=seen, comment="x" * 3_000).status_code == 422
+        assert self.kept() == []
+        waiting = WaitingForApproval.objects.get()
+        assert self.send(people.anna, path, seen=operations.seen_token(waiting)).status_code == 302
+        assert len(self.kept()) == 2
+
+    def test_by_a_link_and_in_the_admin(self, people: People) -> None:
+        waiting = self.claim(people)
+        link = f"/decide/{links.token(people.anna, waiting)}/"
+        assert (
+            Client().post(link, {"decision": "approve", "answer-receipt": ContentFile(b"x", "r.txt")}).status_code
+            == 409
+        )
+        page = f"/admin/workflow/waitingforapproval/approve/?run={waiting.task_run_id}"
+        assert self.send(people.root, page, comment="x" * 3_000).status_code == 200
+        assert self.send(people.root, page, waiting=str(waiting.pk), **{f"seen-{waiting.pk}": "x"}).status_code == 302
+        assert self.kept() == []
+
+    def test_with_a_start_that_is_refused_or_was_made_already(self, people: People) -> None:
+        made = process("Claim", {"Sign": manual("anna")}, (1, "Sign"))
+        form(made, None, receipt="file")
+        client = Client()
+        client.force_login(people.root)
+
+        def start(token: str) -> int:
+            given = {"token": token, "receipt": ContentFile(b"x", "r.txt")}
+            return client.post(f"/start/{made.pk}/", given).status_code
+
+        token = str(uuid4())
+        with override_settings(WORKFLOW={"MAX_DATA_BYTES": 3}):
+            assert start(token) == 422
+        made.tasks.update(approver="nobody-there")
+        assert start(token) == 409
+        assert self.kept() == []
+        made.tasks.update(approver="anna")
+        assert start(token) == 302
+        assert start(token) == 302
+        assert len(self.kept()) == 2
+
+    def test_what_a_crash_has_left_is_swept_and_nothing_else(
+        self, people: People, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        old = clock.now() - timedelta(days=2)
+        taken, lost, left, fresh = (sent(people.anna, f"{name}.txt") for name in ("taken", "lost", "left", "fresh"))
+        self.claim(people)
+        Upload.objects.filter(pk__in=[taken.pk, lost.pk]).update(instance=RunningProcesses.objects.get())
+        Upload.objects.exclude(pk=fresh.pk).update(uploaded_at=old)
+        lost.file.storage.delete(lost.file.name)
+        folder = Path(default_storage.location) / "workflow" / "2020" / "01"
+        folder.mkdir(parents=True)
+        (folder.parents[2] / "not ours").write_text("x")
+        for path in (folder / "without a row", folder / "in progress"):
+            path.write_text("x")
+        for path in self.files():
+            if path.name not in {"in progress", "fresh.txt"}:
+                os.utime(path, (old.timestamp(), old.timestamp()))
+        before = sorted(self.kept())
+        call_command("purgehistory", "--older-than", "1d", "--dry-run")
+        assert sorted(self.kept()) == before
+        call_command("purgehistory", "--older-than", "1d")
+        told = capsys.readouterr()
+        assert "Would delete 2 files that no instance has." in told.out
+        assert "Deleted 2 files that no instance has." in told.out
+        assert told.err.count("The storage has lost 1 file that came with forms.") == 2
+        assert sorted(self.kept()) == [
+            *("fresh.txt", "fresh.txt", "in progress", "lost.txt", "not ours", "taken.txt", "taken.txt"),
+        ]
+        assert not Upload.objects.filter(pk=left.pk).exists()

@@ -84,9 +84,10 @@ def view(admin: "WaitingForApprovalAdmin", request: HttpRequest, decision: Decis
         known=alone.rpid.data if alone else {},
         prefix="answer",
     )
-    if form.is_valid() and asked.is_valid():
-        _decide(request, runs, decision, form.cleaned_data["comment"], asked.answers)
-        return redirect(show.list_address(admin.admin_site, "waitingforapproval"))
+    with asked:
+        if asked.is_valid() & form.is_valid():  # each is read, also where the other one is wrong
+            _decide(request, runs, decision, form.cleaned_data["comment"], asked.answers)
+            return redirect(show.list_address(admin.admin_site, "waitingforapproval"))
     context = {
         **admin.admin_site.each_context(request),
         "title": decision.title,

@@ -66,19 +66,20 @@ def view(admin: "ProcessAdmin", request: HttpRequest) -> HttpResponse:
         operations.start_form(processes[0]) if len(processes) == 1 else (), *sent, by=request.user, prefix="answer"
     )
     broken: list[str] = []
-    if processes and form.is_valid() and asked.is_valid():
-        try:
-            data = _data(form.cleaned_data["json"], asked.answers)
-            started = operations.start_many(
-                [process.name for process in processes], [data], user=request.user, via=ADMIN
-            )
-        except NotStartable as error:
-            form.add_error(None, str(error).partition("\n")[0])
-            broken = list(error.mistakes)
-        except WorkflowError as error:
-            form.add_error(None, str(error))
-        else:
-            return _started(request, started, admin.admin_site)
+    with asked:
+        if asked.is_valid() & form.is_valid() and processes:  # each is read, also where the other one is wrong
+            try:
+                data = _data(form.cleaned_data["json"], asked.answers)
+                started = operations.start_many(
+                    [process.name for process in processes], [data], user=request.user, via=ADMIN
+                )
+            except NotStartable as error:
+                form.add_error(None, str(error).partition("\n")[0])
+                broken = list(error.mistakes)
+            except WorkflowError as error:
+                form.add_error(None, str(error))
+            else:
+                return _started(request, started, admin.admin_site)
     context = {
         **admin.admin_site.each_context(request),
         "title": _("Start"),

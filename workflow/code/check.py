@@ -1,13 +1,15 @@
 """What is wrong with code, before it runs: what lint is given."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from workflow import conf
-from workflow.code.actions import actions
+from workflow.code.actions import Action, actions
 from workflow.code.job import UNCHECKED, Problem
+from workflow.code.mail import SWITCHED_OFF
 from workflow.code.runner import get_runner
 from workflow.code.stubs import stubs
 from workflow.code.waits import WAITS
@@ -28,17 +30,27 @@ def check_code(code: str, expression: bool = False) -> list[Problem]:
     Remembered: a page with thirty tasks would otherwise take the checker a second, each time that it is looked at.
     """
     try:
-        found = _checked(conf.get("RUNNER"), code, expression=expression, declared=stubs(expression=expression))
+        declared = stubs(expression=expression, granted=_granted())
+        found = _checked(conf.get("RUNNER"), code, expression=expression, declared=declared)
     except _Unchecked as unchecked:
         return list(unchecked.problems)
-    return [_explained(problem) for problem in found] if expression else list(found)
+    return [_explained(problem, expression=expression) for problem in found]
 
 
-def _explained(problem: Problem) -> Problem:
-    """A name that code has and an expression has not is told as that, and not as one that there is not."""
+def _granted() -> Mapping[str, Action]:
+    """The actions that code may call on this site."""
+    return actions() if conf.get("SEND_MAIL") else {name: one for name, one in actions().items() if name != "send_mail"}
+
+
+def _explained(problem: Problem, *, expression: bool) -> Problem:
+    """A name that code has and an expression has not, or that is switched off, is told as that, and not as one that there
+    is not.
+    """
     missing = _MISSING.match(problem.message)
     if missing is None or missing[1] not in {*actions(), *WAITS}:
         return problem
+    if not expression:
+        return replace(problem, message=SWITCHED_OFF) if missing[1] not in {*_granted(), *WAITS} else problem
     return replace(problem, message=f"An expression can't call {missing[1]}(): only a task's code can.")
 
 

@@ -1,10 +1,16 @@
 """Files that come with forms: how they are kept, and who may read them."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from django.core.files.base import File
+from django.core.files.storage import Storage
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -17,6 +23,12 @@ from workflow.people.visible import may_see, sees_all
 LONGEST_NAME = 255
 LONGEST_ENDING = 40
 """Characters of the name that are to be seen in the storage, too."""
+FOLDER = "workflow"
+"""Of the storage: where `Upload.file` keeps what is ours."""
+IN_PROGRESS = timedelta(days=1)
+"""A file that has come with a form is on the storage before its row is there, and both are before what it came with."""
+CHUNK = 500
+"""Names a statement: below what any database binds."""
 
 
 def keep_upload(file: "File[Any]", *, by: Any) -> Upload:
@@ -56,6 +68,86 @@ def attach(form: Sequence[Field], answers: Mapping[str, Any], instance: RunningP
     ]
     if keys:
         Upload.objects.filter(pk__in=keys, instance=None, uploaded_by=by).update(instance=instance)
+
+
+def discard(uploads: Iterable[Upload]) -> None:
+    """Delete those of these that no instance has taken: what they came with was refused."""
+    for upload in uploads:
+        _delete_unless_taken(upload)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What a sweep has deleted, or would delete: uploads that no instance has taken, and files that no upload refers to.
+    `missing` counts uploads whose files are gone, of which it deletes none.
+    """
+
+    uploads: int = 0
+    files: int = 0
+    missing: int = 0
+
+
+def sweep(*, dry_run: bool = False) -> Swept:
+    """Delete what a process that died has left behind between keeping a file and the decision or start that it came with.
+
+    It leaves alone what is younger than `IN_PROGRESS`. A storage that can't list its files keeps those without a row.
+    """
+    before = clock.now() - IN_PROGRESS
+    orphans = Upload.objects.filter(instance=None, uploaded_at__lt=before).order_by("pk")
+    uploads = orphans.count() if dry_run else sum(_delete_unless_taken(one) for one in orphans.iterator(CHUNK))
+    unknown, known = _files(before)
+    if not dry_run:
+        for name in unknown:
+            _storage().delete(name)
+    missing = 0 if known is None else max(0, Upload.objects.filter(uploaded_at__lt=before).count() - known)
+    return Swept(uploads=uploads, files=len(unknown), missing=missing)
+
+
+def _delete_unless_taken(upload: Upload) -> bool:
+    with transaction.atomic():
+        found = Upload.objects.select_for_update().filter(pk=upload.pk, instance=None).first()
+        if found is None:
+            return False
+        found.delete()
+        transaction.on_commit(partial(found.file.delete, save=False), robust=True)
+    return True
+
+
+def _files(before: datetime) -> tuple[list[str], int | None]:
+    """The files of our folder that no upload refers to, and how many older ones one does; of both only what was written
+    before that. `None` where the storage can't tell.
+    """
+    unknown: list[str] = []
+    known = 0
+    try:
+        for names in _chunks(_names(FOLDER)):
+            rows = dict(Upload.objects.filter(file__in=names).values_list("file", "uploaded_at"))
+            known += sum(uploaded_at < before for uploaded_at in rows.values())
+            unknown += [name for name in names if name not in rows and _storage().get_modified_time(name) < before]
+    except NotImplementedError:
+        return [], None
+    return unknown, known
+
+
+def _names(folder: str) -> Iterator[str]:
+    try:
+        folders, files = _storage().listdir(folder)
+    except FileNotFoundError:
+        return
+    yield from (f"{folder}/{name}" for name in files)
+    for name in folders:
+        yield from _names(f"{folder}/{name}")
+
+
+def _chunks(names: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(names)
+    while chunk := list(islice(left, CHUNK)):
+        yield chunk
+
+
+def _storage() -> Storage:
+    storage: Storage = Upload._meta.get_field("file").storage
+    return storage
 
 
 def may_read(user: Any, upload: Upload) -> bool:

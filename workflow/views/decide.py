@@ -65,9 +65,10 @@ class DecideView(PageView):
             known=waiting.rpid.data,
             prefix="answer",
         )
-        if not (comment.is_valid() & asked.is_valid()):
-            return self._page(waiting, comment, asked, status=422)
-        return self._decide(waiting, verb, comment, asked)
+        with asked:
+            if not (comment.is_valid() & asked.is_valid()):
+                return self._page(waiting, comment, asked, status=422)
+            return self._decide(waiting, verb, comment, asked)
 
     def _refuse(self, waiting: WaitingForApproval) -> None:
         if why := operations.why_not(self.request.user, waiting, to_them=True):

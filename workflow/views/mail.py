@@ -70,10 +70,13 @@ class DecideByLinkView(PageView):
         approved = request.POST.get("decision") == "approve"
         if not approved and request.POST.get("decision") != "reject":
             raise BadData(_("Say whether you approve or reject it. Nothing was changed."))
+        with self._asked(request.POST, request.FILES, is_partial=not approved) as form:
+            if not form.is_valid():
+                return self._confirm(request, form, status=422)
+            return self._decide(request, form, approved=approved)
+
+    def _decide(self, request: HttpRequest, form: AnswersForm, *, approved: bool) -> HttpResponse:
         waiting, user = self.opened.waiting, self.opened.user
-        form = self._asked(request.POST, request.FILES, is_partial=not approved)
-        if not form.is_valid():
-            return self._confirm(request, form, status=422)
         decide = operations.approve if approved else operations.reject
         try:
             decide(

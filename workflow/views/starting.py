@@ -69,9 +69,13 @@ class StartView(PageView):
         if (there := operations.started_as(once)) is not None:
             messages.info(request, _("This form has started %(instance)s already.") % {"instance": there})
             return redirect("workflow:instance", there.pk)
-        form = AnswersForm(draft(process).fields, request.POST, request.FILES, by=request.user)
-        if not form.is_valid():
-            return self._form(process, token=token, form=form, status=422)
+        with AnswersForm(draft(process).fields, request.POST, request.FILES, by=request.user) as form:
+            if not form.is_valid():
+                return self._form(process, token=token, form=form, status=422)
+            return self._start(process, form, token=token, once=once)
+
+    def _start(self, process: Process, form: AnswersForm, *, token: UUID, once: str) -> HttpResponse:
+        request = self.request
         try:
             instance = operations.start(process, form.answers, user=request.user, once=once, via=PAGE)
         except WorkflowError as error:

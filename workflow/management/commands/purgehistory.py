@@ -10,6 +10,7 @@ from workflow import durations, operations
 from workflow.management.base import WorkflowCommand, positive
 from workflow.models import RunningProcesses
 from workflow.models.states import FINAL
+from workflow.people.uploads import Swept
 from workflow.purging import BATCH, Purged
 
 INTERRUPTED = 130
@@ -20,7 +21,7 @@ class Command(WorkflowCommand):
     help = (
         "Delete instances that have ended longer ago than that, each with its history and with all that it has started. "
         "Engines may run meanwhile, and it can be interrupted and run again at any time. What has failed can be retried, "
-        "and is deleted only if --states names it."
+        "and is deleted only if --states names it. Files that came with forms which were not accepted go as well, a day after."
     )
     examples: ClassVar[str] = """\
   manage.py purgehistory --older-than 90d --dry-run
@@ -57,6 +58,7 @@ class Command(WorkflowCommand):
             raise CommandError("Interrupted. Run it again to go on.", returncode=INTERRUPTED) from None
         finally:  # however it ends
             self._sum_up(all_of_it, dry_run=dry_run)
+        self._tell_swept(operations.sweep_uploads(dry_run=dry_run), dry_run=dry_run)
 
     def _tell(self, number: int, so_far: Purged) -> None:
         line = f"{so_far.instances:,} so far"
@@ -71,9 +73,20 @@ class Command(WorkflowCommand):
         if purged.protected:
             self.stderr.write(f"Rows of the project protect {_instances(purged.protected)}, which stayed.")
 
+    def _tell_swept(self, swept: Swept, *, dry_run: bool) -> None:
+        if swept.uploads or swept.files:
+            did = "Would delete" if dry_run else "Deleted"
+            self.stdout.write(f"{did} {_counted(swept.uploads + swept.files, 'file')} that no instance has.")
+        if swept.missing:
+            self.stderr.write(f"The storage has lost {_counted(swept.missing, 'file')} that came with forms.")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
 
 def _instances(count: int) -> str:
-    return f"{count:,} instance{'' if count == 1 else 's'}"
+    return _counted(count, "instance")
 
 
 def _span(text: str) -> timedelta:
