@@ -330,8 +330,9 @@ def by_process(instances: Any, effects: Path) -> dict[str, Counter[str]]:
     ):
         if above in top:
             top[child] = top[above]
+    keys = dict(RunningProcesses.objects.values_list("token", "pk"))
     told: dict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in set(top.values())})
     for line in set(effects.read_text().splitlines()):
         text, key = line.split()
-        told[top[int(key.split("-")[0])]][text] += 1  # a key begins with the instance's
+        told[top[keys[key.split("-")[0]]]][text] += 1  # a key begins with the instance's token
     return dict(told)
