@@ -1,17 +1,18 @@
 """Whom a task asks: from what its definition says to the rows that an inbox finds it by (DESIGN.md 6)."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from workflow import approvers
 from workflow.code.job import Errored, Outcome
-from workflow.deciding import Circle, Execution, Reason, bars, newest_round
+from workflow.deciding import Bar, Circle, Execution, Reason, bars, newest_round
 from workflow.definition import Definition
-from workflow.models import Assignee, Barred, RunningProcesses, WaitingForApproval, bulk
-from workflow.models.people import Named, eligible, find, starter_of, votes_on
+from workflow.models import ActionCall, Assignee, Barred, RunningProcesses, WaitingForApproval, bulk
+from workflow.models.people import Named, eligible, find, starter_of, voters_on_questions, votes_on
+from workflow.models.people import open_now as open_now_of
 
 
 class NotDecidable(Exception):
@@ -37,7 +38,10 @@ def circle_of(
     apart_from = definition.apart_from(task.name)
     cast = votes_on(instance.pk, apart_from | ({task.same_as} if task.same_as else set()))
     starter = starter_of(instance) if task.not_starter else None
-    barred = bars(execution, apart_from=apart_from, cast=cast, open_now=open_now, starter=starter)
+    barred = {
+        **dict.fromkeys(voters_apart(definition, instance, task.name), Bar.DID),
+        **bars(execution, apart_from=apart_from, cast=cast, open_now=open_now, starter=starter),
+    }
     if task.same_as:
         did = {vote.user for vote in newest_round(task.same_as, cast=cast, open_now=open_now) if vote.user is not None}
         same = dict.fromkeys(did, Reason.SAME)
@@ -48,9 +52,42 @@ def circle_of(
     return _counted(replace(asked, barred=barred, escalate_to=escalate_to), task.quorum)
 
 
-def circle_named(names: Sequence[str]) -> Circle:
+def circle_asked(names: Sequence[str], apart: "Apart", instance: RunningProcesses) -> Circle:
     """Whom code asks by `approval()`. Names that mean nobody any more are left out: they were known when it called."""
-    return _counted(_circle(names, find(names)), 1)
+    return _counted(replace(_circle(names, find(names)), barred=apart.bars(instance)), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """Who may not decide what code asks: as `ForPeople` has it."""
+
+    not_starter: bool = False
+    not_same_as: str = ""
+
+    def bars(self, instance: RunningProcesses) -> dict[Any, Bar]:
+        """The keys of those people, as they are known now."""
+        others = {self.not_same_as} if self.not_same_as else set()
+        return bars(
+            Execution(task="", visit=0, row=0),  # code asks, and no task: nobody has voted on it before
+            apart_from=others,
+            cast=votes_on(instance.pk, others),
+            open_now=open_now_of(instance.pk) if others else (),
+            starter=starter_of(instance) if self.not_starter else None,
+        )
+
+
+def apart_of(question: WaitingForApproval) -> Apart:
+    """Who may not decide a question, as the recorded call says that asked it."""
+    run = question.task_run
+    calls = ActionCall.objects.filter(run=run, number=run.call_number, name="approval").order_by("-attempt")
+    arguments = calls.values_list("arguments", flat=True).first()
+    given = arguments["kwargs"] if arguments else {}
+    return Apart(not_starter=given.get("not_starter", False), not_same_as=given.get("not_same_as", ""))
+
+
+def voters_apart(definition: Definition, instance: RunningProcesses, task: str) -> set[Any]:
+    """The keys of those who may not decide a task because they decided what code asked, which keeps them apart."""
+    return voters_on_questions(instance.pk, task) if definition.asks_apart else set()
 
 
 def widen(waiting: WaitingForApproval, names: Sequence[str]) -> Named:

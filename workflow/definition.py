@@ -223,6 +223,11 @@ class Definition:
             found.setdefault(other, set()).add(one)
         return {name: frozenset(others) for name, others in found.items()}
 
+    @cached_property
+    def asks_apart(self) -> bool:
+        """Whether its code may ask people, by `approval()`, who are not to decide one of its tasks as well."""
+        return any("approval" in task.code and ("not_same_as" in task.code or "**" in task.code) for task in self.tasks)
+
     def apart_from(self, name: str) -> frozenset[str]:
         """The tasks that other people have to decide than this one, whichever of the two says so."""
         return self._apart.get(name, frozenset())

@@ -4,10 +4,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.admin.pages import text
+from tests.users import User
 from workflow import operations
 from workflow.models import Absence, AbsenceChange
 

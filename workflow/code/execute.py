@@ -35,7 +35,7 @@ from workflow.code.ledger import (
 from workflow.code.runner import Runner
 from workflow.code.waits import WAITS, ForChildren, ForPeople, Wait, wait_of
 from workflow.cut import GONE, is_of_a_cut
-from workflow.errors import CannotDrive
+from workflow.errors import CannotDrive, suggestion
 from workflow.logs import fields
 from workflow.values import ValueProblem
 
@@ -280,6 +280,7 @@ class _Calls:
             wait = wait_of(call.name, call.args, call.kwargs, now=now)
             if isinstance(wait, ForPeople):
                 self._refuse_unknown(wait.names)
+                self._refuse_no_decider(wait.not_same_as)
             if isinstance(wait, ForChildren):
                 self.ledger.refuse(wait)
         except (TypeError, ValueError) as error:
@@ -291,6 +292,13 @@ class _Calls:
     def _refuse_unknown(self, names: tuple[str, ...]) -> None:
         if unknown := self.ledger.unknown(names):
             raise ValueError(f"approval(): no active user or group is named {', '.join(map(repr, unknown))}")
+
+    def _refuse_no_decider(self, task: str) -> None:
+        known = self.ledger.manual_tasks() if task else None
+        if known is not None and task not in known:
+            raise ValueError(
+                f"approval(): not_same_as must name a manual task of this process, not {task!r}.{suggestion(task, known)}"
+            )
 
     def _made(self, number: int, action: Action, bound: BoundArguments, arguments: dict[str, Any]) -> Answer:
         started = self.ledger.clock()

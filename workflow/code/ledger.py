@@ -91,6 +91,10 @@ class Ledger(Protocol):
         """Those of the names that are neither an active user's nor a group's."""
         ...
 
+    def manual_tasks(self) -> Sequence[str] | None:
+        """The names of the process's manual tasks; `None` where it is not known of which process the code is."""
+        ...
+
     def refuse(self, children: ForChildren) -> None:
         """Raises `ValueError` where one of these processes can't be started."""
         ...
@@ -147,6 +151,10 @@ class MemoryLedger:
     def unknown(self, names: Sequence[str]) -> Sequence[str]:
         """Whoever is named would be there."""
         return ()
+
+    def manual_tasks(self) -> Sequence[str] | None:
+        """Whichever is named would be there."""
+        return None
 
     def refuse(self, children: ForChildren) -> None:
         """Whatever is named could be started."""

@@ -20,12 +20,18 @@ class ForTime:
 
 @dataclass(frozen=True, kw_only=True)
 class ForPeople:
-    """Until one of those named decides, which should be within `due`; the call returns the decision."""
+    """Until one of those named decides, which should be within `due`; the call returns the decision.
+
+    With `not_starter` nobody decides it in an instance that they started, and nobody who decided the manual task
+    `not_same_as`.
+    """
 
     names: tuple[str, ...]
     question: str
     form: tuple[Field, ...] = ()
     due: str = ""
+    not_starter: bool = False
+    not_same_as: str = ""
     due_at: None = None
 
 
@@ -70,18 +76,39 @@ def sleep_until(now: datetime, when: datetime) -> ForTime:
     return ForTime(due_at=when.astimezone(UTC))
 
 
-def approval(_now: datetime, approver: Any, question: Any, fields: Any = (), due: Any = None) -> ForPeople:
-    """`approval(approver, question, fields=[…], due="2d")`: names of users and groups, as a text with commas or as a list;
-    the form that they fill in, as a list of dicts with the keys of a `Field`; and the working time that they have.
+def approval(
+    _now: datetime,
+    approver: Any,
+    question: Any,
+    fields: Any = (),
+    due: Any = None,
+    *,
+    not_starter: Any = False,
+    not_same_as: Any = "",
+) -> ForPeople:
+    """`approval(approver, question, fields=[…], due="2d", not_starter=True, not_same_as="Sign")`: names of users and groups, as a
+    text with commas or as a list; the form that they fill in, as a list of dicts with the keys of a `Field`; the working time
+    that they have; and who may not decide it.
     """
     if not isinstance(question, str) or not question.strip():
         raise ValueError("approval() takes a question, as text, that the approver can decide")
+    if not isinstance(not_starter, bool):
+        raise TypeError(f"approval(): not_starter must be True or False, not {type(not_starter).__name__}")
+    if not isinstance(not_same_as, str):
+        raise TypeError(f"approval(): not_same_as must be the name of a manual task, not {type(not_same_as).__name__}")
     try:
         form = questions.form_from_value(fields)
         within = _due(due)
     except (TypeError, ValueError) as error:
         raise type(error)(f"approval(): {error}") from error
-    return ForPeople(names=approvers.names_from_value(approver), question=question, form=form, due=within)
+    return ForPeople(
+        names=approvers.names_from_value(approver),
+        question=question,
+        form=form,
+        due=within,
+        not_starter=not_starter,
+        not_same_as=not_same_as,
+    )
 
 
 def _due(value: Any) -> str:
@@ -151,7 +178,7 @@ def sleep(*, days: float = 0, hours: float = 0, minutes: float = 0, seconds: flo
 
 def sleep_until(when: datetime) -> None: ...
 
-def approval(approver: str | list[str], question: str, fields: Sequence[Mapping[str, Any]] = (), due: str | None = None) -> _Decision: ...
+def approval(approver: str | list[str], question: str, fields: Sequence[Mapping[str, Any]] = (), due: str | None = None, *, not_starter: bool = False, not_same_as: str = "") -> _Decision: ...
 
 def wait_for(signal: str, timeout: float | timedelta | None = None) -> Any: ...
 

@@ -38,6 +38,7 @@ class DatabaseLedger:
         patience: Patience,
     ) -> None:
         self._depth = instance.depth
+        self._instance = instance
         self.interrupted = instance.interrupted
         self._patience = patience
         self._lease = lease
@@ -151,6 +152,10 @@ class DatabaseLedger:
 
     def unknown(self, names: Sequence[str]) -> Sequence[str]:
         return self._patience(lambda: unknown_names(names))
+
+    def manual_tasks(self) -> Sequence[str] | None:
+        definition = self._patience(lambda: self._instance.version.frozen)
+        return [task.name for task in definition.tasks if task.manual]
 
     def refuse(self, children: ForChildren) -> None:
         limit = conf.get("MAX_DEPTH")

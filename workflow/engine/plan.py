@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workflow import conf, durations, flow, history, keys, starting, values
-from workflow.circle import circle_named
+from workflow.circle import Apart, circle_asked
 from workflow.code.execute import DISAGREES
 from workflow.code.failure import failure
 from workflow.code.job import Completed, Errored, Suspended
@@ -289,7 +289,8 @@ def _asked(held: Held, run: TaskRun, report: Report, now: datetime) -> Asked | N
     """What people are asked by code that stands at `approval()`."""
     match report.outcome:
         case Suspended(wait=ForPeople() as wait) if run.state == RunState.SUSPENDED:
-            waiting, circle = _queued(held, run, circle_named(wait.names), now)
+            apart = Apart(not_starter=wait.not_starter, not_same_as=wait.not_same_as)
+            waiting, circle = _queued(held, run, circle_asked(wait.names, apart, held.instance), now)
             waiting.quorum, waiting.question, waiting.form = 1, wait.question, [one.to_json() for one in wait.form]
             if wait.due:
                 set_deadlines(waiting, run, TaskDefinition(name=run.task_name, due=wait.due), ())

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from workflow import approvers
 from workflow.deciding import Cast, Circle, Execution, Reason, UserKey
 from workflow.models.decisions import Decision
-from workflow.models.instances import RunningProcesses
+from workflow.models.instances import ActionCall, RunningProcesses
 from workflow.models.waiting import WaitingForApproval
 
 
@@ -119,6 +119,29 @@ def _newest_votes(instance: int, task: str) -> QuerySet[Any, Any]:
     newest = votes.order_by("-task_run__visit").values("task_run__visit")[:1]
     run = ("task_run__task_name", "task_run__visit", "task_run__row")
     return votes.filter(task_run__visit=newest).values_list(*run, "attempt", "user", "on_behalf_of", "origin")
+
+
+def voters_on_questions(instance: int, task: str) -> set[Any]:
+    """The keys of those who decided, in its newest visit, what code asked by `approval(…, not_same_as=task)`."""
+    calls = ActionCall.objects.filter(run__instance=instance, name="approval", ended_at__isnull=False).order_by()
+    found = [
+        ((name, visit), (run, number))
+        for name, visit, run, number, arguments in calls.values_list(
+            "run__task_name", "run__visit", "run", "number", "arguments"
+        )
+        if arguments["kwargs"].get("not_same_as") == task
+    ]
+    newest = {name: max(visit for (other, visit), _ in found if other == name) for (name, _), _ in found}
+    asked = {question for (name, visit), question in found if newest[name] == visit}
+    votes = Decision.objects.filter(task_run__in={run for run, _ in asked}, call__gt=0).order_by()
+    return {
+        key
+        for run, call, user, on_behalf_of, origin in votes.values_list(
+            "task_run", "call", "user", "on_behalf_of", "origin"
+        )
+        if (run, call) in asked
+        for key in _keys(origin, user=user, on_behalf_of=on_behalf_of)
+    }
 
 
 def _keys(origin: Mapping[str, Any] | None, **users: Any) -> Iterator[Any]:

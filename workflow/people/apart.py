@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from workflow import notices
+from workflow.circle import apart_of, voters_apart
 from workflow.deciding import Bar, Execution, May, Reason, bars
 from workflow.models import Assignee, Barred, Decision, Intervention, NoticeKind, WaitingForApproval
 from workflow.models.people import open_now, starter_of, votes_on
@@ -25,20 +26,24 @@ def barred_now(waiting: WaitingForApproval) -> dict[Any, Bar]:
     knows less: it saw a relation from one of its two sides, and no stand-ins.
     """
     if waiting.question:
-        return {}
+        return apart_of(waiting).bars(waiting.rpid)
     instance, task = waiting.rpid, waiting.definition
     apart_from = instance.version.frozen.apart_from(task.name)
     starter = starter_of(instance) if task.not_starter else None
     of_several = {task.name} if task.quorum > 1 else set()
+    asked = dict.fromkeys(voters_apart(instance.version.frozen, instance, task.name), Bar.DID)
     if not apart_from and not of_several and starter is None:
-        return {}
-    return bars(
-        execution_of(waiting),
-        apart_from=apart_from,
-        cast=votes_on(instance.pk, apart_from | of_several),
-        open_now=open_now(instance.pk) if apart_from else (),
-        starter=starter,
-    )
+        return asked
+    return {
+        **asked,
+        **bars(
+            execution_of(waiting),
+            apart_from=apart_from,
+            cast=votes_on(instance.pk, apart_from | of_several),
+            open_now=open_now(instance.pk) if apart_from else (),
+            starter=starter,
+        ),
+    }
 
 
 def keep_apart(vote: Decision, waiting: WaitingForApproval) -> None:
@@ -47,9 +52,13 @@ def keep_apart(vote: Decision, waiting: WaitingForApproval) -> None:
     To be called in the transaction of the vote, in which the instance is locked: so of two votes by one person on both tasks,
     at the same moment, the second is refused.
     """
-    if vote.user_id is None or waiting.question:
+    if vote.user_id is None:
         return
     definition = waiting.rpid.version.frozen
+    if definition.asks_apart:
+        _keep_questions_apart(vote, waiting)
+    if waiting.question:
+        return
     apart = definition.apart_from(waiting.task_name)
     together = {task.name for task in definition.tasks if task.same_as == waiting.task_name}
     if not apart and not together:
@@ -61,6 +70,20 @@ def keep_apart(vote: Decision, waiting: WaitingForApproval) -> None:
         if other.task_name in together:
             Assignee.objects.get_or_create(waiting=other, user_id=vote.user_id, defaults={"reason": Reason.SAME})
             notices.queue_to([vote.user_id], NoticeKind.WAITS, other, now=vote.at)
+
+
+def _keep_questions_apart(vote: Decision, waiting: WaitingForApproval) -> None:
+    """The same for what code asks, and the task whose decider it keeps apart from it: whichever of the two was decided."""
+    beside = WaitingForApproval.objects.filter(rpid=waiting.rpid_id).exclude(pk=waiting.pk)
+    beside = beside.select_related("claimed_by", "task_run")
+    if waiting.question:
+        other = apart_of(waiting).not_same_as
+        for one in beside.filter(question="", task_name=other) if other else ():
+            _bar(one, vote)
+        return
+    for one in beside.exclude(question=""):
+        if apart_of(one).not_same_as == waiting.task_name:
+            _bar(one, vote)
 
 
 def _bar(waiting: WaitingForApproval, vote: Decision) -> None:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from workflow import approvers, clock, conf, notices
-from workflow.circle import NotDecidable, circle_named, circle_of, insert
+from workflow.circle import NotDecidable, apart_of, circle_asked, circle_of, insert
 from workflow.code.runner import get_runner
 from workflow.deciding import Bar, Circle, May, Reason, Refused, Right
 from workflow.errors import BadData, NotAllowed, NotPermitted
@@ -108,7 +108,7 @@ def resolve_again(waiting: WaitingForApproval, by: Any = None, *, via: Via = COD
 
 def _resolved(waiting: WaitingForApproval) -> Circle:
     if waiting.question:
-        return circle_named(approvers.names(waiting.approver))
+        return circle_asked(approvers.names(waiting.approver), apart_of(waiting), waiting.rpid)
     instance, runner = waiting.rpid, get_runner()
     try:
         return circle_of(
