@@ -1,5 +1,7 @@
 """What is found in code before it runs: each finding at its place, in words that its owner understands."""
 
+from time import monotonic
+
 import pytest
 
 from tests.code.granted import GRANTED
@@ -153,3 +155,41 @@ def test_what_was_checked_is_remembered_until_what_is_granted_changes(monkeypatc
 
     monkeypatch.setitem(_actions, "remembered_or_not", Action("remembered_or_not", remembered_or_not))
     assert check_code(code) == []
+
+
+def swapped(count: int) -> str:
+    """Variables that take their values from one another in a loop: what the checker finds hardest."""
+    turns = "\n".join(f"    a, b, c = (b, c, a) if data.get('{n}') else ([a], [b], [c])" for n in range(count))
+    return f"a, b, c = 1, 2, 'x'\nwhile data:\n{turns}"
+
+
+HARD = {
+    "loops": swapped(60),
+    "conditions": " or ".join(f"(data.get('{n}') and isinstance(data, dict))" for n in range(1_500)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD)
+def test_what_is_too_complicated_is_said_in_a_few_seconds_and_not_looked_at_again_each_time(text: str) -> None:
+    began = monotonic()
+    (problem,) = check_code(text)
+    took = monotonic() - began
+    assert problem.message == (
+        "The code is too complicated to be checked: that takes more than 3 s or 256 MiB. Split it into several tasks, or have its "
+        "loops and conditions change fewer variables."
+    )
+    began = monotonic()
+    for _ in range(400):
+        assert check_code(text) == [problem]
+    assert monotonic() - began < took, "400 tasks with the same code take no longer than one"
+    assert check_code("1 +") != [problem]
+    assert check_code("data['a']") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["'\ud800'", "'\x00'", "x = '\u2028'", "\N{PILE OF POO} = 1", "1" * 10_000, "x" * 100_000]
+)
+@pytest.mark.parametrize("expression", [False, True])
+def test_odd_text_is_a_problem_or_none_and_never_an_error(text: str, expression: bool) -> None:
+    assert all(problem.message for problem in check_code(text, expression))

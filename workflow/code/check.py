@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from time import monotonic
 from typing import Final
 
 from workflow import conf
 from workflow.code.actions import Action, actions
-from workflow.code.job import UNCHECKED, Problem
+from workflow.code.job import TOO_COMPLICATED, UNCHECKED, Problem
 from workflow.code.mail import SWITCHED_OFF
 from workflow.code.runner import get_runner
 from workflow.code.stubs import stubs
@@ -17,8 +18,17 @@ from workflow.code.waits import WAITS
 _MISSING: Final = re.compile(r"There is no '(\w+)' here")
 
 
+REMEMBERED = 300.0
+"""Seconds for which it is remembered that code is too complicated: the machine may only have been busy."""
+
+_MOST_REMEMBERED = 500
+
+_too_complicated: dict[tuple[str, str, bool], tuple[float, tuple[Problem, ...]]] = {}
+"""When that was found, and what was said of it, by runner, code, and whether it is an expression."""
+
+
 class _Unchecked(Exception):
-    """The checker itself failed; the next time it may not, so this is not remembered."""
+    """The checker itself failed; the next time it may not, so this is not remembered for long."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
@@ -29,12 +39,24 @@ def check_code(code: str, expression: bool = False) -> list[Problem]:
 
     Remembered: a page with thirty tasks would otherwise take the checker a second, each time that it is looked at.
     """
+    key = (conf.get("RUNNER"), code, expression)
+    at, problems = _too_complicated.get(key, (0.0, ()))
+    if problems and monotonic() - at < REMEMBERED:
+        return list(problems)
     try:
         declared = stubs(expression=expression, granted=_granted())
         found = _checked(conf.get("RUNNER"), code, expression=expression, declared=declared)
     except _Unchecked as unchecked:
+        if any(problem.message.startswith(TOO_COMPLICATED) for problem in unchecked.problems):
+            _remember(key, unchecked.problems)
         return list(unchecked.problems)
     return [_explained(problem, expression=expression) for problem in found]
+
+
+def _remember(key: tuple[str, str, bool], problems: tuple[Problem, ...]) -> None:
+    _too_complicated[key] = (monotonic(), problems)
+    for old in list(_too_complicated)[:-_MOST_REMEMBERED]:
+        _too_complicated.pop(old, None)
 
 
 def _granted() -> Mapping[str, Action]:
@@ -57,6 +79,6 @@ def _explained(problem: Problem, *, expression: bool) -> Problem:
 @lru_cache(maxsize=2_000)
 def _checked(runner: str, code: str, *, expression: bool, declared: str) -> tuple[Problem, ...]:  # noqa: ARG001 - a key
     problems = tuple(get_runner().check(code, expression=expression, stubs=declared))
-    if any(problem.message.startswith(UNCHECKED) for problem in problems):
+    if any(problem.message.startswith((UNCHECKED, TOO_COMPLICATED)) for problem in problems):
         raise _Unchecked(problems)
     return problems

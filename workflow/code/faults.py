@@ -15,7 +15,7 @@ _SCRIPT: Final = re.compile(r'File "(?:<python-input-\d+>|main\.py)"')
 _STAND_IN: Final = re.compile(r"<action (\w+)>")
 _EXCEPTION_TYPE: Final = re.compile(r"[\w.]+")
 _OUT_OF_TIME: Final = re.compile(r"(?:feed|turn) time limit exceeded: ")
-_OUT_OF_MEMORY: Final = re.compile(r"memory limit exceeded: |the worker exceeded its memory limit")
+OUT_OF_MEMORY: Final = re.compile(r"memory limit exceeded: |[Tt]he worker exceeded its memory limit")
 MAX_CALLS: Final = 1_000_000  # Monty wants some number, and its own 1000 is less than a loop over a year's orders
 
 _OUT_OF_CALLS: Final = re.compile(r"suspension limit \d+ exceeded")
@@ -37,7 +37,7 @@ def may_be_anothers_doing(error: MontyError) -> bool:
             return True
         case MontyRuntimeError():
             message = str(error.exception())
-            return bool(_OUT_OF_MEMORY.match(message) or _OUT_OF_CALLS.match(message))
+            return bool(OUT_OF_MEMORY.match(message) or _OUT_OF_CALLS.match(message))
     return False
 
 
@@ -71,7 +71,7 @@ def _explained(error: MontyRuntimeError | MontySyntaxError, job: Job) -> tuple[s
     message = str(error.exception())
     if _OUT_OF_TIME.match(message):
         return "TimeLimit", _out_of_time(job)
-    if _OUT_OF_MEMORY.match(message):
+    if OUT_OF_MEMORY.match(message):
         return "MemoryLimit", f"The code needs more memory than its limit of {job.memory_limit} MiB."
     if _OUT_OF_CALLS.match(message):
         return "CallLimit", f"The code made more than {MAX_CALLS:,} calls in one run; is this an endless loop?"

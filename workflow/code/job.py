@@ -159,6 +159,9 @@ Outcome = Completed | Errored
 UNCHECKED = "The code could not be checked"
 """How the message of a problem begins that is the checker's, and not the code's."""
 
+TOO_COMPLICATED = "The code is too complicated to be checked"
+"""How the message begins where checking takes more time or memory than it may."""
+
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Problem:

@@ -7,11 +7,13 @@ anything of it has run. That costs about 15 ms, and finds in the same go what Mo
 import json
 import re
 from collections.abc import Collection
+from threading import BoundedSemaphore
 from typing import Any, Final
 
 from pydantic_monty import (
     FunctionSnapshot,
     Monty,
+    MontyCrashedError,
     MontyError,
     MontyRuntimeError,
     MontySyntaxError,
@@ -21,11 +23,18 @@ from pydantic_monty import (
 
 from workflow.code.expression import parenthesized
 from workflow.code.failure import suggestion
-from workflow.code.faults import place
-from workflow.code.job import UNCHECKED, Problem
+from workflow.code.faults import OUT_OF_MEMORY, place
+from workflow.code.job import TOO_COMPLICATED, UNCHECKED, Problem
 from workflow.code.text import is_blank
 
-LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": 10.0, "max_memory": 512 << 20}
+LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": 3.0, "max_memory": 256 << 20}
+"""Of one check, which somebody waits for who looks at a page. Code of some hundred lines takes it a tenth of a second and 60 MiB at most, as a
+rule; but variables that take their values from one another in a loop take it longer than anybody would wait.
+"""
+
+AT_ONCE: Final = BoundedSemaphore(2)
+"""Checks at the same time, in one OS process: each may take all of that memory, and a core."""
+
 NOT_AN_EXPRESSION: Final = 'This must be one expression, such as data["amount"] > 100, not statements.'
 _STOP: Final = "stop_here_and_run_nothing"  # a leading underscore would hide it from the code
 _LITERAL: Final = re.compile(r"Literal\[([^\[\]]*)\]")
@@ -46,24 +55,41 @@ def check(pool: Monty, code: str, *, expression: bool, stubs: str) -> list[Probl
 
 def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:
     try:
-        with pool.checkout(
-            type_check=True,
-            type_check_stubs=f"{stubs}\n{_STOP}: None\n",
-            type_check_format="json",
-            limits=LIMITS,
-        ) as session:
+        with (
+            AT_ONCE,
+            pool.checkout(
+                type_check=True,
+                type_check_stubs=f"{stubs}\n{_STOP}: None\n",
+                type_check_format="json",
+                limits=LIMITS,
+            ) as session,
+        ):
             snapshot = session.feed_start(f"{_STOP}\n{code}")
             while isinstance(snapshot, FunctionSnapshot):  # it asks for declarations of modules that it doesn't know
                 snapshot = snapshot.resume_not_handled()
     except MontyTypingError as error:
         return _readable(json.loads(error.display()), names=_DECLARED.findall(stubs))
     except (MontySyntaxError, MontyRuntimeError) as error:
+        if OUT_OF_MEMORY.match(str(error.exception())):
+            return [_too_complicated()]
         line, column = place(error)
         message = str(error.exception()).replace(_UNSUPPORTED, "The sandbox does not support")
         return [_problem(line or 1, column or 1, f"{_first_up(message)}.")]
+    except MontyCrashedError as error:
+        return [_too_complicated() if error.timed_out else _problem(1, 1, f"{UNCHECKED}: {error}")]
     except MontyError as error:
         return [_problem(1, 1, f"{UNCHECKED}: {error}")]
     return []
+
+
+def _too_complicated() -> Problem:
+    seconds, memory = LIMITS["max_feed_duration_secs"], LIMITS["max_memory"] >> 20
+    return _problem(
+        1,
+        1,
+        f"{TOO_COMPLICATED}: that takes more than {seconds:g} s or {memory} MiB. Split it into several tasks, or have its loops and "
+        "conditions change fewer variables.",
+    )
 
 
 def _readable(diagnostics: list[dict[str, Any]], *, names: Collection[str]) -> list[Problem]:
