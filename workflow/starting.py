@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from workflow import clock, flow, keys, values
 from workflow.abilities import Needs
 from workflow.announce import announce
-from workflow.code.check import check_code
+from workflow.code.check import Checks
 from workflow.definition import Definition
 from workflow.errors import BadData, DefinitionTooNew, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
@@ -159,7 +159,7 @@ def findings(of: Process | Definition) -> list[Finding]:
 
     return lint(
         definition,
-        check_code=check_code,
+        check_code=Checks(),
         unknown_approvers=lambda names: once(tuple(names)).unknown,
         ambiguous_approvers=lambda names: once(tuple(names)).ambiguous,
         count_people=count_people,
@@ -207,7 +207,7 @@ def _asked_if_sound(definition: Definition) -> list[str] | None:
         asked.extend(names)
         return ()
 
-    mistakes = (one for one in lint(definition, check_code=check_code, unknown_approvers=note) if one.level == "error")
+    mistakes = (one for one in lint(definition, check_code=Checks(), unknown_approvers=note) if one.level == "error")
     return None if any(mistakes) else asked
 
 

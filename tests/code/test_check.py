@@ -7,7 +7,7 @@ import pytest
 from tests.code.granted import GRANTED
 from tests.code.test_runners import PROGRAMS
 from workflow.code.actions import Action, _actions
-from workflow.code.check import _checked, check_code
+from workflow.code.check import Checks, _checked, check_code
 from workflow.code.job import Problem
 from workflow.code.sandbox import SandboxRunner
 from workflow.code.stubs import stubs
@@ -193,3 +193,17 @@ def test_what_is_too_complicated_is_said_in_a_few_seconds_and_not_looked_at_agai
 @pytest.mark.parametrize("expression", [False, True])
 def test_odd_text_is_a_problem_or_none_and_never_an_error(text: str, expression: bool) -> None:
     assert all(problem.message for problem in check_code(text, expression))
+
+
+@pytest.mark.slow
+def test_many_that_are_too_complicated_take_no_longer_together_than_a_few() -> None:
+    texts = [swapped(60 + number) for number in range(10)]
+    checks = Checks(longest=0.1)
+    first, *others = [checks(text) for text in texts]
+    assert first[0].message.startswith("The code is too complicated")
+    assert {one[0].message for one in others} == {
+        "The code could not be checked yet: other code takes too long. Mend what is too complicated first, and look again."
+    }
+    again = Checks(longest=0.1)
+    assert again(texts[0]) == first
+    assert again("data['a']") == [], "what is known already takes no time"

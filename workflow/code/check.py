@@ -18,6 +18,9 @@ from workflow.code.waits import WAITS
 _MISSING: Final = re.compile(r"There is no '(\w+)' here")
 
 
+LONGEST = 10.0
+"""Seconds that code which is too complicated may take, over all the tasks of a definition."""
+
 REMEMBERED = 300.0
 """Seconds for which it is remembered that code is too complicated: the machine may only have been busy."""
 
@@ -51,6 +54,28 @@ def check_code(code: str, expression: bool = False) -> list[Problem]:
             _remember(key, unchecked.problems)
         return list(unchecked.problems)
     return [_explained(problem, expression=expression) for problem in found]
+
+
+class Checks:
+    """`check_code` for all the code of a definition, which is looked through while somebody waits: once code that is too complicated has
+    taken `longest` seconds together, the rest is left for the time after that is mended.
+    """
+
+    def __init__(self, longest: float = LONGEST) -> None:
+        self._left = longest
+
+    def __call__(self, code: str, expression: bool = False) -> list[Problem]:
+        """See `check_code`."""
+        if self._left <= 0:
+            return [Problem(line=1, column=1, message=f"{UNCHECKED} yet: other code takes too long. {_FIRST}")]
+        began = monotonic()
+        problems = check_code(code, expression)
+        if any(problem.message.startswith(TOO_COMPLICATED) for problem in problems):
+            self._left -= monotonic() - began
+        return problems
+
+
+_FIRST: Final = "Mend what is too complicated first, and look again."
 
 
 def _remember(key: tuple[str, str, bool], problems: tuple[Problem, ...]) -> None:
