@@ -27,7 +27,8 @@ from workflow.code.faults import OUT_OF_MEMORY, place
 from workflow.code.job import TOO_COMPLICATED, UNCHECKED, Problem
 from workflow.code.text import is_blank
 
-LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": 3.0, "max_memory": 256 << 20}
+SECONDS, MEBIBYTES = 3.0, 256
+LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": SECONDS, "max_memory": MEBIBYTES << 20}
 """Of one check, which somebody waits for who looks at a page. Code of some hundred lines takes it a tenth of a second and 60 MiB at most, as a
 rule; but variables that take their values from one another in a loop take it longer than anybody would wait.
 """
@@ -83,11 +84,10 @@ def _check(pool: Monty, code: str, *, stubs: str) -> list[Problem]:
 
 
 def _too_complicated() -> Problem:
-    seconds, memory = LIMITS["max_feed_duration_secs"], LIMITS["max_memory"] >> 20
     return _problem(
         1,
         1,
-        f"{TOO_COMPLICATED}: that takes more than {seconds:g} s or {memory} MiB. Split it into several tasks, or have its loops and "
+        f"{TOO_COMPLICATED}: that takes more than {SECONDS:g} s or {MEBIBYTES} MiB. Split it into several tasks, or have its loops and "
         "conditions change fewer variables.",
     )
 
