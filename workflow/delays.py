@@ -3,7 +3,7 @@
 Sentences for operators. Times are the database's, because engines go by its clock.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,13 +32,14 @@ PATIENCE = timedelta(seconds=10)
 class Circumstances:
     """What may keep engines from an instance: one reading of the database.
 
-    `limit` is how many instances of its process may run at once, and `running` how many others do; `ahead` counts those that
+    `keys` are the fingerprints that its snapshots name, `limit` is how many instances of its process may run at once, and `running` how many others do; `ahead` counts those that
     engines take first. Nothing but the `fleet` is known where no engine has announced itself.
     """
 
     fleet: Sequence[Engine]
     is_migrated: bool = True
     is_locked: bool = False
+    keys: Collection[str] = ()
     limit: int | None = None
     running: int = 0
     ahead: int = 0
@@ -83,6 +84,7 @@ def read(instance: RunningProcesses, now: datetime) -> Circumstances:
         fleet=fleet,
         is_migrated=one.is_migrated,
         is_locked=not one.is_free,
+        keys={signing.signed_by(bytes(one.start_of_snapshot or b""))} - {""},
         limit=one.limit,
         running=one.running,
         ahead=one.ahead,
@@ -96,6 +98,7 @@ def _circumstances(instance: RunningProcesses, now: datetime) -> dict[str, Any]:
     return {
         "is_migrated": Exists(MigrationRecorder.Migration.objects.filter(app="workflow", name=_newest_migration())),
         "is_free": _is_free(instance),
+        "start_of_snapshot": _start_of_snapshot(instance),
         "limit": Subquery(Process.objects.filter(name=instance.process_name).values("max_running")),
         "running": _count(of_process.filter(due_at__gt=now).exclude(pk=instance.pk)),
         "ahead": _count(RunningProcesses.objects.due(now).filter(higher | earlier).exclude(pk=instance.pk)),
@@ -135,7 +138,7 @@ def _why_not_taken(instance: RunningProcesses, found: Circumstances, now: dateti
     """Engines come first: without one, nothing else matters. Other causes count only once it has waited for a while."""
     if trouble := health.trouble(processes=[instance.process_name], fleet=found.fleet):
         return trouble
-    if missing := health.missing(instance, found.fleet, keys=_keys_needed(instance, now)):
+    if missing := health.missing(instance, found.fleet, keys=found.keys):
         return _("No engine that is alive can run it: it needs %(missing)s. It continues when an engine has that.") % {
             "missing": missing
         }
@@ -152,15 +155,11 @@ def _why_not_taken(instance: RunningProcesses, found: Circumstances, now: dateti
     return _("Engines are alive, but none has taken it: they may be busy with other instances. See their logs.")
 
 
-def _keys_needed(instance: RunningProcesses, now: datetime) -> set[str]:
-    """The fingerprints of the keys that its snapshots are signed by. Only one that an engine has handed back for a while, for others
-    to take it, can lack one.
-    """
-    if instance.state != InstanceState.READY or instance.due_at is None or instance.due_at <= now:
-        return set()
-    start = Substr("snapshot", 1, signing.START_BYTES, output_field=BinaryField())
+def _start_of_snapshot(instance: RunningProcesses) -> Any:
+    """The start of the newest snapshot that its code goes on from, which names the key that signed it."""
     runs = TaskRun.objects.filter(instance=instance, visit=instance.visit, state__in=OPEN).exclude(snapshot=b"")
-    return {signing.signed_by(bytes(one)) for one in runs.values_list(start, flat=True)} - {""}
+    start = Substr("snapshot", 1, signing.START_BYTES, output_field=BinaryField())
+    return Subquery(runs.order_by("-pk").values(part=start)[:1], output_field=BinaryField())
 
 
 def _unapplied() -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -19,12 +20,13 @@ from workflow.code.actions import action
 from workflow.code.text import free_names
 from workflow.definition import FORMAT
 from workflow.engine import Mode
-from workflow.engine.lacking import LONGEST_PAUSE, MOST_INSTANCES, Lacking
+from workflow.engine.lacking import LONGEST_PAUSE, MOST_PASSED_OVER, MOST_REMEMBERED, HandedBack, Lacking
 from workflow.engine.presence import Presence
 from workflow.errors import CannotDrive, DefinitionTooNew
 from workflow.models import ActionCall, ProcessVersion, RunningProcesses, TaskRun
 from workflow.models import Engine as EngineRow
 from workflow.testing import Workflow
+from workflow.transitions import PassedOver
 
 
 class TestWhatCodeNeeds:
@@ -155,9 +157,8 @@ class TestEngine:
         run = late.task_runs.get()
         assert (late.state, late.interrupted, late.error) == ("READY", 0, None)
         assert (run.state, run.attempt, run.call_number) == ("RUNNING", 2, 2)
-        assert running.lacking.handed_back == {late.pk: 1}
-        assert late.due_at is not None
-        assert late.due_at > late.started_at, "others are given the time to take it"
+        assert set(running.lacking.passed_over.instances) == {late.pk}
+        assert late.due_at == late.started_at, "others can take it at once"
         granted_elsewhere()
         RunningProcesses.objects.filter(pk=late.pk).update(due_at=timezone.now())
         run_until_idle()
@@ -213,23 +214,45 @@ class TestStarts:
 
 
 class TestPauses:
-    def test_they_grow_and_begin_anew_when_it_went_on(self) -> None:
-        lacking, one, other = Lacking(), RunningProcesses(pk=1), RunningProcesses(pk=2)
-        pauses = [lacking.pause(one, passes_over=False).total_seconds() for _ in range(9)]
-        assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
-        assert lacking.pause(other, passes_over=False).total_seconds() == 1
-        lacking.went_on(one)
-        assert lacking.pause(one, passes_over=False).total_seconds() == 1
+    """`claims` says whether it is an engine, whose claims pass over what it leaves, or a worker of a task queue."""
 
-    def test_what_is_passed_over_from_now_on_is_there_for_others_at_once(self) -> None:
-        lacking, one = Lacking(), RunningProcesses(pk=1)
-        assert [lacking.pause(one, passes_over=True).total_seconds() for _ in range(4)] == [0, 1, 2, 4]
+    one, other = RunningProcesses(pk=1, version_id=1), RunningProcesses(pk=2, version_id=1)
 
-    def test_the_memory_has_an_end(self) -> None:
+    def test_others_can_take_it_at_once_and_this_engine_does_not(self) -> None:
         lacking = Lacking()
-        for key in range(MOST_INSTANCES + 10):
-            lacking.pause(RunningProcesses(pk=key), passes_over=False)
-        assert len(lacking.handed_back) == MOST_INSTANCES
+        assert lacking.leave(self.one) == timedelta(0)
+        assert lacking.passed_over == PassedOver([], [1])
+        for _ in range(9):
+            lacking.leave(self.one)
+        times, until = lacking.handed_back[1]
+        assert times == 10
+        assert LONGEST_PAUSE - 5 < until - monotonic() <= LONGEST_PAUSE
+        lacking.handed_back[1] = HandedBack(10, monotonic() - 1)
+        assert lacking.passed_over == PassedOver([], []), "it may be signed by another key now"
+
+    def test_without_claims_of_its_own_pauses_grow_and_begin_anew_when_it_went_on(self) -> None:
+        lacking = Lacking(claims=False)
+        pauses = [lacking.leave(self.one).total_seconds() for _ in range(9)]
+        assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
+        assert lacking.leave(self.other).total_seconds() == 1
+        lacking.went_on(self.one)
+        assert lacking.leave(self.one).total_seconds() == 1
+
+    def test_a_version_is_passed_over_as_a_whole(self) -> None:
+        lacking = Lacking(versions={1: "why"})
+        assert lacking.leave(self.one) == timedelta(0)
+        assert lacking.passed_over == PassedOver([1], [])
+        assert Lacking(versions={1: "why"}, claims=False).leave(self.one) == timedelta(seconds=1)
+
+    def test_claims_and_memory_have_an_end(self) -> None:
+        lacking = Lacking()
+        instances = [RunningProcesses(pk=key, version_id=1) for key in range(MOST_PASSED_OVER + 10)]
+        pauses = [lacking.leave(one).total_seconds() for one in instances]
+        assert pauses == [0] * MOST_PASSED_OVER + [1] * 10
+        assert len(lacking.passed_over.instances) == MOST_PASSED_OVER
+        lacking.handed_back = {-key: HandedBack(1, 0.0) for key in range(1, MOST_REMEMBERED + 5)}
+        lacking.leave(self.one)
+        assert len(lacking.handed_back) == MOST_REMEMBERED
 
 
 class TestAbilities:
@@ -250,13 +273,13 @@ class TestAbilities:
 def test_a_claim_that_passes_over_something_goes_by_the_index_and_keeps_the_order() -> None:
     process("P", {"A": code("1")}, (1, "A"))
     process("Q", {"A": code("1")}, (1, "A"))
-    passed = operations.start("Q").version_id
+    passed = PassedOver([operations.start("Q").version_id], [operations.start("P").pk])
     started = operations.start_many(["P"], count=5)
     now = timezone.now() + timedelta(seconds=1)
-    claimed = transitions.claim("me", now=now, until=now, limit=3, passing_over=[passed])
+    claimed = transitions.claim("me", now=now, until=now, limit=3, passing_over=passed)
     assert [one.pk for one in claimed] == [one.pk for one in started[:3]]
-    assert transitions.outlook(now - timedelta(days=1), passing_over=[passed]).due_at is not None
-    assert transitions.claim("me", now=now, until=now, limit=9, processes=["Q"], passing_over=[passed]) == []
+    assert transitions.outlook(now - timedelta(days=1), passing_over=passed).due_at is not None
+    assert transitions.claim("me", now=now, until=now, limit=9, processes=["Q"], passing_over=passed) == []
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM workflow_runningprocesses WHERE fence = 0")
-        assert cursor.fetchone() == (3,)
+        assert cursor.fetchone() == (4,)

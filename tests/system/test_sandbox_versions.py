@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -113,8 +112,10 @@ def test_there_are_two_versions(other_sandbox: dict[str, str], environment: dict
     assert done.stdout.strip() == OTHER != version("pydantic-monty")
 
 
+@pytest.mark.parametrize("other_first", [True, False])
+@pytest.mark.parametrize("are_kept", [True, False], ids=["by snapshot", "by replay"])
 def test_what_fell_asleep_under_one_version_goes_on_under_the_other(
-    start: Start, effects: Path, other_first: bool
+    start: Start, effects: Path, other_first: bool, are_kept: bool
 ) -> None:
     for name, (text, _) in SLEEPERS.items():
         process(name, {"A": code(text)}, (1, "A"))
@@ -123,17 +124,14 @@ def test_what_fell_asleep_under_one_version_goes_on_under_the_other(
     for _ in range(3):
         assert start("--until-idle", other=other).ended() == 0
         other = not other
+        if not are_kept:
+            TaskRun.objects.update(snapshot=b"")
         operations.signal("go", "payload", transient=True)
     assert start("--until-idle", other=other).ended() == 0
     for instance in RunningProcesses.objects.all():
         assert (instance.process_name, instance.state, instance.error) == (instance.process_name, "FINISHED", None)
         assert instance.data == SLEEPERS[instance.process_name][1]
     assert_nothing_was_done_twice(effects)
-
-
-@pytest.fixture(params=[True, False], ids=["old first", "new first"])
-def other_first(request: Any) -> bool:
-    return bool(request.param)
 
 
 def test_in_a_mixed_fleet_either_takes_what_the_other_has_put_to_sleep(start: Start, effects: Path) -> None:

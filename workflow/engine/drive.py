@@ -186,7 +186,8 @@ class Drive:
     def _back_at(self, held: Held) -> datetime | None:
         """When to take what is handed back: at once, after all that is due now, or when others have had the time to."""
         if self._is_for_others(held) and not self.stopping.is_set():
-            return self.planner.clock() + self.lacking.pause(held.instance, passes_over=False)
+            pause = self.lacking.leave(held.instance)
+            return self.planner.clock() + pause if pause else None
         return self.planner.clock() if self.takes_turns else None
 
     def _is_quickly_planned(self) -> bool:

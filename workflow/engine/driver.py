@@ -58,8 +58,6 @@ class Driver:
     patience: Patience
     ended: Callable[[RunningProcesses], None]
     lacking: Lacking = field(default_factory=Lacking)
-    passes_over: bool = True
-    """Whether nothing is claimed any more that this driver can't run; else others, which don't know of that, claim it for it."""
     takes_turns: bool = False
     """Whether it stops because others are to have their turn, so that what it hands back comes after them."""
     definitions: dict[int, Definition] = field(default_factory=dict)
@@ -139,7 +137,7 @@ class Driver:
 
     def _leave_to_others(self, instance: RunningProcesses) -> None:
         """Hand back what this engine lacks something for. Nothing of it has begun here."""
-        pause = self.lacking.pause(instance, passes_over=self.passes_over)
+        pause = self.lacking.leave(instance)
         at = self.clock() + pause if pause else None
         with self.slots.away():
             self._hear(partial(hand_back, instance, at=at), instance)

@@ -1,9 +1,10 @@
 """What an engine has found that it can't run: it leaves that to others, and does not take it again and again itself."""
 
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
+from typing import NamedTuple
 
 from django.utils import translation
 
@@ -12,6 +13,7 @@ from workflow.definition import Definition
 from workflow.errors import CannotDrive, DefinitionTooNew
 from workflow.logs import fields
 from workflow.models import ProcessVersion, RunningProcesses
+from workflow.transitions import PassedOver
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +21,16 @@ FIRST_PAUSE, LONGEST_PAUSE = (
     1.0,
     60.0,
 )  # seconds until an instance that was left to others is taken again, if they don't
-MOST_VERSIONS = 500
-"""Versions that a claim passes over. More would make each claim long; what is claimed nevertheless is handed back, with a pause."""
-MOST_INSTANCES = 10_000
+MOST_PASSED_OVER = 500
+"""Versions, and instances, that a claim passes over. More would make each claim long; what it takes nevertheless has to wait then."""
+MOST_REMEMBERED = 10_000
+
+
+class HandedBack(NamedTuple):
+    """How often in a row an instance was left to others, and `until` when this engine does so, by its monotonic clock."""
+
+    times: int
+    until: float
 
 
 @dataclass(kw_only=True)
@@ -32,13 +41,19 @@ class Lacking:
     abilities: Abilities = field(default_factory=Abilities.of_this_process)
     versions: dict[int, str] = field(default_factory=dict)
     """What is missing here, by version."""
-    handed_back: dict[int, int] = field(default_factory=dict)
-    """How often in a row, by instance."""
+    handed_back: dict[int, HandedBack] = field(default_factory=dict)
+    """By instance."""
+    claims: bool = True
+    """Whether it is this engine that claims what it runs, so that it can pass over something; else others claim it for it."""
 
     @property
-    def passed_over(self) -> Collection[int]:
-        """The versions of which it claims nothing."""
-        return list(self.versions)[-MOST_VERSIONS:]
+    def passed_over(self) -> PassedOver:
+        """What it does not claim."""
+        if not (self.versions or self.handed_back):
+            return PassedOver()
+        now = monotonic()
+        instances = [key for key, back in list(self.handed_back.items()) if back.until > now]
+        return PassedOver(list(self.versions)[-MOST_PASSED_OVER:], instances[-MOST_PASSED_OVER:])
 
     def look(self) -> None:
         """Look through all versions that are there, so that none of them has to be claimed first to be found out."""
@@ -62,17 +77,22 @@ class Lacking:
         logger.warning(told, self.versions[key], extra=fields(engine=self.engine))
         raise CannotDrive(self.versions[key])
 
-    def pause(self, instance: RunningProcesses, *, passes_over: bool) -> timedelta:
-        """How long to leave the instance to others, who may lack something else: longer each time. The first time not at all if
-        this engine `passes_over` it from now on.
+    def leave(self, instance: RunningProcesses) -> timedelta:
+        """Note that the instance is left to others. Returns how long nobody is to take it: not at all, so that another engine can
+        have it at once, where this one's own claims pass it over from now on.
+
+        After a while this engine looks at it again, as it may be signed by another key then: later each time.
         """
-        times = self.handed_back.pop(instance.pk, 0)
-        self.handed_back[instance.pk] = times + 1
-        while len(self.handed_back) > MOST_INSTANCES:
-            del self.handed_back[next(iter(self.handed_back))]
-        if passes_over and not times:
+        if self.claims and instance.version_id in self.passed_over.versions:
             return timedelta(0)
-        return timedelta(seconds=min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(times - passes_over, 10)))
+        before = self.handed_back.pop(instance.pk, None)
+        times = before.times + 1 if before else 1
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(times - 1, 10))
+        passes_over = self.claims and len(self.passed_over.instances) < MOST_PASSED_OVER
+        self.handed_back[instance.pk] = HandedBack(times, monotonic() + pause)
+        while len(self.handed_back) > MOST_REMEMBERED:
+            del self.handed_back[next(iter(self.handed_back))]
+        return timedelta(0) if passes_over else timedelta(seconds=pause)
 
     def went_on(self, instance: RunningProcesses) -> None:
         """Note that an instance could be run here."""

@@ -264,7 +264,7 @@ class Engine:
         every = RunningProcesses.objects.all()
         ours = every.filter(process_name__in=self.processes) if self.processes else every
         if self.lacking.versions:  # what takes another engine is not waited for
-            ours = ours.exclude(version__in=self.lacking.passed_over)
+            ours = ours.exclude(version__in=self.lacking.passed_over.versions)
         if self.lacking.handed_back:
             ours = ours.exclude(pk__in=list(self.lacking.handed_back))
         return not (ours.filter(state__in=DUE).exists() or ours.due(self.clock()).exists())

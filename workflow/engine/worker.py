@@ -40,7 +40,7 @@ _definitions: dict[int, Definition] = {}
 @cache
 def _lacking() -> Lacking:
     """What this OS process has found that it can't run. It can't keep engines from claiming that."""
-    return Lacking(engine=f"{socket.gethostname()}:{os.getpid()}")
+    return Lacking(engine=f"{socket.gethostname()}:{os.getpid()}", claims=False)
 
 
 def drive_handed_over(*, instance: int, owner: str, fence: int, lease: float) -> None:
@@ -134,7 +134,6 @@ class _Stint:
             takes_turns=True,
             definitions=_definitions,
             lacking=_lacking(),
-            passes_over=False,
         )
         return driver
 

@@ -22,6 +22,7 @@ from workflow.transitions.events import (
 from workflow.transitions.leases import (
     Lease,
     LeaseLost,
+    PassedOver,
     Take,
     are_suspects_due,
     claim,
@@ -45,6 +46,7 @@ __all__ = [
     "HeldUp",
     "Lease",
     "LeaseLost",
+    "PassedOver",
     "RunClosed",
     "Take",
     "Turn",

@@ -34,6 +34,16 @@ class Lease:
     events: int
 
 
+class PassedOver(NamedTuple):
+    """What an engine does not claim, as it can't run it: versions, and instances."""
+
+    versions: Collection[int] = ()
+    instances: Collection[int] = ()
+
+
+NOTHING = PassedOver()
+
+
 class LeaseLost(Exception):
     """Another engine, or an operator, has the instance: what this engine does to it has no effect any more."""
 
@@ -58,11 +68,11 @@ def claim(
     until: datetime,
     limit: int,
     processes: Collection[str] = (),
-    passing_over: Collection[int] = (),
+    passing_over: PassedOver = NOTHING,
     take: Take = Take.ORDINARY_FIRST,
 ) -> list[RunningProcesses]:
     """Lease up to `limit` due instances to `owner`, those of high priority first, then those that were due first; of all
-    processes, or of those named; `passing_over` those of these versions. Committed before anything runs.
+    processes, or of those named; `passing_over` what it says. Committed before anything runs.
 
     Two engines never get the same instance: rows that another is claiming are passed over where the database can do
     that (`SKIP LOCKED`), and elsewhere claims wait for each other. A crash of PostgreSQL may take back a claim of the last moment,
@@ -114,7 +124,7 @@ def _claimed(
         return _beside_limits(lease, ahead, limit=limit)
 
 
-def are_suspects_due(now: datetime, processes: Collection[str] = (), *, passing_over: Collection[int] = ()) -> bool:
+def are_suspects_due(now: datetime, processes: Collection[str] = (), *, passing_over: PassedOver = NOTHING) -> bool:
     """Whether there are suspects to claim, of all processes, or of those named; `passing_over` those of these versions."""
     only, names = _only(processes, passing_over)
     asked = f"SELECT EXISTS (SELECT 1 FROM {TABLE} WHERE due_at <= %s{only}{_SUSPECTS})"
@@ -158,8 +168,8 @@ class Outlook(NamedTuple):
     """Whether any process may run only so many at once: then the end of one may let another begin."""
 
 
-def outlook(now: datetime, processes: Collection[str] = (), *, passing_over: Collection[int] = ()) -> Outlook:
-    """What is to come after `now`, of all processes, or of those named; `passing_over` these versions."""
+def outlook(now: datetime, processes: Collection[str] = (), *, passing_over: PassedOver = NOTHING) -> Outlook:
+    """What is to come after `now`, of all processes, or of those named; `passing_over` what it says."""
     only, names = _only(processes, passing_over)
     # The first of each priority, which the index finds at once.
     each = [
@@ -266,18 +276,22 @@ Names = tuple[str, list[Any]]
 """A part of a condition on an instance's process or version, and its parameters."""
 
 
-def _only(processes: Collection[str], passing_over: Collection[int]) -> Names:
+def _only(processes: Collection[str], passing_over: PassedOver) -> Names:
     """The condition on what an engine may take. Without anything to pass over, the statements are what they are otherwise."""
-    only, names = _named("IN", processes)
-    if not passing_over:
-        return only, names
-    return f"{only} AND version_id NOT IN ({', '.join(['%s'] * len(passing_over))})", [*names, *passing_over]
+    parts = [
+        _named("IN", processes),
+        _listed("version_id NOT IN", passing_over.versions),
+        _listed("id NOT IN", passing_over.instances),
+    ]
+    return "".join(condition for condition, _ in parts), [one for _, parameters in parts for one in parameters]
+
+
+def _listed(condition: str, listed: Collection[Any]) -> Names:
+    return (f" AND {condition} ({', '.join(['%s'] * len(listed))})", list(listed)) if listed else ("", [])
 
 
 def _named(operator: str, names: Collection[str]) -> Names:
-    if not names:
-        return "", []
-    return f" AND process_name {operator} ({', '.join(['%s'] * len(names))})", list(names)
+    return _listed(f"process_name {operator}", names)
 
 
 def _ahead(lease: "_Leasing") -> tuple[list[Priority], bool]:
