@@ -15,7 +15,9 @@ class WorkflowConfig(AppConfig):
 
     def ready(self) -> None:
         from workflow import checks, fitting, logs  # noqa: F401 - importing registers the first two
+        from workflow.people.leaving import guard_users
 
         language.translate_by(gettext, ngettext, pgettext)
         logs.hide_tokens()
+        guard_users()
         autodiscover_modules("actions")

@@ -1,26 +1,53 @@
-"""Who deactivates a user is told what waits for them."""
+"""Users in the admin: who deactivates one is told what waits for them, and who deletes one what depends on them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from django.http import HttpRequest
+from django.db.models import ProtectedError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from workflow.admin import show
-from workflow.models import WaitingForApproval
+from workflow.models import Notice, WaitingForApproval
+from workflow.people.leaving import dependences, why_not_delete
 
 
 class TellsWhatWaits(admin.ModelAdmin):
-    """For the admin of users: it warns where tasks wait for one who is deactivated, and leads to them."""
+    """For the admin of users: it warns where tasks wait for one who is deactivated, and leads to them; and it deletes nobody on whom
+    open work depends.
+    """
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """With what keeps users from being deleted, which Django then lists, and offers no button."""
+        deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
+        # What is still to be told to a user goes with them. Nobody else deletes it, so it would keep every user.
+        missing.discard(Notice._meta.verbose_name)
+        return deleted, counts, missing, [*protected, *_kept(objs)]
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ProtectedError as error:  # it depends on them since the page was shown
+            messages.error(request, error.args[0])
+            return redirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data and not obj.is_active:
             tell_what_waits(request, obj, self.admin_site)
+
+
+def _kept(users: Any) -> Iterator[str]:
+    for user in users:
+        if found := dependences(user):
+            yield why_not_delete(user, found)
+            yield from (str(one) for each in found for one in each.objects)
 
 
 def tell_what_waits(request: HttpRequest, user: Any, site: admin.AdminSite) -> None:

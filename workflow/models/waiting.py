@@ -90,28 +90,32 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
         """Each with how many active people are `left` who are asked, and not barred."""
         return self.annotate(left=Coalesce(Subquery(_number_of_people()), 0))
 
-    def undecidable(self) -> Self:
-        """What too few active people are left for, whoever was named; superusers don't count, who can always decide."""
-        nobody = self.filter(~Exists(Assignee.objects.reaching_somebody().filter(waiting=OuterRef("pk"))))
-        several = self.filter(quorum__gt=F("votes") + 1).alias(left=Coalesce(Subquery(_number_of_people()), 0))
+    def undecidable(self, *, without: Any = None) -> Self:
+        """What too few active people are left for, whoever was named; superusers don't count, who can always decide. `without` is
+        the key of a user who is taken for gone.
+        """
+        reached = Assignee.objects.reaching_somebody(without=without).filter(waiting=OuterRef("pk"))
+        nobody = self.filter(~Exists(reached))
+        left = Coalesce(Subquery(_number_of_people(without=without)), 0)
+        several = self.filter(quorum__gt=F("votes") + 1).alias(left=left)
         few = several.filter(left__lt=F("quorum") - F("votes"))
         return self.filter(Q(pk__in=nobody.order_by().values("pk")) | Q(pk__in=few.order_by().values("pk")))
 
 
-def _left(waiting: str) -> models.QuerySet[Any]:
-    """Active users who are not barred from what the query around this one has as `waiting`."""
+def _left(waiting: str, without: Any = None) -> models.QuerySet[Any]:
+    """Active users who are not barred from what the query around this one has as `waiting`; none is the one of the key `without`."""
     barred = Barred.objects.filter(waiting=OuterRef(OuterRef(waiting)), user=OuterRef("pk"))
     users: models.QuerySet[Any] = get_user_model()._default_manager.filter(~Exists(barred), is_active=True)
-    return users.order_by()
+    return users.order_by() if without is None else users.exclude(pk=without).order_by()
 
 
-def _number_of_people() -> models.QuerySet[Any]:
+def _number_of_people(without: Any = None) -> models.QuerySet[Any]:
     """How many are left whom the task of the query around this one asks, each counted once."""
     asked = Assignee.objects.filter(waiting=OuterRef(OuterRef("pk")))
     by_name = Q(pk__in=asked.filter(user__isnull=False).values("user"))
     by_group = Q(groups__in=asked.filter(group__isnull=False).values("group"))
     as_staff: Any = Q(Exists(asked.filter(user=None, group=None)), is_staff=True)
-    people = _left("pk").filter(by_name | by_group | as_staff).values(one=Value(1))
+    people = _left("pk", without).filter(by_name | by_group | as_staff).values(one=Value(1))
     counted: models.QuerySet[Any] = people.annotate(count=Count("pk", distinct=True)).values("count")
     return counted
 
@@ -210,9 +214,9 @@ class AssigneeQuerySet(models.QuerySet["Assignee"]):
         named = Q(user=person) | Q(group__in=groups)
         return self.filter(named | Q(user=None, group=None) if person.is_staff else named)
 
-    def reaching_somebody(self) -> Self:
-        """Those rows by which anybody is asked who is active, and not barred."""
-        people = _left("waiting")
+    def reaching_somebody(self, *, without: Any = None) -> Self:
+        """Those rows by which anybody is asked who is active, and not barred; but for the user of the key `without`."""
+        people = _left("waiting", without)
         by_name = Q(Exists(people.filter(pk=OuterRef("user"))))
         # What is cheap to tell first: databases keep to this order.
         by_group = Q(group__isnull=False) & Q(Exists(people.filter(groups=OuterRef("group"))))
