@@ -92,7 +92,9 @@ class Life:
         """All that must be the same, however often engines died on the way."""
         runs = self.instance.task_runs.order_by("visit", "row")
         calls = ActionCall.objects.filter(run__instance=self.instance).order_by("run", "number")
-        data = {name: str(value).replace(f"'{self.instance.token}-", "'-") for name, value in self.instance.data.items()}
+        data = {
+            name: str(value).replace(f"'{self.instance.token}-", "'-") for name, value in self.instance.data.items()
+        }
         return (
             (self.instance.state, data, sorted(self.effects), self.booked),
             [(run.task_name, run.state, run.attempt) for run in runs],

@@ -1,7 +1,7 @@
 """An instance's next turn: what its outcomes mean, what begins, and what it waits for."""
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -243,6 +243,7 @@ def _cursor(position: flow.Position) -> dict[str, Any]:
 def _new_runs(held: Held, position: flow.Position, starts: Verdicts, now: datetime) -> list[TaskRun]:
     """The task runs of a step that is entered, each with the key that it has from now on."""
     created: list[TaskRun] = []
+    taken: set[str] = set()
     for row in position.rows:
         run = bulk.fresh(
             TaskRun,
@@ -253,13 +254,14 @@ def _new_runs(held: Held, position: flow.Position, starts: Verdicts, now: dateti
             sequence=position.sequence,
             started_at=now,
         )
-        run.key = _key_of(run, held.instance, taken=[one.key for one in created])
+        run.key = _key_of(run, held.instance, taken)
+        taken.add(run.key)
         _begin(run, starts[row], task=held.definition.task_of(row), now=now)
         created.append(run)
     return created
 
 
-def _key_of(run: TaskRun, instance: RunningProcesses, taken: Sequence[str]) -> str:
+def _key_of(run: TaskRun, instance: RunningProcesses, taken: Collection[str]) -> str:
     if not instance.token:
         return run.external_key
     return keys.run_key(instance.token, visit=run.visit, sequence=run.sequence, task=run.task_name, taken=taken)
