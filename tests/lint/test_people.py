@@ -11,6 +11,61 @@ from workflow.definition import Field, Kind, TaskDefinition
 from workflow.lint import lint
 
 
+class TestNamedByWhoeverStartsIt:
+    """What the form of the start asks for, its starter can answer with their own name."""
+
+    WARNING = "Whoever starts the process gives 'manager', so they could name themselves."
+
+    def of(self, task: TaskDefinition, **others: TaskDefinition) -> list[str]:
+        made = process(
+            *[row(number, name) for number, name in enumerate([task.name, *others], 1)], **{task.name: task}, **others
+        )
+        form = (Field(name="manager", kind=Kind.USER), Field(name="other"))
+        return told(replace(made, fields=form))
+
+    @pytest.mark.parametrize(
+        "text", ['=data["manager"]', '=["anna", data.get("manager", "anna")]', '= "user:" + data["manager"]']
+    )
+    @pytest.mark.parametrize("field", ["approver", "escalate_to"])
+    def test_a_manual_task(self, field: str, text: str) -> None:
+        task = replace(manual("a", "anna"), due="1d", **{field: text})
+        (finding,) = self.of(task)
+        assert finding.startswith(f"warning: Task 'a': {self.WARNING} Tick “not who started it”")
+        assert self.of(replace(task, not_starter=True)) == []
+
+    @pytest.mark.parametrize("text", ['=data["boss"]', '=results["manager"]', "anna", '=data["x"]["manager"]', "=1 +"])
+    def test_not_what_comes_from_elsewhere(self, text: str) -> None:
+        assert self.of(manual("a", text)) == []
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            TaskDefinition(name="b", code='data["manager"] = "anna"'),
+            TaskDefinition(name="b", code='for key in ["manager"]:\n    data[key] = 1'),
+            TaskDefinition(name="b", code="data.update(manager=1)"),
+            TaskDefinition(name="b", code="data |= {'manager': 1}"),
+            TaskDefinition(name="b", subprocess="P", output='{"manager": data["who"]}'),
+            TaskDefinition(name="b", manual=True, fields=(Field(name="manager"),)),
+        ],
+    )
+    def test_not_what_something_else_sets_too(self, other: TaskDefinition) -> None:
+        assert self.of(manual("a", '=data["manager"]'), b=other) == []
+
+    def test_other_code_changes_nothing(self) -> None:
+        other = TaskDefinition(name="b", code='data["other"] = data["manager"]')
+        assert len(self.of(manual("a", '=data["manager"]'), b=other)) == 1
+
+    def test_a_question_of_code(self) -> None:
+        asks = 'note("x")\napproval(data["manager"], "Well?"{})'
+        (finding,) = self.of(TaskDefinition(name="a", code=asks.format("")))
+        assert finding.startswith(f"warning: Task 'a', code line 2, column 1: {self.WARNING} Add not_starter=True")
+        assert len(self.of(TaskDefinition(name="a", code=asks.format(", not_starter=False")))) == 1
+        for more in (", not_starter=True", ', **data["more"]', ', not_starter=data["x"]'):
+            assert self.of(TaskDefinition(name="a", code=asks.format(more))) == []
+        by_name = 'approval(question=data["manager"], approver="anna")'
+        assert self.of(TaskDefinition(name="a", code=by_name)) == []
+
+
 class TestNames:
     def test_approvers_that_do_not_exist(self) -> None:
         assert told(with_task(manual("a", "anna, bob, managers, staf"))) == [

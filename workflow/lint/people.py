@@ -8,6 +8,8 @@ from workflow.errors import suggestion
 from workflow.findings import Finding, at_task
 from workflow.language import gettext as _
 from workflow.language import ngettext
+from workflow.reading import keys_read, may_set
+from workflow.reading import questions as questions_in
 
 OF_MANUAL = (
     *("quorum", "not_starter", "not_same_as", "same_as", "instructions", "fields"),
@@ -30,7 +32,9 @@ def findings(
     ambiguous_approvers: AmbiguousApprovers | None = None,
 ) -> Iterator[Finding]:
     yield from _names(definition, unknown_approvers, ambiguous_approvers)
+    by_starter = frozenset(field.name for field in definition.fields if _only_the_start_sets(definition, field.name))
     for task in definition.tasks:
+        yield from _named_by_starter(task, by_starter)
         if task.manual:
             yield from _relations(definition, task)
             yield from _quorum(task, count_people)
@@ -72,6 +76,41 @@ def _no_such_approver(name: str) -> str:
         "There is no active user and no group %(name)r. Give user names and groups, "
         'separated by commas, or an expression such as =data["manager"].'
     ) % {"name": name}
+
+
+def _only_the_start_sets(definition: Definition, key: str) -> bool:
+    """Whether nothing but the form of the start sets a key of the data: what comes later may correct it."""
+    return not any(
+        may_set(task.code, key) or key in task.output or any(field.name == key for field in task.fields)
+        for task in definition.tasks
+    )
+
+
+def _named_by_starter(task: TaskDefinition, by_starter: Collection[str]) -> Iterator[Finding]:
+    """A warning: what the form of the start asks for, its starter can answer with their own name."""
+    for field in DECIDERS if task.manual and not task.not_starter and not task.same_as else ():
+        text = getattr(task, field)
+        keys = keys_read(approvers.expression(text)) if approvers.is_expression(text) else frozenset()
+        for key in sorted(keys.intersection(by_starter)):
+            message = _(
+                "Whoever starts the process gives %(key)r, so they could name themselves. Tick “not who started it”, or have "
+                "the name looked up."
+            )
+            yield at_task(task.name, field, message % {"key": key}, "warning")
+    for question in questions_in(task.code):
+        for key in sorted(question.keys.intersection(by_starter)) if not question.bars_starter else ():
+            message = _(
+                "Whoever starts the process gives %(key)r, so they could name themselves. Add not_starter=True, or have the "
+                "name looked up."
+            ) % {"key": key}
+            yield Finding(
+                level="warning",
+                task=task.name,
+                field="code",
+                line=question.line,
+                column=question.column,
+                message=message,
+            )
 
 
 def _relations(definition: Definition, task: TaskDefinition) -> Iterator[Finding]:
