@@ -108,7 +108,8 @@ def _runs(request: HttpRequest) -> list[TaskRun]:
         *("instance", "decided_by"),
         *("waiting__task_run", "waiting__claimed_by", "waiting__rpid__version"),
     ).prefetch_related("waiting__assignees", "waiting__barred")
-    return list(runs.defer("snapshot").filter(pk__in=keys(request, "run", most=MOST)).order_by("pk"))
+    # One order for all deciders, in the admin and on the pages: where each request is a transaction, each holds all that it decides.
+    return list(runs.defer("snapshot").filter(pk__in=keys(request, "run", most=MOST)).order_by("instance_id", "pk"))
 
 
 def _sorted_out(request: HttpRequest, runs: list[TaskRun]) -> dict[str, Any]:
