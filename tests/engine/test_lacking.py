@@ -7,19 +7,21 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.build import code, engine, process, run_until_idle
-from workflow import operations, transitions
+from workflow import clock, operations, transitions
 from workflow.abilities import Abilities, Needs
 from workflow.code import actions
 from workflow.code.actions import action
 from workflow.code.text import free_names
 from workflow.definition import FORMAT
-from workflow.engine import Mode
+from workflow.engine import Mode, worker
 from workflow.engine.lacking import LONGEST_PAUSE, MOST_PASSED_OVER, MOST_REMEMBERED, HandedBack, Lacking
 from workflow.engine.presence import Presence
 from workflow.errors import CannotDrive, DefinitionTooNew
@@ -283,3 +285,67 @@ def test_a_claim_that_passes_over_something_goes_by_the_index_and_keeps_the_orde
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM workflow_runningprocesses WHERE fence = 0")
         assert cursor.fetchone() == (4,)
+
+
+OTHER_KEY = {"SNAPSHOT_KEYS": ["the key of another engine " * 3]}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestBeside:
+    """What runs beside a task run that can't be run here loses nothing: it ends, is written, and is not run again."""
+
+    def asleep(self) -> RunningProcesses:
+        """Three rows of one step, of which the first was put to sleep by an engine with another key."""
+        slow = "wait_for('go')\nnote('b1')\npause(0.2)\nnote('b2')\n'b'"
+        tasks = {"A": code("note('a1')\nwait_for('go')\nnote('a2')"), "B": code(slow), "C": code("sleep(days=1)")}
+        process("Beside", tasks, (1, "A"), (1, "B"), (1, "C", {"condition": "False"}))
+        instance = operations.start("Beside")
+        with override_settings(WORKFLOW=OTHER_KEY):
+            run_until_idle()
+        TaskRun.objects.filter(task_name="B").update(snapshot=b"")  # as one that any engine can replay
+        for _ in "AB":
+            operations.signal("go", instance=instance.pk)
+        return instance
+
+    def test_it_ends_and_is_written(self, effects: Path) -> None:
+        instance = self.asleep()
+        run_until_idle()
+        instance.refresh_from_db()
+        assert (instance.state, instance.interrupted) == ("READY", 0)
+        assert dict(TaskRun.objects.values_list("task_name", "state")) == {
+            "A": "RUNNING",
+            "B": "FINISHED",
+            "C": "SKIPPED",
+        }
+        assert effects.read_text().split() == ["a1", "b1", "b2"]
+        with override_settings(WORKFLOW={"SNAPSHOT_KEYS": [settings.SECRET_KEY, *OTHER_KEY["SNAPSHOT_KEYS"]]}):
+            run_until_idle()
+        instance.refresh_from_db()
+        assert instance.state == "FINISHED"
+        assert effects.read_text().split() == ["a1", "b1", "b2", "a2"]
+
+    def test_a_worker_of_a_task_queue_hands_it_back_with_a_pause(self, effects: Path) -> None:
+        """It can't keep engines from claiming it at once, and sending it to the same worker again."""
+        worker._lacking.cache_clear()
+        instance = self.asleep()
+        now = clock.ask_database()
+        (claimed,) = transitions.claim("e", now=now, until=now + timedelta(seconds=60), limit=1)
+        worker.drive_handed_over(instance=claimed.pk, owner="e", fence=claimed.fence, lease=60)
+        instance.refresh_from_db()
+        assert (instance.state, instance.owner) == ("READY", "")
+        assert instance.due_at is not None
+        assert instance.due_at > now + timedelta(seconds=0.9)
+        assert effects.read_text().split() == ["a1", "b1", "b2"]
+
+    def test_so_it_does_with_a_version_that_it_can_not_run(self) -> None:
+        worker._lacking.cache_clear()
+        process("P", {"A": code("1")}, (1, "A"))
+        instance = operations.start("P")
+        ProcessVersion.objects.update(needs={"format": 1, "names": ["unheard_of"]})
+        now = clock.ask_database()
+        (claimed,) = transitions.claim("e", now=now, until=now + timedelta(seconds=60), limit=1)
+        worker.drive_handed_over(instance=claimed.pk, owner="e", fence=claimed.fence, lease=60)
+        instance.refresh_from_db()
+        assert (instance.state, instance.interrupted) == ("READY", 0)
+        assert instance.due_at is not None
+        assert instance.due_at > now + timedelta(seconds=0.9)
