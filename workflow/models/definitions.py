@@ -9,6 +9,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from workflow.definition import ByDefault, Definition, Kind
+from workflow.errors import DefinitionTooNew
 from workflow.models.calendars import BusinessCalendar
 from workflow.models.states import Priority
 
@@ -359,3 +360,13 @@ class ProcessVersion(models.Model):
     def frozen(self) -> Definition:
         """The definition as an immutable value."""
         return Definition.from_json(self.definition)
+
+    @property
+    def shown(self) -> Definition:
+        """The definition for lists, which one that only a newer version of this software reads must not break: that one is blank, so
+        that rather nothing of the data is shown than too much.
+        """
+        try:
+            return self.frozen
+        except DefinitionTooNew:
+            return Definition(name=self.name)

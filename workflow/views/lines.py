@@ -74,7 +74,7 @@ def _line(instance: RunningProcesses, tasks: Sequence[Task], *, inside: bool) ->
     return Line(
         instance=instance,
         subject=subject_label(instance),
-        summary=summary(instance.brief, instance.version.frozen, inside=inside),  # type: ignore[attr-defined]  # annotated
+        summary=summary(instance.brief, instance.version.shown, inside=inside),  # type: ignore[attr-defined]  # annotated
         tasks=tasks[:TASKS_NAMED],
         has_more_tasks=len(tasks) > TASKS_NAMED,
     )

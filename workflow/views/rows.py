@@ -11,6 +11,7 @@ from django.db.models import Case, F, TextField, When
 from django.db.models.functions import Cast, Length
 from django.utils.text import capfirst
 
+from workflow.errors import DefinitionTooNew
 from workflow.models import ProcessVersion, RunningProcesses, WaitingForApproval
 from workflow.models.fields import ValuesField
 from workflow.people.seen import MD5_OF_DATA
@@ -78,13 +79,21 @@ def _row(waiting: WaitingForApproval, instance: RunningProcesses, *, user: Any, 
     return Row(
         waiting=waiting,
         instance=instance,
-        summary=summary(instance.brief, instance.version.frozen, inside=inside),  # type: ignore[attr-defined]  # annotated
+        summary=summary(instance.brief, instance.version.shown, inside=inside),  # type: ignore[attr-defined]  # annotated
         subject=subject_label(instance),
         is_overdue=waiting.is_overdue(now),
         is_mine=waiting.claimed_by_id == user.pk,
         key=sign(waiting, user),
-        has_form=any(field.required for field in waiting.fields),
+        has_form=_has_form(waiting),
     )
+
+
+def _has_form(waiting: WaitingForApproval) -> bool:
+    """Whether it takes its own page to decide it."""
+    try:
+        return any(field.required for field in waiting.fields)
+    except DefinitionTooNew:
+        return True  # which says why it can't be decided here
 
 
 def in_brief(keys: Collection[int]) -> Mapping[int, RunningProcesses]:
