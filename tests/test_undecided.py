@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from workflow.definition import Definition, Row, TaskDefinition
 from workflow.flow import RowStatus
 from workflow.reading import may_ask
+from workflow.routes import routes
 from workflow.undecided import Way
 
 F, R, C, W, S, X = (
@@ -36,7 +37,11 @@ def passed(definition: Definition, here: int, to: int, *statuses: RowStatus | No
     """`statuses` are those of the rows in order, of which the last ones have not begun."""
     known = {index: status for index, status in enumerate(statuses) if status is not None}
     manual = {index for index in range(len(definition.rows)) if definition.task_of(index).manual}
-    return list(Way(definition=definition, statuses=known, here=here, to=to, asks=manual.__contains__).passes_over())
+    return list(
+        Way(
+            definition=definition, statuses=known, here=here, to=to, asks=manual.__contains__, ways=routes(definition)
+        ).passes_over()
+    )
 
 
 LINE = a_process(row(10, "check"), row(20, "Sign"), row(30, "Countersign"), row(40, "pay"), row(50, "tell"))
@@ -154,8 +159,6 @@ def test_who_is_asked_on_each_way_to_a_step_is_never_left_out_unnoticed(rows: li
 
 def _reachable_without(definition: Definition, left_out: int | None) -> set[int]:
     """The steps that can be reached from the first one without passing that one: by trying all ways."""
-    from workflow.routes import routes
-
     first = definition.sequences[0]
     if first == left_out:
         return set()

@@ -13,6 +13,7 @@ from workflow.models import ActionCall, InstanceState, Process, RunningProcesses
 from workflow.models.drafts import draft
 from workflow.models.states import OPEN
 from workflow.reading import APPROVAL, may_ask
+from workflow.routes import routes
 from workflow.undecided import Way
 
 OVERRIDE = "workflow.override_decision"
@@ -76,6 +77,7 @@ class _Asked:
         )
         self._runs = {run.row: run for run in runs if run.sequence != instance.step or run.visit == instance.visit}
         self._known: dict[int, bool] = {}
+        self._ways = routes(self.definition)
 
     def __call__(self, row: int) -> bool:
         if row not in self._known:
@@ -86,7 +88,7 @@ class _Asked:
         """What is left undecided on the way to that step."""
         statuses = {row: _status(run) for row, run in self._runs.items()}
         return Way(
-            definition=self.definition, statuses=statuses, here=self._instance.step, to=to, asks=self
+            definition=self.definition, statuses=statuses, here=self._instance.step, to=to, asks=self, ways=self._ways
         ).passes_over()
 
     def _asks(self, row: int) -> bool:
