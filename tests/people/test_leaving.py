@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.contrib.auth.models import User as DjangoUser
 from django.db.models import ProtectedError
 from django.test import Client
 from django.urls import reverse
@@ -20,9 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DEACTIVATE = (
     "Deactivate the user instead: then nobody logs in as them, and the history and the open work stay as they are."
-)
-with_users_in_the_admin = pytest.mark.skipif(
-    User is not DjangoUser, reason="This project brings no admin of its users."
 )
 
 
@@ -129,7 +125,7 @@ class TestDeleted:
         assert operations.approve(waiting, by=people.carl).state == "FINISHED"
 
 
-@with_users_in_the_admin
+@pytest.mark.demo
 class TestAdmin:
     @pytest.fixture
     def boss(self, people: People) -> Client:

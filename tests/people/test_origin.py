@@ -1,8 +1,5 @@
 """Who did something and how stays in the history as it was, whatever becomes of the user."""
 
-import os
-import pwd
-import socket
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,7 +9,6 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.build import code, manual, process, run_until_idle, waits
-from tests.conftest import Manage
 from tests.people.conftest import People
 from tests.users import User, give_address, rename, user_named
 from workflow import operations, operators, timeline
@@ -52,10 +48,10 @@ def told(waiting: WaitingForApproval) -> str:
     key = waiting.rpid_id
     pages = [
         reverse("workflow:instance", args=[key]),
-        reverse("admin:workflow_runningprocesses_change", args=[key]),
-        reverse("admin:workflow_taskrun_change", args=[waiting.task_run_id]),
+        f"/admin/workflow/runningprocesses/{key}/change/",
+        f"/admin/workflow/taskrun/{waiting.task_run_id}/change/",
         reverse("workflow:decide", args=[waiting.task_run_id]),
-        reverse("admin:workflow_runningprocesses_changelist"),
+        "/admin/workflow/runningprocesses/",
     ]
     return "\n".join(client.get(page).content.decode() for page in pages)
 
@@ -135,7 +131,7 @@ class TestHow:
         client.force_login(mark)
         made = process("Ask", {"Sign": manual("mark")}, (1, "Sign"))
         client.post(reverse("workflow:start_process", args=[made.pk]), {"token": str(uuid4())})
-        client.post(f"{reverse('admin:workflow_process_start')}?id={made.pk}", {"json": ""})
+        client.post(f"/admin/workflow/process/start/?id={made.pk}", {"json": ""})
         how = RunningProcesses.objects.order_by("pk")
         assert [one.started for one in how] == [Origin(via=via, user=named(mark)) for via in (PAGE, ADMIN)]
         run_until_idle()
@@ -145,7 +141,7 @@ class TestHow:
         data = {"decision": "approve", "seen": page.context["seen"], "comment": ""}
         client.post(reverse("workflow:decide", args=[first.task_run_id]), data)
         shown = {"waiting": second.pk, f"seen-{second.pk}": operations.seen_token(second), "comment": ""}
-        client.post(f"{reverse('admin:workflow_waitingforapproval_approve')}?run={second.task_run_id}", shown)
+        client.post(f"/admin/workflow/waitingforapproval/approve/?run={second.task_run_id}", shown)
         assert [vote.made.via for vote in Decision.objects.order_by("pk")] == [PAGE, ADMIN]
         assert Intervention.objects.get(action="claim").made == Origin(via=PAGE, user=named(mark))
 
@@ -160,22 +156,6 @@ class TestHow:
         vote = Decision.objects.get()
         assert vote.made == Origin(via=LINK, user=named(people.anna))
         assert vote.by_link, "as a server of an earlier version tells it"
-
-    def test_commands_give_the_user_and_the_machine(self, people: People, manage: Manage) -> None:
-
-        process("Ask", {"Sign": manual("anna")}, (1, "Sign"))
-        manage("startprocess", "Ask", "--user", "anna")
-        instance = RunningProcesses.objects.get()
-        run_until_idle()
-        manage("manageprocess", "pause", str(instance.pk))
-        manage("manageprocess", "resume", str(instance.pk))
-        manage("approve", "Ask", "Sign", "--as", "anna")
-        via = Via(channel=Channel.COMMAND, os_user=pwd.getpwuid(os.getuid()).pw_name, host=socket.gethostname())
-        instance.refresh_from_db()
-        assert instance.started == Decision.objects.get().made == Origin(via=via, user=named(people.anna))
-        assert {note.made for note in Intervention.objects.all()} == {Origin(via=via)}
-        details = Intervention.objects.latest("pk").made.details
-        assert details == f"by a command ({via.os_user}@{via.host})"
 
     def test_what_nobody_decided(self, people: People) -> None:
         process("Late", {"Sign": manual("anna", due="1h", by_default="reject")}, (1, "Sign"))
