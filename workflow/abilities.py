@@ -38,14 +38,18 @@ class Needs:
         return cls(format=draft.format, names=_free_names(draft) & _callable_names())
 
     @classmethod
+    def of_code(cls, of: Definition) -> Self:
+        """What a definition needs if it is a good one, as its code tells: every name that is not Python's is a function's."""
+        return cls(format=of.format, names=_free_names(of) - ALWAYS_THERE)
+
+    @classmethod
     def of_version(cls, version: ProcessVersion) -> Self:
         """What a version needs: as it was stored, or, where an older version of this software froze it, as its code tells.
 
         Raises `DefinitionTooNew` where this software can't tell.
         """
         if version.needs is None:
-            frozen = version.frozen
-            return cls(format=frozen.format, names=_free_names(frozen) - ALWAYS_THERE)
+            return cls.of_code(version.frozen)
         if unknown := version.needs.keys() - {"format", "names"}:
             raise DefinitionTooNew(
                 _("%(version)s needs something unknown here: %(needs)s.")

@@ -7,7 +7,7 @@ from pkgutil import iter_modules
 from django.conf import settings
 from django.db import ProgrammingError
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
@@ -74,6 +74,13 @@ def missing(instance: RunningProcesses, fleet: Iterable[Engine], *, keys: Collec
         return ""  # what there is newer than this site can't be told here
     fewest = min([Abilities.from_json(one).lacks(needs, keys) for one in announced], key=len)
     return ", ".join(fewest)
+
+
+def can_others(needs: Needs) -> bool:
+    """Whether an engine is alive that has what is needed, as it announced itself."""
+    announced = Engine.objects.exclude(abilities=None).annotate(now=clock.database_now(), holds=Value(0))
+    able = [engine for engine in announced if not Abilities.from_json(engine.abilities or {}).lacks(needs)]
+    return any(not is_dead(engine) for engine in able)
 
 
 def unapplied_migrations() -> list[str]:

@@ -14,11 +14,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Model
 from django.utils.translation import gettext as _
 
-from workflow import clock, flow, keys, values
-from workflow.abilities import Needs
+from workflow import clock, flow, health, keys, values
+from workflow.abilities import Abilities, Needs
 from workflow.announce import announce
 from workflow.code.check import Checks
-from workflow.definition import Definition
+from workflow.definition import FORMAT, Definition
 from workflow.errors import BadData, DefinitionTooNew, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
@@ -186,6 +186,19 @@ def findings_of_version(version: ProcessVersion) -> list[Finding]:
         return findings(version.frozen)
     except DefinitionTooNew as error:
         return [Finding(level="error", message=str(error))]
+
+
+def are_for_others(names: Sequence[str]) -> bool:
+    """Whether another engine that is alive has the functions which drafts of these names call, and which are not granted here."""
+    own = Abilities.of_this_process()
+    needed = [Needs.of_code(one) for one in drafts(Process.objects.filter(name__in=names)).values()]
+    lacking = [needs for needs in needed if own.lacks(needs)]
+    return bool(lacking) and all(health.can_others(needs) for needs in lacking)
+
+
+def may_others_see_more() -> bool:
+    """Whether an engine is alive that knows more of definitions than this software: its release may have added columns to drafts."""
+    return health.can_others(Needs(format=FORMAT + 1))
 
 
 def ready(processes: Sequence[Process]) -> dict[str, Definition]:

@@ -1,6 +1,7 @@
 """What an engine can't run it leaves to others: no instance fails for it, no attempt is used up, no call is made twice."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -213,6 +214,56 @@ class TestStarts:
         run_until_idle()
         instance.refresh_from_db()
         assert instance.state == "READY"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestChildren:
+    """A draft that was never published may be more than this engine sees, or call what only another one has."""
+
+    @pytest.fixture
+    def parent(self) -> RunningProcesses:
+        with actions.replaced():
+            granted_elsewhere()
+            process("Child", {"A": code("sail('it')")}, (1, "A"))
+            process("P", {"A": code("run_process('Child')")}, (1, "A"))
+        return operations.start("P")
+
+    def another(self, abilities: Abilities, **fields: Any) -> None:
+        Presence(name="another", lease=30, concurrency=1, abilities=abilities).begin()
+        EngineRow.objects.filter(name="another").update(**fields)
+
+    def ended(self, parent: RunningProcesses) -> str:
+        run_until_idle()
+        parent.refresh_from_db()
+        return parent.state
+
+    def test_what_nobody_has_is_the_drafts_mistake(self, parent: RunningProcesses) -> None:
+        self.another(Abilities.of_this_process())
+        assert self.ended(parent) == "FAILED"
+
+    def test_nor_does_one_have_it_that_is_dead(self, parent: RunningProcesses) -> None:
+        own = Abilities.of_this_process()
+        self.another(replace(own, names=own.names | {"sail"}), seen_at=timezone.now() - timedelta(hours=1))
+        assert self.ended(parent) == "FAILED"
+
+    def test_what_another_engine_has_is_left_to_it(self, parent: RunningProcesses) -> None:
+        own = Abilities.of_this_process()
+        self.another(replace(own, names=own.names | {"sail"}))
+        assert self.ended(parent) == "READY"
+        assert ProcessVersion.objects.count() == 1
+        with actions.replaced():
+            granted_elsewhere()
+            run_until_idle()
+        assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FINISHED"}
+
+    def test_nothing_is_frozen_while_an_engine_may_see_more_of_the_draft(self, parent: RunningProcesses) -> None:
+        own = Abilities.of_this_process()
+        self.another(replace(own, format=FORMAT + 1))
+        with actions.replaced():
+            granted_elsewhere()
+            assert self.ended(parent) == "READY"
+            EngineRow.objects.all().delete()
+            assert self.ended(parent) == "FINISHED"
 
 
 class TestPauses:
