@@ -4,7 +4,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
@@ -12,6 +11,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle
+from tests.users import User
 from workflow import operations
 from workflow.models import Engine, InstanceState, Process, RunningProcesses, RunState, TaskRun, Upload
 

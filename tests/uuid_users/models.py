@@ -11,18 +11,18 @@ from django.db import models
 class MemberManager(BaseUserManager["Member"]):
     """Makes users as Django's own does, so that tests need not know whose users they make."""
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Member":
-        for name in ("first_name", "last_name"):
-            fields.pop(name, None)
+    def create_user(self, name: str, password: str | None = None, **fields: Any) -> "Member":
+        for one in ("first_name", "last_name"):
+            fields.pop(one, None)
         if "email" in fields:
             fields["address"] = fields.pop("email")
-        member = self.model(email=email, **fields)
+        member = self.model(email=name, **fields)
         member.set_password(password)
         member.save()
         return member
 
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "Member":
-        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+    def create_superuser(self, name: str, password: str | None = None, **fields: Any) -> "Member":
+        return self.create_user(name, password, **{"is_staff": True, "is_superuser": True, **fields})
 
 
 class Member(AbstractBaseUser, PermissionsMixin):
