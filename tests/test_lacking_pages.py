@@ -23,7 +23,7 @@ HERE = Abilities.of_this_process()
 
 def an_engine(name: str, *, without: str = "", keys: tuple[str, ...] = (), **fields: Any) -> None:
     abilities = Abilities(format=FORMAT, names=HERE.names - {without}, keys=HERE.keys | set(keys))
-    Presence(name=name, lease=30, concurrency=1, abilities=abilities).begin()
+    Presence(name=name, lease=30, concurrency=1, abilities=lambda: abilities).begin()
     Engine.objects.filter(name=name).update(**fields)
 
 

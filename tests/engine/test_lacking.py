@@ -229,7 +229,7 @@ class TestChildren:
         return operations.start("P")
 
     def another(self, abilities: Abilities, **fields: Any) -> None:
-        Presence(name="another", lease=30, concurrency=1, abilities=abilities).begin()
+        Presence(name="another", lease=30, concurrency=1, abilities=lambda: abilities).begin()
         EngineRow.objects.filter(name="another").update(**fields)
 
     def ended(self, parent: RunningProcesses) -> str:

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from time import monotonic
 from typing import NamedTuple
 
@@ -38,13 +39,17 @@ class Lacking:
     """An engine's knowledge of what it can't run, with what it has. Threads share it."""
 
     engine: str = ""
-    abilities: Abilities = field(default_factory=Abilities.of_this_process)
     versions: dict[int, str] = field(default_factory=dict)
     """What is missing here, by version."""
     handed_back: dict[int, HandedBack] = field(default_factory=dict)
     """By instance."""
     claims: bool = True
     """Whether it is this engine that claims what it runs, so that it can pass over something; else others claim it for it."""
+
+    @cached_property
+    def abilities(self) -> Abilities:
+        """What the engine has, from its beginning on."""
+        return Abilities.of_this_process()
 
     @property
     def passed_over(self) -> PassedOver:

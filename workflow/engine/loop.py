@@ -83,7 +83,7 @@ class Engine:
             processes=self.processes,
             dispatch=self.dispatch,
             queued=lambda: self.drivers.queued,
-            abilities=self.lacking.abilities,
+            abilities=lambda: self.lacking.abilities,
         )
         self.apart = Apart(are_due=self._are_suspects_due)
         self.is_behind = False

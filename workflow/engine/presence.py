@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +43,7 @@ class Presence:
     processes: Collection[str] = ()
     dispatch: str = "engine"
     queued: Callable[[], Sequence[tuple[int, int]]] = tuple
-    abilities: Abilities = field(default_factory=Abilities.of_this_process)
+    abilities: Callable[[], Abilities] = Abilities.of_this_process
 
     def begin(self) -> None:
         """Say that the engine is there, and forget those that have been dead for long."""
@@ -65,7 +65,7 @@ class Presence:
                 "concurrency": self.concurrency,
                 "lease": self.lease,
                 "dispatch": self.dispatch,
-                "abilities": self.abilities.to_json(),
+                "abilities": self.abilities().to_json(),
                 "started_at": news["seen_at"],
                 **news,
             },
