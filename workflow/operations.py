@@ -285,7 +285,8 @@ def user_named(name: str) -> Any:
     """The active user of that name. Raises `NoSuchUser`."""
     model = get_user_model()
     users: QuerySet[Any] = model._default_manager.filter(is_active=True)
-    found = users.filter(**{model.USERNAME_FIELD: name}).first()
+    # PostgreSQL can't even be asked for a name with a NUL.
+    found = None if "\0" in name else users.filter(**{model.USERNAME_FIELD: name}).first()
     if found is None:
         raise NoSuchUser(name, users.values_list(model.USERNAME_FIELD, flat=True)[:1000])
     return found

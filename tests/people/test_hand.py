@@ -10,8 +10,8 @@ from tests.build import code, manual, process, run_until_idle, waits
 from tests.people.conftest import People
 from tests.users import named, rename
 from workflow import clock, operations
-from workflow.errors import AlreadyDecided, BadData, NotAllowed, NotPermitted
-from workflow.models import Absence, Intervention, Process, RunningProcesses, WaitingForApproval
+from workflow.errors import AlreadyDecided, BadData, NoSuchUser, NotAllowed, NotPermitted
+from workflow.models import Absence, Decision, Intervention, Process, RunningProcesses, WaitingForApproval
 from workflow.standing import standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,6 +28,18 @@ def told() -> list[tuple[str, str, str, str]]:
 
 
 class TestClaim:
+    def test_text_that_can_not_be_kept(self, people: People) -> None:
+        sign()
+        waiting = waits("Sign")
+        with pytest.raises(NoSuchUser):
+            operations.user_named("an\0na")
+        for comment in ("a\0b", "a\ud800b"):
+            with pytest.raises(BadData, match="The comment holds"):
+                operations.delegate(waiting, people.bert, people.anna, comment)
+            with pytest.raises(BadData, match="The comment holds"):
+                operations.approve(waiting, by=people.anna, comment=comment)
+        assert not Decision.objects.exists()
+
     def test_it_is_held_until_it_is_released(self, people: People) -> None:
         sign()
         waiting = waits("Sign")

@@ -10,6 +10,9 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 
 from workflow.admin.chosen import LARGEST
 
+LAST_YEAR = 9998
+"""Of the days that can be asked for: the year after it has to be one, too."""
+OF_DATES = ("__year", "__month", "__day")
 NUMBER = re.compile(r"\s*([-+]?)(\d+)\s*")
 
 
@@ -21,6 +24,10 @@ class GuardedAdmin(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         request.GET = _possible(request.GET)  # type: ignore[assignment]  # it is made immutable, too
         return super().changelist_view(request, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """None for a number that is no key: of a foreign key, Django would ask the database for it."""
+        return None if _small(object_id) != object_id else super().get_object(request, object_id, from_field)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """As Django's, which looks for the object first, and so tells of it."""
@@ -34,18 +41,23 @@ def _possible(query: QueryDict) -> QueryDict:
     found = QueryDict(mutable=True)
     for name, values in query.lists():
         plain = [value.replace("\0", "") for value in values]
-        found.setlist(name.replace("\0", ""), plain if name == SEARCH_VAR else [_small(value) for value in plain])
+        most = LAST_YEAR if name.endswith(OF_DATES) else LARGEST
+        found.setlist(name.replace("\0", ""), plain if name == SEARCH_VAR else [_small(one, most) for one in plain])
     found._mutable = False
     return found
 
 
-def _small(text: str) -> str:
+def _small(text: str, most: int = LARGEST) -> str:
     """The value of a filter, which can have several, with commas between them."""
-    return ",".join(_clamped(part) for part in text.split(","))
+    return ",".join(_clamped(part, most) for part in text.split(","))
 
 
-def _clamped(part: str) -> str:
+def _clamped(part: str, most: int) -> str:
     number = NUMBER.fullmatch(part)
-    if number is None or len(number[2].lstrip("0")) < len(str(LARGEST)):
+    if number is None:
         return part
-    return f"{number[1]}{LARGEST}"
+    sign, digits = number[1], number[2].lstrip("0")
+    is_small = len(digits) <= len(str(most)) and int(digits or 0) <= most
+    if most == LAST_YEAR:
+        return digits if digits and is_small and sign != "-" else str(most)
+    return part if is_small else f"{sign}{most}"

@@ -175,7 +175,7 @@ def _yes_no(value: Any) -> bool:
 
 def _user(value: Any) -> str:
     model = get_user_model()
-    name = value.get_username() if isinstance(value, model) else str(value)
+    name = value.get_username() if isinstance(value, model) else _text(str(value))
     if not model._default_manager.filter(**{model.USERNAME_FIELD: name}, is_active=True).exists():
         raise _Wrong(_("There is no active user %(name)s.") % {"name": repr(name)})
     return name

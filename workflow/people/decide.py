@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from workflow import clock, conf, flow, history, moments, transitions
+from workflow import clock, conf, flow, history, moments, transitions, values
 from workflow.deciding import Bar, May, Verdict, Vote, verdict
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed
 from workflow.models import (
@@ -87,6 +87,19 @@ def reject(
     )
 
 
+def refuse_comment(comment: str) -> None:
+    """Raises `BadData` for a comment that is too long, or that no database can keep."""
+    if len(comment) > MAX_COMMENT:
+        raise BadData(
+            _("The comment has %(count)s characters; the most is %(most)s.")
+            % {"count": f"{len(comment):,}", "most": f"{MAX_COMMENT:,}"}
+        )
+    try:
+        values.check(comment, _("The comment"))
+    except values.ValueProblem as problem:
+        raise BadData(str(problem)) from problem
+
+
 def _rights(by: Any) -> Rights | None:
     return None if by is None else Rights(by)
 
@@ -102,11 +115,7 @@ def decide(
     via: Via = CODE,
 ) -> TaskRun:
     """Approve or reject, as those say; `rights` are those of who decides."""
-    if len(comment) > MAX_COMMENT:
-        raise BadData(
-            _("The comment has %(count)s characters; the most is %(most)s.")
-            % {"count": f"{len(comment):,}", "most": f"{MAX_COMMENT:,}"}
-        )
+    refuse_comment(comment)
     now = clock.now()
     with transaction.atomic():
         instance, current = locked(waiting)

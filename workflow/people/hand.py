@@ -17,7 +17,7 @@ from workflow.models import Assignee, Barred, Intervention, NoticeKind, WaitingF
 from workflow.models.people import open_now
 from workflow.origin import CODE, Origin, Via, name_of
 from workflow.people.apart import execution_of
-from workflow.people.decide import MAX_COMMENT, locked
+from workflow.people.decide import locked, refuse_comment
 from workflow.people.rights import OPERATE, Rights, reason, why_not_operate
 
 
@@ -58,11 +58,7 @@ def delegate(waiting: WaitingForApproval, to: Any, by: Any = None, comment: str 
     people decide, it is one vote that is handed on, to somebody who has none yet. Raises `NotAllowed`, `NotPermitted`,
     `BadData` or `AlreadyDecided`.
     """
-    if len(comment) > MAX_COMMENT:
-        raise BadData(
-            _("The comment has %(count)s characters; the most is %(most)s.")
-            % {"count": f"{len(comment):,}", "most": f"{MAX_COMMENT:,}"}
-        )
+    refuse_comment(comment)
     with transaction.atomic():
         current = locked(waiting)[1]
         rights = None if by is None else Rights(by)
