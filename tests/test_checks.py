@@ -187,6 +187,7 @@ def test_a_key_for_snapshots_that_could_be_guessed_is_a_warning(settings: Settin
     assert checks.check_keys(None) == []
 
 
+@pytest.mark.django_db  # on SQLite, Django asks it whether it can store JSON
 def test_django_runs_the_checks(settings: Settings) -> None:
     settings.WORKFLOW = {"RUNNER": "trusted"}
     assert "workflow.W001" in [message.id for message in run_checks()]

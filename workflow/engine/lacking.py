@@ -62,7 +62,7 @@ class Lacking:
 
     def look(self) -> None:
         """Look through all versions that are there, so that none of them has to be claimed first to be found out."""
-        stored = ProcessVersion.objects.exclude(needs=None).only("name", "number", "needs").order_by("pk")
+        stored = ProcessVersion.objects.filter(needs__isnull=False).only("name", "number", "needs").order_by("pk")
         found = [why for version in stored if (why := self._why_not(version))]
         if found:
             told = "Versions that are left to other engines, as this one can't run them: %s, the newest of which is %s"
