@@ -35,7 +35,8 @@ hypothesis_settings.load_profile("project")
 # Benchmarks bring databases of their own, as the demo does as a rule, the runners have none, neither a browser nor a terminal sees which
 # one there is, nor does a translation, and only SQLite locks all of it: one of the suite's two runs is enough for them.
 IS_SECOND_RUN = os.environ.get("TEST_DATABASE") == "postgres"
-ONCE = ["browser", "code", "commands", "german", "test_benchmarks.py", "test_demo.py", "system/test_locked.py"]
+ONCE = ["browser", "code", "german", "test_benchmarks.py", "test_demo.py", "system/test_locked.py"]
+COMMANDS = Path(__file__).parent / "commands"
 # What rows others have locked, only PostgreSQL can tell; and only it is a server, which counts connections, or is taken away.
 ON_POSTGRES = [
     "engine/test_held_up.py",
@@ -64,8 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The slow tests come first, so that all that run side by side end at about the same time.
     """
-    if IS_SECOND_RUN:
-        _keep(_depends_on_the_database, config, items)
+    _keep(_depends_on_the_database if IS_SECOND_RUN else _needs_no_server, config, items)
     if IS_OTHER_PROJECT:
         _keep(_holds_in_other_projects, config, items)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
@@ -74,7 +74,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _depends_on_the_database(item: pytest.Item) -> bool:
     fixtures = getattr(item, "fixturenames", ())
     uses_it = item.get_closest_marker("django_db") is not None or "db" in fixtures or "transactional_db" in fixtures
-    return uses_it and "browser" not in fixtures
+    is_command = COMMANDS in item.path.parents and _needs_no_server(item)
+    return uses_it and not is_command and "browser" not in fixtures
+
+
+def _needs_no_server(item: pytest.Item) -> bool:
+    return item.get_closest_marker("postgres") is None
 
 
 def _holds_in_other_projects(item: pytest.Item) -> bool:

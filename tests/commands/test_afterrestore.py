@@ -100,7 +100,7 @@ def test_it_names_what_is_wrong() -> None:
     assert "Put right what is marked WRONG (3)" in text
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite gives out no key that is taken.")
+@pytest.mark.postgres  # SQLite gives out no key that is taken
 def test_it_finds_a_sequence_that_is_behind() -> None:
     made = process("P", {"A": code("1")}, (1, "A"))
     with connection.cursor() as cursor:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.conf import settings as site
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import override_settings
 
 from tests.build import code, process, run_until_idle
@@ -158,7 +157,7 @@ def test_code_that_fails_before_its_next_call_is_written_with_the_newest_key() -
     assert (run.state, signing.signed_by(bytes(run.snapshot))) == (RunState.RETRYING, signing.fingerprint(NEW))
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one lock, which everybody waits for")
+@pytest.mark.postgres  # SQLite has one lock, which everybody waits for
 def test_what_somebody_has_locked_is_come_back_to() -> None:
     instance = sleepers(2)[0]
     with locked(RunningProcesses.objects.filter(pk=instance.pk)) as is_over, keys(NEW, OLD):

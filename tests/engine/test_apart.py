@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,7 +131,7 @@ class TestRelease:
         assert transitions.release("dead", now=timezone.now())
         assert RunningProcesses.objects.values().get() == before
 
-    @pytest.mark.skipif(connection.vendor != "postgresql", reason="It locks no rows.")
+    @pytest.mark.postgres  # It locks no rows
     def test_what_is_locked_is_left_for_another_try(self, held: RunningProcesses) -> None:
         from tests.locks import locked
 
