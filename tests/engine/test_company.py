@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.build import code, engine, manual, process
+from tests.engine.quick import TIME_LIMIT, quick_runner
 from tests.engine.test_slow_beside import has_ended, kill_what_computes, working
 from tests.system.conftest import eventually
 from workflow import operations
-from workflow.code import together
 from workflow.code.job import Job, Outcome
 from workflow.code.runner import Runner, get_runner
 from workflow.code.sandbox import SandboxRunner
@@ -51,18 +51,18 @@ def told() -> list[int]:
 
 
 @pytest.fixture
-def _slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes for short what a busy machine takes long for."""
-    monkeypatch.setattr(together, "SHORT", 10.0)
-    monkeypatch.setattr(together, "LONGEST", 20.0)
+def quick(settings: Any) -> Iterator[SandboxRunner]:
+    """A runner that takes for short what a busy machine takes long for."""
+    settings.WORKFLOW = {**settings.WORKFLOW, "TIME_LIMIT": TIME_LIMIT}
+    with quick_runner() as runner:
+        yield runner
 
 
 @pytest.fixture
-def run(told: list[int]) -> Callable[[], None]:
-    return lambda: engine(runner=Watched(get_runner(), told), batch=100).run(Mode.UNTIL_IDLE)
+def run(told: list[int], quick: SandboxRunner) -> Callable[[], None]:
+    return lambda: engine(runner=Watched(quick, told), batch=100).run(Mode.UNTIL_IDLE)
 
 
-@pytest.mark.usefixtures("_slow_machine")
 @pytest.mark.django_db(transaction=True)
 def test_short_code_of_several_instances_runs_together(run: Callable[[], None], told: list[int]) -> None:
     process("P", {name: code(COUNT) for name in "ABC"}, (1, "A"), (2, "B"), (3, "C"))
@@ -77,7 +77,6 @@ def test_short_code_of_several_instances_runs_together(run: Callable[[], None], 
     assert Counter(TaskRun.objects.values_list("task_name", "state")) == {(name, "FINISHED"): 70 for name in "ABC"}
 
 
-@pytest.mark.usefixtures("_slow_machine")
 @pytest.mark.django_db(transaction=True)
 def test_no_text_in_code_that_runs_together_is_changed(run: Callable[[], None], told: list[int]) -> None:
     odd = "A\u2028B\u2029C\x85D\x0bE\x1cF\x1dG\x1eH <b>"
@@ -90,7 +89,6 @@ def test_no_text_in_code_that_runs_together_is_changed(run: Callable[[], None], 
     assert {(one.data["x"], one.results["A"]) for one in RunningProcesses.objects.all()} == {(odd, f"{odd}1{odd}")}
 
 
-@pytest.mark.usefixtures("_slow_machine")
 @pytest.mark.django_db(transaction=True)
 def test_conditions_of_several_instances_are_evaluated_together(
     run: Callable[[], None], monkeypatch: pytest.MonkeyPatch
@@ -124,7 +122,6 @@ def test_conditions_of_several_instances_are_evaluated_together(
             assert (one.error["message"], one.error["line"], one.error["column"]) == (told, 1, 1)
 
 
-@pytest.mark.usefixtures("_slow_machine")
 @pytest.mark.django_db(transaction=True)
 def test_what_goes_its_own_way_comes_to_its_own_end(run: Callable[[], None], told: list[int]) -> None:
     """Conditions, calls, errors, people and loops, side by side, in the second round with code that is known to be short."""
@@ -175,14 +172,15 @@ class Broken(Watched):
         raise OSError("no more processes")
 
 
-@pytest.mark.usefixtures("_slow_machine")
 @pytest.mark.django_db(transaction=True)
-def test_what_can_not_run_together_runs_by_itself(told: list[int], caplog: pytest.LogCaptureFixture) -> None:
+def test_what_can_not_run_together_runs_by_itself(
+    told: list[int], quick: SandboxRunner, caplog: pytest.LogCaptureFixture
+) -> None:
     process("P", {"A": code(COUNT), "B": code(COUNT)}, (1, "A"), (2, "B"))
     operations.start_many(["P"], count=WARM_UP)
-    engine().run(Mode.UNTIL_IDLE)
+    engine(runner=quick).run(Mode.UNTIL_IDLE)
     operations.start_many(["P"], count=30)
-    engine(runner=Broken(get_runner(), told), batch=100).run(Mode.UNTIL_IDLE)
+    engine(runner=Broken(quick, told), batch=100).run(Mode.UNTIL_IDLE)
     assert told
     assert "no more processes" in caplog.text
     assert all(one.data == {"n": 2} for one in RunningProcesses.objects.all())

@@ -11,8 +11,8 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from tests.build import code, engine, outline, process
+from tests.engine.quick import TIME_LIMIT, quick_runner
 from workflow import operations, transitions
-from workflow.code import together
 from workflow.code.runner import Runner, get_runner
 from workflow.engine import Mode, commit, drive
 from workflow.engine.lacking import Lacking
@@ -101,10 +101,9 @@ def test_no_thread_waits_for_what_is_written_at_leisure(monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rows_that_are_known_to_be_short_need_no_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_are_known_to_be_short_need_no_thread_each(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """They come one after the other, each as the others find the data; what ends the step leaves the rest undone."""
-    monkeypatch.setattr(together, "SHORT", 10.0)  # a busy machine takes long
-    monkeypatch.setattr(together, "LONGEST", 20.0)
+    settings.WORKFLOW = {**settings.WORKFLOW, "TIME_LIMIT": TIME_LIMIT}
     aside = []
     execute = drive.Drive._execute_aside
     monkeypatch.setattr(drive.Drive, "_execute_aside", lambda *given: aside.append(given) or execute(*given))
@@ -114,12 +113,13 @@ def test_rows_that_are_known_to_be_short_need_no_thread_each(monkeypatch: pytest
         "Over": code("'over before the rest'"),
     }
     process("Both", tasks, (1, "A"), (1, "B"), (2, "Over", {"ends_step": True}), (2, "A"))
-    operations.start("Both")
-    engine().run(Mode.UNTIL_IDLE)
-    assert len(aside) >= 2
-    aside.clear()
-    instances = operations.start_many("Both", count=20)
-    engine().run(Mode.UNTIL_IDLE)
+    with quick_runner() as runner:
+        operations.start("Both")
+        engine(runner=runner).run(Mode.UNTIL_IDLE)
+        assert len(aside) >= 2
+        aside.clear()
+        instances = operations.start_many("Both", count=20)
+        engine(runner=runner).run(Mode.UNTIL_IDLE)
     assert not aside
     for instance in RunningProcesses.objects.filter(pk__in=[one.pk for one in instances]):
         assert instance.data == {"n": 1, "m": 2}

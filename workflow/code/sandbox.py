@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from importlib.util import find_spec
-from time import monotonic
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -49,7 +48,7 @@ from workflow.code.kept import Kept
 from workflow.code.log import Log
 from workflow.code.runner import Runner
 from workflow.code.text import Text, is_blank, text_of
-from workflow.code.together import LONGEST, Pair, ShortCode, Together
+from workflow.code.together import Pair, ShortCode, Together
 from workflow.values import ValueProblem
 
 if find_spec("opentelemetry") is None:
@@ -65,7 +64,7 @@ class SandboxRunner:
     """A `Runner` over a pool of at most `workers` processes.
 
     `names` gives the names of the granted actions, `log_limit` is in characters, `timezone` the IANA name of the
-    zone that the code takes for its own.
+    zone that the code takes for its own. `short` is what is known of code that ran in other ways, nothing by default.
     """
 
     def __init__(
@@ -75,13 +74,14 @@ class SandboxRunner:
         names: Callable[[], Collection[str]] = tuple,
         log_limit: int = 100_000,
         timezone: str = "UTC",
+        short: ShortCode | None = None,
     ) -> None:
         self._names = names
         self._log_limit = log_limit
         self._timezone = timezone
         self._zone = ZoneInfo(timezone)
         self._busy: set[int] = set()
-        self._short = ShortCode()
+        self._short = short or ShortCode()
         self._pool = Monty(max_processes=workers, feed_duration_limit_grace=GRACE)
         self._pool.__enter__()
 
@@ -119,7 +119,7 @@ class SandboxRunner:
 
     def may_join(self, job: Job) -> bool:
         """See `Runner.may_join`."""
-        if job.time_limit < LONGEST or not self._short.is_short(job.code):
+        if job.time_limit < self._short.longest or not self._short.is_short(job.code):
             return False
         text = text_of(job.code)
         return bool(text.body) and text.uses.isdisjoint(self._names())
@@ -154,7 +154,7 @@ class SandboxRunner:
     ) -> Generator[Call, Answer, Outcome]:
         log = Log(self._log_limit)
         text = text_of(job.code)
-        is_quiet, begun_at = not snapshot, monotonic()
+        is_quiet, begun_at = not snapshot, self._short.clock()
         try:
             with kept.session(job, text, inputs, anew=bool(snapshot)) if kept else self._session_of(job) as session:
                 step = self._begin(session, text, inputs, snapshot=snapshot, log=log)
@@ -167,7 +167,7 @@ class SandboxRunner:
                 result, data = step.output if text.gives_data else (step.output, session.feed_run("data"))
                 completed = _completed(result, data, job=job, log=log)
                 if is_quiet and not completed.log:
-                    self._short.took(job.code, monotonic() - begun_at)
+                    self._short.took(job.code, self._short.clock() - begun_at)
                 return completed
         except ValueProblem as problem:
             return _bad_value(problem, log=str(log))
@@ -196,7 +196,7 @@ class SandboxRunner:
 
     def _together(self) -> Together:
         def checkout(memory_limit: int) -> AbstractContextManager[MontySession]:
-            return self.session(time_limit=LONGEST, memory_limit=memory_limit)
+            return self.session(time_limit=self._short.longest, memory_limit=memory_limit)
 
         return Together(checkout, known=self._short)
 

@@ -6,6 +6,7 @@ Each piece is a function of its own there, so that it leaves no name behind, and
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from threading import Lock
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from pydantic_monty import MontyComplete, MontyError, MontySession, NameLookupSnapshot, SyncSnapshot
@@ -39,9 +40,13 @@ class ShortCode:
 
     Where code has taken long together, any of it may be to blame, or a machine that stood still: each has to run shortly by
     itself again, more often each time.
+
+    `clock` measures how long code takes, in seconds; `longest` is `LONGEST`, but for tests, in which a busy machine is no fault of the code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = monotonic, longest: float = LONGEST) -> None:
+        self.clock = clock
+        self.longest = longest
         self._trials: dict[str, _Trial] = {}
         self._lock = Lock()
 
@@ -52,7 +57,7 @@ class ShortCode:
 
     def took(self, code: str, seconds: float) -> None:
         """The code ran to its end by itself, and called and printed nothing."""
-        if seconds >= LONGEST:
+        if seconds >= self.longest:
             self.refuse([code])
         elif seconds < SHORT and not self.is_short(code):
             with self._lock:
