@@ -48,14 +48,14 @@ class Needs:
 
         Raises `DefinitionTooNew` where this software can't tell.
         """
-        if version.needs is None:
+        if not _is_readable(version.needs):
             return cls.of_code(version.frozen)
         if unknown := version.needs.keys() - {"format", "names"}:
             raise DefinitionTooNew(
                 _("%(version)s needs something unknown here: %(needs)s.")
                 % {"version": version, "needs": ", ".join(sorted(unknown))}
             )
-        return cls(format=version.needs["format"], names=frozenset(version.needs["names"]))
+        return cls(format=version.needs.get("format", 1), names=frozenset(map(str, version.needs.get("names", ()))))
 
     def to_json(self) -> dict[str, Any]:
         """As a version stores it."""
@@ -80,7 +80,11 @@ class Abilities:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """What an engine of any version has announced."""
-        return cls(format=value["format"], names=frozenset(value["names"]), keys=frozenset(value.get("keys", ())))
+        return cls(
+            format=value.get("format", 1),
+            names=frozenset(value.get("names", ())),
+            keys=frozenset(value.get("keys", ())),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As an engine announces it."""
@@ -97,6 +101,12 @@ class Abilities:
             )
         missing += [_("the snapshot key %(key)s") % {"key": key} for key in sorted(set(keys) - self.keys)]
         return missing
+
+
+def _is_readable(needs: Any) -> bool:
+    return (
+        isinstance(needs, dict) and isinstance(needs.get("names", []), list) and isinstance(needs.get("format", 1), int)
+    )
 
 
 def _free_names(of: Definition) -> frozenset[str]:

@@ -132,6 +132,14 @@ class TestEngine:
         run_until_idle()
         assert states() == {"Sail": "READY", "Other": "FINISHED"}
 
+    @pytest.mark.parametrize("needs", [{}, [], "x", 7, {"names": 7}, {"names": [[]]}, {"format": "2"}])
+    def test_what_somebody_has_written_there_by_hand_stops_no_engine(
+        self, sailing: RunningProcesses, effects: Path, needs: Any
+    ) -> None:
+        ProcessVersion.objects.filter(name="Sail").update(needs=needs)
+        run_until_idle()
+        assert states()["Other"] == "FINISHED"
+
     def test_an_idle_engine_does_not_spin(self, sailing: RunningProcesses) -> None:
         forgotten()
         idle = engine(poll_interval=30)
