@@ -48,14 +48,15 @@ class Needs:
 
         Raises `DefinitionTooNew` where this software can't tell.
         """
-        if not _is_readable(version.needs):
+        stored: Any = version.needs
+        if not _is_readable(stored):
             return cls.of_code(version.frozen)
-        if unknown := version.needs.keys() - {"format", "names"}:
+        if unknown := stored.keys() - {"format", "names"}:
             raise DefinitionTooNew(
                 _("%(version)s needs something unknown here: %(needs)s.")
                 % {"version": version, "needs": ", ".join(sorted(unknown))}
             )
-        return cls(format=version.needs.get("format", 1), names=frozenset(map(str, version.needs.get("names", ()))))
+        return cls(format=stored.get("format", 1), names=frozenset(map(str, stored.get("names", ()))))
 
     def to_json(self) -> dict[str, Any]:
         """As a version stores it."""
