@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 from django.test import Client
 
@@ -59,6 +59,14 @@ def test_everybody_sees_what_is_theirs_and_changes_nothing_else(role: str, world
                 read[secret].add(visit.path)
     assert found == dict(_expected(role))
     assert {secret: places for secret, places in read.items() if secret not in MAY_READ.get(role, ())} == {}
+
+
+def test_who_decides_in_the_admin_sees_no_more_there_than_on_the_pages(world: World) -> None:
+    world.users["staff"].user_permissions.add(Permission.objects.get(codename="view_waitingforapproval"))
+    shown = world.client("staff").get(f"/admin/workflow/waitingforapproval/{world.waiting.pk}/change/")
+    assert shown.status_code == 200
+    assert "visible" in shown.content.decode()
+    assert _secrets([shown.content]) == set()
 
 
 def _expected(role: str) -> Iterator[tuple[str, Seen]]:
