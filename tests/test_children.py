@@ -49,15 +49,15 @@ def test_the_plan_of_a_parent_tells_what_its_new_children_would_do_again(
     assert {effect.rpartition(" ")[2] for effect in plan.again[1:]} == {str(one.pk) for one in old}
     (warning,) = plan.warnings
     listed = ", ".join(f"{one.pk} (Pay, FAILED)" for one in old)
-    assert warning == f"Starts others in place of these instances, and does not wait for them: {listed}."
+    assert warning == f"Starts new instances in place of these, and no longer waits for these: {listed}."
 
 
 def test_the_plan_of_a_child_tells_that_nobody_waits_for_it(parent: RunningProcesses) -> None:
     old = children(parent)[0]
     plan = operators.plan(old.pk, Action.RETRY)
     assert plan.warnings == [
-        f"Instance {parent.pk}, which started instance {old.pk}, no longer waits for it, and learns nothing of what it does. "
-        "If that one is tried again, it starts another instance, which makes all these calls again."
+        f"Instance {parent.pk}, which started instance {old.pk}, no longer waits for it, and does not learn what it does. "
+        f"If instance {parent.pk} is retried, it starts another instance, which makes all these calls again."
     ]
     operators.perform(old.pk, Action.RETRY)
 
@@ -128,7 +128,7 @@ def test_what_a_cancelled_neighbour_had_started_is_told_too() -> None:
     (old,) = children(instance)
     assert calls(plan.again) == ['note("charged")']
     assert plan.warnings == [
-        f"Starts others in place of these instances, and does not wait for them: {old.pk} (Pay, CANCELLED)."
+        f"Starts new instances in place of these, and no longer waits for these: {old.pk} (Pay, CANCELLED)."
     ]
     assert operators.plan(instance.pk, Action.GOTO, to=1).warnings == []
 

@@ -133,7 +133,7 @@ def test_values_become_plain(value: Any, expected: Any) -> None:
         (Decimal("NaN"), "value is NaN"),
         (Decimal("sNaN"), "value is sNaN"),
         (Decimal("-Infinity"), "value is -Infinity"),
-        (2**5000, "value is a number of more than 1234 digits, written out in full; no longer one can be kept."),
+        (2**5000, "value is a number of more than 1234 digits when written in full; longer ones can't be kept."),
         (-(10**1234), "value is a number of more than 1234 digits"),
         ({"a": Decimal("1e999999999")}, "value['a'] is a number of more than 1234 digits"),
         (Decimal("-1e-999999999"), "value is a number of more than 1234 digits"),

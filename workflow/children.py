@@ -49,14 +49,14 @@ def why_not_go_on(instance: RunningProcesses) -> str:
     named = {"pk": instance.pk, "above": instance.parent.run.instance_id}
     if other := replaced_by(instance):
         return _(
-            "Instance %(other)s, which is %(state)s, was started in place of instance %(pk)s, and makes the same calls. See to "
-            "that one; only once it is cancelled can instance %(pk)s go on."
+            "Instance %(other)s, which is %(state)s, was started in place of instance %(pk)s, and makes the same calls. "
+            "Operate on that one instead. Instance %(pk)s can continue only after that one is cancelled."
         ) % {**named, "other": other.pk, "state": other.state}
     if _is_made_again(instance.parent):
         return (
             _(
-                "Instance %(above)s is about to start another instance in place of instance %(pk)s, which makes the same calls. See to "
-                "that one."
+                "Instance %(above)s is about to start another instance in place of instance %(pk)s, which makes the same calls. "
+                "Operate on that one instead."
             )
             % named
         )
@@ -76,8 +76,8 @@ def unheard(instance: RunningProcesses) -> str:
     if call is None or call.ended_at is None or instance.state != InstanceState.FAILED:
         return ""
     return _(
-        "Instance %(above)s, which started instance %(pk)s, no longer waits for it, and learns nothing of what it does. If that "
-        "one is tried again, it starts another instance, which makes all these calls again."
+        "Instance %(above)s, which started instance %(pk)s, no longer waits for it, and does not learn what it does. "
+        "If instance %(above)s is retried, it starts another instance, which makes all these calls again."
     ) % {"above": call.run.instance_id, "pk": instance.pk}
 
 
@@ -88,6 +88,6 @@ def replaces(instances: Sequence[RunningProcesses]) -> str:
     shown = [f"{one.pk} ({one.process_name}, {one.state})" for one in instances[:MOST_LISTED]]
     if more := len(instances) - len(shown):
         shown.append(_("%(count)d more") % {"count": more})
-    return _("Starts others in place of these instances, and does not wait for them: %(listed)s.") % {
+    return _("Starts new instances in place of these, and no longer waits for these: %(listed)s.") % {
         "listed": ", ".join(shown)
     }

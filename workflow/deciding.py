@@ -26,7 +26,7 @@ class Bar(StrEnum):
     """Why somebody may not decide, although the task may ask them."""
 
     STARTER = "starter"  # they started the instance
-    DID = "did"  # they, or a stand-in of theirs, decided a task that other people have to decide than this one
+    DID = "did"  # they, or a stand-in of theirs, decided another task, and different people must decide the two
     VOTED = "voted"  # their vote is counted already, by themselves or by a stand-in
     DELEGATED = "delegated"  # they handed it on
 

@@ -120,7 +120,7 @@ def _finite(value: _Number, where: str) -> _Number:
 def _short(value: int | Decimal, where: str) -> int | Decimal:
     if _is_long(value):
         raise ValueProblem(
-            _("%(where)s is a number of more than %(most)s digits, written out in full; no longer one can be kept.")
+            _("%(where)s is a number of more than %(most)s digits when written in full; longer ones can't be kept.")
             % {"where": where, "most": MAX_DIGITS}
         )
     return value

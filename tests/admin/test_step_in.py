@@ -122,7 +122,10 @@ class TestWhatNobodyHasDecided:
         instance = operations.start("R")
         run_until_idle()
         login("operate_instances", "view_runningprocesses")
-        assert "To skip passes over what nobody has decided: Sign." in client.get(address(instance)).content.decode()
+        assert (
+            "Skipping passes over tasks that nobody has decided: Sign."
+            in client.get(address(instance)).content.decode()
+        )
 
 
 def test_nobody_steps_in_to_what_they_have_started(client: Client, login: Any, failed: RunningProcesses) -> None:

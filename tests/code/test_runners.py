@@ -185,7 +185,7 @@ def test_an_error_names_its_type_and_place(
         ("def data():\n    pass", "data must stay a dict"),
         (
             "2 ** 5000",
-            "The result is a number of more than 1234 digits, written out in full; no longer one can be kept.",
+            "The result is a number of more than 1234 digits when written in full; longer ones can't be kept.",
         ),
         ("'a\\x00'", "The result holds a NUL character"),
         ("def f():\n    pass\nf", "The result "),

@@ -14,7 +14,7 @@ from workflow.lint import lint
 class TestNamedByWhoeverStartsIt:
     """What the form of the start asks for, its starter can answer with their own name."""
 
-    WARNING = "Whoever starts the process gives 'manager', so they could name themselves."
+    WARNING = "The person who starts the process gives 'manager', so they could name themselves."
 
     def of(self, task: TaskDefinition, **others: TaskDefinition) -> list[str]:
         made = process(
@@ -159,8 +159,8 @@ class TestDeciding:
     ) -> None:
         tasks = {name: replace(manual(name), **fields) for name, fields in (("a", a), ("b", b), ("c", c))}
         assert told(process(row(1, "c"), row(2, "b"), row(3, "a"), **tasks)) == [
-            f"error: Task {task!r}: The same people decide {task!r} and {other!r} by this, and other people by “not same as”, "
-            "which holds in both directions: nobody could decide it. Clear one of the two."
+            f"error: Task {task!r}: Because of this, the same people decide {task!r} and {other!r}, but “not same as”, "
+            "which works in both directions, says that different people do. Nobody could decide it. Clear one of the two."
             for task, other in at
         ]
 

@@ -19,7 +19,7 @@ from workflow.models import Absence, Barred, Decision, Intervention, RunningProc
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-OTHERS = "they, or a stand-in of theirs, decided a task that other people have to decide."
+OTHERS = "they, or a stand-in of theirs, decided another task, and different people must decide the two."
 EVERYBODY = "anna, bert, managers"
 
 

@@ -113,7 +113,7 @@ class TestSeparation:
         self.two(approver="anna, managers", not_same_as="First")
         waiting = self.at_second(people.carl)
         assert refused(NotAllowed, waiting, people.carl).endswith(
-            "they, or a stand-in of theirs, decided a task that other people have to decide."
+            "they, or a stand-in of theirs, decided another task, and different people must decide the two."
         )
         assert operations.approve(waiting, by=people.dora).state == "FINISHED"
 

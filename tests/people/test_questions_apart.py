@@ -57,7 +57,7 @@ def test_not_whoever_decided_the_task_before(people: People) -> None:
         if again:
             operations.resolve_again(waiting("Ask"))
         assert not operations.may_decide(people.anna, waiting("Ask"))
-        with pytest.raises(NotAllowed, match="decided a task that other people have to decide"):
+        with pytest.raises(NotAllowed, match="decided another task, and different people must decide the two"):
             operations.approve(waiting("Ask"), by=people.anna)
     operations.approve(waiting("Ask"), by=people.bert)
 
@@ -73,7 +73,7 @@ def test_side_by_side_whichever_is_decided_first(people: People, first: str, sec
     WaitingForApproval.objects.get(
         pk=waiting(second).pk
     ).barred.all().delete()  # as an earlier version would have left it
-    with pytest.raises(NotAllowed, match="decided a task that other people have to decide"):
+    with pytest.raises(NotAllowed, match="decided another task, and different people must decide the two"):
         operations.approve(waiting(second), by=people.anna)
     operations.approve(waiting(second), by=people.bert)
     bystanders = WaitingForApproval.objects.exclude(rpid=RunningProcesses.objects.earliest("pk"))

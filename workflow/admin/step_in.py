@@ -52,8 +52,8 @@ class StepInForm(forms.Form):
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
         help_text=_(
-            "To skip what nobody has decided, or to go past it, it takes a reason, and the permission “Can send instances past "
-            "tasks that people have not decided”."
+            "To skip a task that nobody has decided, or to go past it, give a reason. You need the permission “Can send "
+            "instances past tasks that people have not decided”."
         ),
     )
 

@@ -93,15 +93,15 @@ def _named_by_starter(task: TaskDefinition, by_starter: Collection[str]) -> Iter
         keys = keys_read(approvers.expression(text)) if approvers.is_expression(text) else frozenset()
         for key in sorted(keys.intersection(by_starter)):
             message = _(
-                "Whoever starts the process gives %(key)r, so they could name themselves. Tick “not who started it”, or have "
-                "the name looked up."
+                "The person who starts the process gives %(key)r, so they could name themselves. Tick “not who started it”, "
+                "or look up the name."
             )
             yield at_task(task.name, field, message % {"key": key}, "warning")
     for question in questions_in(task.code):
         for key in sorted(question.keys.intersection(by_starter)) if not question.bars_starter else ():
             message = _(
-                "Whoever starts the process gives %(key)r, so they could name themselves. Add not_starter=True, or have the "
-                "name looked up."
+                "The person who starts the process gives %(key)r, so they could name themselves. Add not_starter=True, or "
+                "look up the name."
             ) % {"key": key}
             yield Finding(
                 level="warning",
@@ -135,8 +135,8 @@ def _contradictions(definition: Definition, task: TaskDefinition) -> Iterator[Fi
     for other in _same_as_in_turn(definition, task):
         if other in definition.apart_from(task.name):
             message = _(
-                "The same people decide %(task)r and %(other)r by this, and other people by “not same as”, which holds in both "
-                "directions: nobody could decide it. Clear one of the two."
+                "Because of this, the same people decide %(task)r and %(other)r, but “not same as”, which works in both "
+                "directions, says that different people do. Nobody could decide it. Clear one of the two."
             )
             yield at_task(task.name, "same_as", message % {"task": task.name, "other": other})
 

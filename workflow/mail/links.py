@@ -118,7 +118,7 @@ def _waiting(said: _Said) -> WaitingForApproval:
     if not run.has_asked(said.key):
         raise LinkVoid(
             _(
-                "What the link was sent for is not here any more, because the database was restored from a backup. "
+                "The task that the link was sent for no longer exists, because the database was restored from a backup. "
                 "Log in to see what waits for you."
             )
         )

@@ -16,22 +16,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='decision',
             name='origin',
-            field=models.JSONField(help_text='By whom, as they were called then, and how.', null=True, verbose_name='how'),
+            field=models.JSONField(help_text='Who did it, by the name that they had then, and how.', null=True, verbose_name='how'),
         ),
         migrations.AddField(
             model_name='intervention',
             name='origin',
-            field=models.JSONField(help_text='By whom, as they were called then, and how.', null=True, verbose_name='how'),
+            field=models.JSONField(help_text='Who did it, by the name that they had then, and how.', null=True, verbose_name='how'),
         ),
         migrations.AddField(
             model_name='runningprocesses',
             name='start_origin',
-            field=models.JSONField(help_text='By whom, as they were called then, and how.', null=True, verbose_name='how it was started'),
+            field=models.JSONField(help_text='Who did it, by the name that they had then, and how.', null=True, verbose_name='how it was started'),
         ),
         migrations.AddField(
             model_name='taskrun',
             name='decision_origin',
-            field=models.JSONField(help_text='By whom last, as they were called then, and how.', null=True, verbose_name='how it was decided'),
+            field=models.JSONField(help_text='Who decided it last, by the name that they had then, and how.', null=True, verbose_name='how it was decided'),
         ),
         migrations.AlterField(
             model_name='barred',

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='engine',
             name='abilities',
-            field=models.JSONField(help_text="What it can run. Empty: an older version of this software, which doesn't tell.", null=True, verbose_name='abilities'),
+            field=models.JSONField(help_text="What it can run. Empty: an older version of this software, which doesn't report it.", null=True, verbose_name='abilities'),
         ),
         migrations.AddField(
             model_name='processversion',

@@ -50,12 +50,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "origin",
-                    models.JSONField(help_text="By whom, as they were called then, and how.", verbose_name="how"),
+                    models.JSONField(help_text="Who did it, by the name that they had then, and how.", verbose_name="how"),
                 ),
                 (
                     "before",
                     models.JSONField(
-                        help_text="Who was away, their stand-in and the days; none: it is new.",
+                        help_text="Who was away, their stand-in and the days. Empty: the absence is new.",
                         null=True,
                         verbose_name="before",
                     ),
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 (
                     "after",
                     models.JSONField(
-                        help_text="The same since then; none: it was deleted.", null=True, verbose_name="after"
+                        help_text="The same after the change. Empty: the absence was deleted.", null=True, verbose_name="after"
                     ),
                 ),
                 ("at", models.DateTimeField(verbose_name="at")),

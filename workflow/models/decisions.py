@@ -44,7 +44,7 @@ class Decision(models.Model):
         verbose_name=_("on behalf of"),
         help_text=_("For whom the user stood in."),
     )
-    origin = models.JSONField(_("how"), null=True, help_text=_("By whom, as they were called then, and how."))
+    origin = models.JSONField(_("how"), null=True, help_text=_("Who did it, by the name that they had then, and how."))
     by_default = models.BooleanField(
         _("by default"), default=False, help_text=_("Nobody had decided in time, so the task's deadline did.")
     )
@@ -139,11 +139,13 @@ class AbsenceChange(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("who is away")
     )
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
-    origin = models.JSONField(_("how"), help_text=_("By whom, as they were called then, and how."))
+    origin = models.JSONField(_("how"), help_text=_("Who did it, by the name that they had then, and how."))
     before = models.JSONField(
-        _("before"), null=True, help_text=_("Who was away, their stand-in and the days; none: it is new.")
+        _("before"), null=True, help_text=_("Who was away, their stand-in and the days. Empty: the absence is new.")
     )
-    after = models.JSONField(_("after"), null=True, help_text=_("The same since then; none: it was deleted."))
+    after = models.JSONField(
+        _("after"), null=True, help_text=_("The same after the change. Empty: the absence was deleted.")
+    )
     at = models.DateTimeField(_("at"))
 
     class Meta:

@@ -44,7 +44,7 @@ class Engine(models.Model):
     abilities = models.JSONField(
         _("abilities"),
         null=True,
-        help_text=_("What it can run. Empty: an older version of this software, which doesn't tell."),
+        help_text=_("What it can run. Empty: an older version of this software, which doesn't report it."),
     )
     started_at = models.DateTimeField(_("started at"))
     seen_at = models.DateTimeField(

@@ -49,7 +49,7 @@ class RunningProcesses(models.Model):
         db_index=False,  # an index below begins with it
     )
     start_origin = models.JSONField(
-        _("how it was started"), null=True, help_text=_("By whom, as they were called then, and how.")
+        _("how it was started"), null=True, help_text=_("Who did it, by the name that they had then, and how.")
     )
     start_key = models.CharField(
         _("start key"), max_length=200, blank=True, help_text=_("What the start was named, so that it happens once.")
@@ -60,7 +60,7 @@ class RunningProcesses(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text=_("Random: the keys of its calls begin with it. Empty where it started before there were any."),
+        help_text=_("Random: the keys of its calls begin with it. Empty if it started before there were tokens."),
     )
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True)
@@ -196,7 +196,7 @@ class TaskRun(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text=_("The keys of its calls begin with it. Empty where it began before there were any."),
+        help_text=_("The keys of its calls begin with it. Empty if it began before there were such keys."),
     )
     state = models.CharField(_("state"), max_length=10, choices=RunState)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
@@ -231,7 +231,7 @@ class TaskRun(models.Model):
         db_index=False,
     )
     decision_origin = models.JSONField(
-        _("how it was decided"), null=True, help_text=_("By whom last, as they were called then, and how.")
+        _("how it was decided"), null=True, help_text=_("Who decided it last, by the name that they had then, and how.")
     )
     comment = models.TextField(_("comment"), blank=True)
 
@@ -363,7 +363,7 @@ class Intervention(models.Model):
     action = models.CharField(_("action"), max_length=20)
     details = models.CharField(_("details"), max_length=500, blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
-    origin = models.JSONField(_("how"), null=True, help_text=_("By whom, as they were called then, and how."))
+    origin = models.JSONField(_("how"), null=True, help_text=_("Who did it, by the name that they had then, and how."))
     reason = models.TextField(_("reason"), blank=True)
     at = models.DateTimeField(_("at"))
 

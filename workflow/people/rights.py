@@ -170,8 +170,8 @@ _REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
         "%(user)s may not decide %(task)s of instance %(instance)s: nobody decides what they have started themselves."
     ),
     Bar.DID: lambda: _(
-        "%(user)s may not decide %(task)s of instance %(instance)s: they, or a stand-in of theirs, decided a task that "
-        "other people have to decide."
+        "%(user)s may not decide %(task)s of instance %(instance)s: they, or a stand-in of theirs, decided another "
+        "task, and different people must decide the two."
     ),
     Bar.VOTED: lambda: _("%(user)s has decided %(task)s of instance %(instance)s already; the others are still asked."),
     Bar.DELEGATED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s any more: it was handed on."),
@@ -186,7 +186,7 @@ _REASONS_TO_THEM: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.CLAIMED: lambda: _("You may not decide this: %(holder)s has claimed it, and can release it."),
     Bar.STARTER: lambda: _("You may not decide this: nobody decides what they have started themselves."),
     Bar.DID: lambda: _(
-        "You may not decide this: you, or a stand-in of yours, decided a task that other people have to decide."
+        "You may not decide this: you, or a stand-in of yours, decided another task, and different people must decide the two."
     ),
     Bar.VOTED: lambda: _("You have decided this already; the others are still asked."),
     Bar.DELEGATED: lambda: _("You may not decide this any more: it was handed on."),
