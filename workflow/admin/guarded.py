@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from workflow.admin.chosen import LARGEST
@@ -23,7 +24,20 @@ class GuardedAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         request.GET = _possible(request.GET)  # type: ignore[assignment]  # it is made immutable, too
+        if request.method == "POST":
+            sent = request.POST.copy()
+            selected = [key for key in sent.getlist(ACTION_CHECKBOX_NAME) if self._is_key(key)]
+            sent.setlist(ACTION_CHECKBOX_NAME, selected)
+            request.POST = sent  # type: ignore[assignment]
         return super().changelist_view(request, extra_context)
+
+    def _is_key(self, text: str) -> bool:
+        """Whether a row could have it as its key."""
+        try:
+            self.opts.pk.to_python(text)
+        except (ValidationError, ValueError):
+            return False
+        return _small(text) == text
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """None for a number that is no key: of a foreign key, Django would ask the database for it."""
