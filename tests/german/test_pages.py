@@ -1,7 +1,7 @@
 """Pages, e-mails and the admin in German: in the words that were chosen, and with no English among them."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from html import unescape
@@ -12,14 +12,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
-from django.utils import translation
+from django.utils import timezone, translation
 
 from tests.admin.pages import process_url
 from tests.build import code, form, manual, process, run_until_idle, waits
 from tests.german.test_catalogue import CATALOGUES, compiled
 from tests.views.pages import address, fields, messages
 from workflow import operations
-from workflow.models import MailPreference, MailWish, Process, WaitingForApproval
+from workflow.models import MailPreference, MailWish, Process, RunningProcesses, WaitingForApproval
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,10 +31,10 @@ NAMES = ["Can add running process", "at the first attempt", "in the first attemp
 @cache
 def english() -> list[str]:
     """What the source says in several words and nothing to be filled in: easily told from names, and from German."""
-    texts = compiled(CATALOGUES[0].with_suffix(".mo")).items()
     return [
         text
-        for text, german in texts
+        for catalogue in CATALOGUES
+        for text, german in compiled(catalogue.with_suffix(".mo")).items()
         if isinstance(text, str) and text.count(" ") and "%" not in text and text != german
     ]
 
@@ -150,6 +150,25 @@ class TestPages:
         client.logout()
         assert "Benutzername" in words(client.get("/login/"))
 
+    def test_why_an_instance_does_not_move(self, anna: User, claim: Process, root: User) -> None:
+        instance = operations.start("Reise", {"betrag": 3}, anna)
+        RunningProcesses.objects.update(due_at=timezone.now() - timedelta(hours=1))
+        there = f"/instances/{instance.pk}/"
+        page = words(german(root).get(there))
+        assert re.search(r"Bereit seit \d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\. Keine Engine hat sich gemeldet\.", page)
+        page = words(german(anna).get(there))
+        assert "weitergehen, aber etwas hält ihn auf. Der Betrieb kann sehen, was." in page
+        assert "von Anna Huber durch Code" in page
+
+    def test_too_many_failures_to_log_in(self) -> None:
+        client = Client(headers={"accept-language": "de"})
+        for _ in range(5):
+            locked = client.post("/login/", {"username": "anna", "password": "wrong", "next": ""})
+        assert locked.status_code == 429
+        page = words(locked)
+        assert "Zu viele Versuche" in page
+        assert "Versuchen Sie es in 15 Minuten noch einmal" in page
+
     @pytest.mark.parametrize(
         ("count", "told"), [(1, "1 Aufgabe wurde genehmigt."), (2, "2 Aufgaben wurden genehmigt.")]
     )
@@ -198,6 +217,23 @@ class TestMail:
         assert f"fällig am {due.day}. " in message.body
         assert f"{due:%Y %H:%M}" in message.body
 
+    def test_tells_of_an_absence_that_somebody_else_has_entered(self, anna: User, root: User, settings: Any) -> None:
+        settings.WORKFLOW = {"SITE_URL": "https://workflow.example.com"}
+        MailPreference.objects.create(user=anna, wish=MailWish.AT_ONCE, language="de", time_zone="Europe/Vienna")
+        absence = {"user": anna.pk, "stand_in": User.objects.create_user("emil").pk}
+        days = {"first_day": "2026-03-01", "last_day": "2026-04-01"}
+        client = german(root)
+        added = client.post("/admin/workflow/absence/add/", absence | days, follow=True)
+        assert "emil für anna" in words(added)
+        told = "emil für Anna Huber (anna), vom 1. März 2026 bis zum 1. April 2026"
+        assert told in words(client.get("/admin/workflow/absencechange/"))
+        run_until_idle()
+        (message,) = mail.outbox
+        assert message.subject == "Ihre Abwesenheit: root hat geändert, wer Sie vertritt"
+        assert "root hat eine Abwesenheit für Sie eingetragen." in message.body
+        assert told in message.body
+        assert [one for one in english() if one in message.body] == []
+
 
 class TestAdmin:
     def test_process_page(self, root: User, claim: Process, anna: User) -> None:
@@ -224,10 +260,38 @@ class TestAdmin:
         assert "Verlauf, der neueste Schritt zuerst" in page
         words(client.get(f"/admin/workflow/runningprocesses/{instance.pk}/step-in/"))
         words(client.get(f"/admin/workflow/taskrun/{instance.task_runs.get().pk}/change/"))
-        for model in ("process", "processversion", "taskrun", "engine", "notice", "businesscalendar", "absence"):
+        for model in (
+            "process",
+            "processversion",
+            "taskrun",
+            "engine",
+            "notice",
+            "businesscalendar",
+            "absence",
+            "absencechange",
+        ):
             words(client.get(f"/admin/workflow/{model}/"))
         for model in ("process", "businesscalendar", "absence"):
             words(client.get(f"/admin/workflow/{model}/add/"))
+
+    def test_to_go_past_what_nobody_has_decided(self, root: User, claim: Process, anna: User) -> None:
+        client = german(root)
+        instance = waits("Reise", {"betrag": 3}).rpid
+        there = f"/admin/workflow/runningprocesses/{instance.pk}/step-in/"
+        page = words(client.get(there))
+        assert "2, dabei übergangen: 'Prüfen'" in page
+        assert "geben Sie einen Grund an" in page
+        goto = {"action": "goto", "step": "2"}
+        refused = words(client.post(there, goto))
+        assert "Das übergeht 'Prüfen', worüber niemand entschieden hat. Geben Sie einen Grund an." in refused
+        done = words(client.post(there, goto | {"reason": "eilig"}, follow=True))
+        assert "umgeleitet zu Schritt 2, dabei übergangen: 'Prüfen' von root, im Admin: „eilig“" in done
+
+    def test_to_delete_somebody_whom_a_task_asks(self, root: User, claim: Process, anna: User) -> None:
+        waits("Reise", {"betrag": 3})
+        page = words(german(root).get(f"/admin/auth/user/{anna.pk}/delete/"))
+        assert "Eine wartende Aufgabe fragt anna namentlich." in page
+        assert "Deaktivieren Sie den Benutzer stattdessen" in page
 
 
 class TestLanguage:
