@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests import own
+from tests.own import ours
 from workflow import operations
 from workflow.code.runner import get_runner
 from workflow.engine import Engine, Mode
@@ -31,7 +32,7 @@ def waits(name: str, data: dict[str, Any] | None = None, user: Any = None, *, ta
     """Start an instance, and have an engine bring it to where it waits; of several, that task."""
     instance = operations.start(name, data, user)
     run_until_idle()
-    waiting = WaitingForApproval.objects.filter(rpid=instance)
+    waiting = ours(WaitingForApproval).filter(rpid=instance)
     return waiting.get(task_name=task) if task else waiting.get()
 
 

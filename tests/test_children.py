@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, process, run_until_idle
+from tests.own import ours
 from workflow import operations, operators
 from workflow.errors import NotPermitted
 from workflow.models import Intervention, RunningProcesses
@@ -25,14 +27,14 @@ def parent(request: pytest.FixtureRequest) -> RunningProcesses:
     process("Order", {"Pay": task}, (1, "Pay"))
     bystander, instance = operations.start("Order"), operations.start("Order")
     run_until_idle()
-    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FAILED"}
+    assert set(ours(RunningProcesses).values_list("state", flat=True)) == {"FAILED"}
     assert bystander.pk < instance.pk
     instance.refresh_from_db()
     return instance
 
 
 def children(instance: RunningProcesses) -> list[RunningProcesses]:
-    return list(RunningProcesses.objects.filter(parent__run__instance=instance).order_by("pk"))
+    return list(ours(RunningProcesses).filter(parent__run__instance=instance).order_by("pk"))
 
 
 def calls(effects: list[str] | Any) -> list[str]:
@@ -85,7 +87,7 @@ def test_an_old_child_does_not_go_on_beside_the_one_in_its_place(
     assert old.state == "FAILED"
     run_until_idle()
     assert effects.read_text() == before
-    assert not Intervention.objects.filter(instance=old).exists()
+    assert not ours(Intervention).filter(instance=old).exists()
     operators.perform(new.pk, action, to=to)
 
 
@@ -104,7 +106,7 @@ def test_once_the_one_in_its_place_is_cancelled_an_old_child_may_go_on() -> None
     process("Order", {"Pay": {"subprocess": child}}, (1, "Pay"))
     instance = operations.start("Order")
     run_until_idle()
-    RunningProcesses.objects.filter(pk=instance.pk).update(data={"n": 1})
+    ours(RunningProcesses).filter(pk=instance.pk).update(data={"n": 1})
     operators.perform(instance.pk, Action.RETRY)
     run_until_idle()
     old, new = children(instance)

@@ -9,7 +9,9 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db.migrations.recorder import MigrationRecorder
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from workflow import clock, operations
 from workflow.models import Engine, InstanceState, Priority, Process, RunningProcesses
 from workflow.standing import standing
@@ -28,12 +30,12 @@ def an_engine(name: str = "e1", *, silent: float = 1, **fields: Any) -> Engine:
 
 def an_instance(name: str = "P", **fields: Any) -> RunningProcesses:
     """An instance that has been READY for a minute, beside one that has just become so; `due` counts seconds from now."""
-    if not Process.objects.filter(name=name).exists():
+    if not ours(Process).filter(name=name).exists():
         process(name, {"Do": code("1")}, (1, "Do"))
     instance = operations.start(name)
     due = fields.pop("due", -60)
     at = clock.ask_database() + timedelta(seconds=due)
-    RunningProcesses.objects.filter(pk=instance.pk).update(due_at=at, **fields)
+    ours(RunningProcesses).filter(pk=instance.pk).update(due_at=at, **fields)
     instance.refresh_from_db()
     return instance
 
@@ -65,7 +67,7 @@ def its_process_is_at_its_limit() -> RunningProcesses:
     an_engine()
     running()
     waiting = an_instance()
-    Process.objects.filter(name="P").update(max_running=1)
+    ours(Process).filter(name="P").update(max_running=1)
     return waiting
 
 
@@ -183,7 +185,7 @@ TABLE: list[tuple[Callable[[], RunningProcesses], str]] = [
 
 def told(template: str, instance: RunningProcesses, sentence: str) -> str:
     """The template with times of the instance and its engine; `{n}` matches any number."""
-    owner = Engine.objects.filter(name=instance.owner or "e1").first()
+    owner = ours(Engine).filter(name=instance.owner or "e1").first()
     times = {"due": instance.due_at, "seen": owner.seen_at if owner else None}
     shown = {name: f"{at:%Y-%m-%d %H:%M:%S}" if at else "" for name, at in times.items()}
     number = next((word for word in sentence.split() if word.isdigit() and word != "60"), "")
@@ -192,7 +194,7 @@ def told(template: str, instance: RunningProcesses, sentence: str) -> str:
 
 @pytest.mark.parametrize(("made", "template"), TABLE, ids=lambda value: getattr(value, "__name__", ""))
 def test_the_sentence_names_the_cause(made: Callable[[], RunningProcesses], template: str) -> None:
-    an_instance("Bystander", state=InstanceState.WAITING, due=60)
+    an_instance("Beside", state=InstanceState.WAITING, due=60)
     instance = made()
     sentence = standing(instance)
     assert sentence == told(template, instance, sentence)
@@ -242,11 +244,11 @@ def test_a_quorum_that_can_no_longer_be_reached_is_told_with_numbers() -> None:
     for name in ("anna", "mark", "eva"):
         User.objects.create_user(name).groups.add(board)
     process("Q", {"Sign": manual("board", quorum=3)}, (1, "Sign"))
-    process("Bystander", {"Sign": manual("board", quorum=2)}, (1, "Sign"))
-    waiting, other = waits("Q"), waits("Bystander")
+    process("Beside", {"Sign": manual("board", quorum=2)}, (1, "Sign"))
+    waiting, other = waits("Q"), waits("Beside")
     anna = User.objects.get(username="anna")
     operations.approve(waiting, by=anna)
-    User.objects.filter(username="eva").update(is_active=False)
+    ours(User).filter(username="eva").update(is_active=False)
     alert = "“Sign” needs 2 more approvals, but only 1 of the people it asks can still give one. "
     assert alert + "Add people to its groups, or delegate it to others." in standing(waiting.rpid)
     assert alert + "An operator has to ask others as well." in standing(waiting.rpid, for_operators=False)

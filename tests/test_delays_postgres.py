@@ -6,6 +6,7 @@ import pytest
 from django.db import transaction
 
 from tests.locks import locked
+from tests.own import ours
 from tests.test_delays import an_engine, an_instance, running
 from workflow.models import RunningProcesses
 from workflow.standing import standing
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_locked_row_is_named() -> None:
     an_engine()
     instance, other = an_instance(), an_instance()
-    with locked(RunningProcesses.objects.filter(pk=instance.pk)):
+    with locked(ours(RunningProcesses).filter(pk=instance.pk)):
         assert "has locked its row" in standing(instance)
         assert "has locked its row" not in standing(other)
     assert "has locked its row" not in standing(instance)
@@ -39,5 +40,5 @@ def test_looking_for_a_lock_leaves_none() -> None:
     instance = an_instance()
     with transaction.atomic():
         standing(instance)
-        with locked(RunningProcesses.objects.filter(pk=instance.pk)):
+        with locked(ours(RunningProcesses).filter(pk=instance.pk)):
             assert "has locked its row" in standing(instance), "somebody else could lock it meanwhile"

@@ -7,7 +7,9 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, process, run_until_idle
+from tests.own import ours
 from workflow import clock, health, operations
 from workflow.abilities import Abilities
 from workflow.code import actions, signing
@@ -24,11 +26,11 @@ HERE = Abilities.of_this_process()
 def an_engine(name: str, *, without: str = "", keys: tuple[str, ...] = (), **fields: Any) -> None:
     abilities = Abilities(format=FORMAT, names=HERE.names - {without}, keys=HERE.keys | set(keys))
     Presence(name=name, lease=30, concurrency=1, abilities=lambda: abilities).begin()
-    Engine.objects.filter(name=name).update(**fields)
+    ours(Engine).filter(name=name).update(**fields)
 
 
 def told(instance: RunningProcesses) -> str:
-    return standing(RunningProcesses.objects.get(pk=instance.pk), now=clock.ask_database())
+    return standing(ours(RunningProcesses).get(pk=instance.pk), now=clock.ask_database())
 
 
 MISSING = "No engine that is alive can run it: it needs {}. It continues when an engine has that."
@@ -56,20 +58,20 @@ class TestActions:
 
     def test_it_needs_no_more_queries(self, noting: RunningProcesses, django_assert_num_queries: Any) -> None:
         an_engine("a", without="note")
-        found = RunningProcesses.objects.select_related("version").get()
+        found = ours(RunningProcesses).select_related("version").get()
         now = clock.ask_database()
         with django_assert_num_queries(1):
             standing(found, now=now)
 
     def test_of_a_version_that_only_newer_software_reads(self, noting: RunningProcesses) -> None:
         an_engine("a")
-        ProcessVersion.objects.update(needs={"format": FORMAT + 1, "names": []})
+        ours(ProcessVersion).update(needs={"format": FORMAT + 1, "names": []})
         text = f"a newer version of this software (definitions of format {FORMAT + 1})"
         assert MISSING.format(text) in told(noting)
 
     def test_people_are_told_that_it_is_not_theirs_to_mend(self, noting: RunningProcesses) -> None:
         an_engine("a", without="note")
-        found = RunningProcesses.objects.get()
+        found = ours(RunningProcesses).get()
         later = clock.ask_database() + timedelta(minutes=1)
         assert "An operator can see what." in standing(found, now=later, for_operators=False)
 

@@ -9,7 +9,9 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, outline, process, run_until_idle
+from tests.own import ours
 from workflow import operations
 from workflow.errors import AlreadyDecided, BadData, NoSuchProcess, NoSuchUser, NotAllowed, NothingWaits, NotStartable
 from workflow.models import InstanceState, Process, ProcessVersion, RunningProcesses, Task, WaitingForApproval
@@ -31,7 +33,7 @@ def waiting_for(approver: str = "") -> WaitingForApproval:
     process("Sign", {"Sign": manual(approver), "End": code("1")}, (1, "Sign"), (2, "End"))
     operations.start("Sign")
     run_until_idle()
-    return WaitingForApproval.objects.get()
+    return ours(WaitingForApproval).get()
 
 
 class TestStart:
@@ -57,7 +59,7 @@ class TestStart:
             operations.start("P", priority=priority)
         assert str(refusal.value) == f"The priority is one of LOW (1), NORMAL (2), HIGH (3), not {priority!r}."
         instance = operations.start("P")
-        for rows in (Process.objects.all(), RunningProcesses.objects.filter(pk=instance.pk)):
+        for rows in (ours(Process).all(), ours(RunningProcesses).filter(pk=instance.pk)):
             with pytest.raises(IntegrityError, match="priority_known"), transaction.atomic():
                 rows.update(priority=10)
 
@@ -86,13 +88,14 @@ class TestStart:
                 return super().keys()
 
         assert operations.start("P", Slow(n=1), once="invoice 7") == begun[0]
-        assert RunningProcesses.objects.count() == 1
+        assert ours(RunningProcesses).count() == 1
 
+    @pytest.mark.alone("It lists what is there.")
     def test_all_names_or_none(self) -> None:
         process("P", {"A": code("1")}, (1, "A"))
         with pytest.raises(NoSuchProcess, match=r"There is no process 'Q'\. There are: 'P'\."):
             operations.start_many(["P", "Q"])
-        assert not RunningProcesses.objects.exists()
+        assert not ours(RunningProcesses).exists()
 
     def test_near_names_are_suggested(self) -> None:
         process("Expense claim", {"A": code("1")}, (1, "A"))
@@ -115,10 +118,10 @@ class TestStart:
             *[("Q", 1), ("Q", 1), ("Q", None), ("Q", None)],
         ]
         assert operations.start_many("P", []) == []
-        before = RunningProcesses.objects.count()
+        before = ours(RunningProcesses).count()
         with pytest.raises(BadData, match=r"The data must be an object, such as .*, not int\."):
             operations.start_many("P", [{"n": 1}, 7])  # type: ignore[list-item]
-        assert RunningProcesses.objects.count() == before
+        assert ours(RunningProcesses).count() == before
 
     def test_a_draft_with_mistakes_is_not_started_and_says_why(self) -> None:
         process("P", {"A": code("1 +")}, (1, "A", {"then": 70}))
@@ -126,7 +129,7 @@ class TestStart:
             operations.start("P")
         assert "The process 'P' can't be started before its mistakes are mended:" in str(raised.value)
         assert len(raised.value.mistakes) == 2
-        assert not ProcessVersion.objects.exists()
+        assert not ours(ProcessVersion).exists()
 
     @pytest.mark.parametrize(
         ("data", "message"),
@@ -150,7 +153,7 @@ class TestStart:
                 raise LookupError
 
         pytest.raises(LookupError, order_and_change_my_mind)
-        assert not RunningProcesses.objects.exists()
+        assert not ours(RunningProcesses).exists()
 
 
 class TestVersions:
@@ -161,10 +164,10 @@ class TestVersions:
     def test_a_changed_draft_is_a_new_version_and_the_old_one_stays_as_it_was(self) -> None:
         process("P", {"A": code("1")}, (1, "A"))
         old = operations.start("P").version
-        Task.objects.update(code="2")
+        ours(Task).update(code="2")
         new = operations.start("P").version
         assert (old.number, new.number) == (1, 2)
-        assert ProcessVersion.objects.get(pk=old.pk).frozen.task("A").code == "1"
+        assert ours(ProcessVersion).get(pk=old.pk).frozen.task("A").code == "1"
 
     def test_a_process_made_anew_under_its_old_name_goes_on_counting(self) -> None:
         draft = process("P", {"A": code("2")}, (1, "A"))
@@ -191,7 +194,7 @@ class TestDecisions:
         waiting = waiting_for("anna")
         with pytest.raises(NotAllowed, match=r"carl may not decide 'Sign' of instance \d+: it waits for anna\."):
             operations.approve(waiting, by=people["carl"])
-        assert WaitingForApproval.objects.get() == waiting
+        assert ours(WaitingForApproval).get() == waiting
 
     def test_a_decision_is_kept_with_who_and_why(self, people: dict[str, Any]) -> None:
         run = operations.approve(waiting_for("anna"), by=people["anna"], comment="fine")
@@ -202,13 +205,13 @@ class TestDecisions:
     def test_a_comment_has_its_limit_by_whatever_way_it_comes(self) -> None:
         with pytest.raises(BadData, match=r"The comment has 2,001 characters; the most is 2,000\."):
             operations.approve(waiting_for(), comment="x" * 2001)
-        assert WaitingForApproval.objects.exists()
+        assert ours(WaitingForApproval).exists()
 
     def test_a_rejection_without_on_reject_ends_the_instance(self) -> None:
         waiting = waiting_for()
         operations.reject(waiting, comment="no")
         run_until_idle()
-        instance = RunningProcesses.objects.get()
+        instance = ours(RunningProcesses).get()
         assert instance.state == InstanceState.REJECTED
         assert outline(instance) == [(1, 1, "Sign", "REJECTED")]
         assert instance.results == {"Sign": {"approved": False, "user": None, "comment": "no"}}
@@ -225,8 +228,8 @@ class TestDecisions:
         process("P", {"A": manual(), "B": manual()}, (1, "A"), (1, "B"))
         operations.start("P")
         run_until_idle()
-        late = WaitingForApproval.objects.select_related("task_run").get(task_name="B")
-        operations.reject(WaitingForApproval.objects.get(task_name="A"))
+        late = ours(WaitingForApproval).select_related("task_run").get(task_name="B")
+        operations.reject(ours(WaitingForApproval).get(task_name="A"))
         with pytest.raises(AlreadyDecided, match="waits no more: the instance has moved on"):
             operations.approve(late)
 
@@ -234,10 +237,10 @@ class TestDecisions:
         process("P", {"A": manual(), "B": manual()}, (1, "A"), (1, "B"))
         operations.start("P")
         run_until_idle()
-        for waiting in WaitingForApproval.objects.all():
+        for waiting in ours(WaitingForApproval).all():
             operations.approve(waiting)
         run_until_idle()
-        assert RunningProcesses.objects.get().state == InstanceState.FINISHED
+        assert ours(RunningProcesses).get().state == InstanceState.FINISHED
 
 
 class TestDecideAll:
@@ -251,20 +254,21 @@ class TestDecideAll:
         instances = self.three()
         decided = operations.decide_all("Sign", "Sign", approved=True)
         assert [waiting.rpid for waiting in decided] == instances
-        assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"READY"}
+        assert set(ours(RunningProcesses).values_list("state", flat=True)) == {"READY"}
 
     def test_one_instance_alone(self) -> None:
         first, *_ = self.three()
         operations.decide_all("Sign", "Sign", approved=False, instance=first.pk)
-        assert WaitingForApproval.objects.count() == 2
+        assert ours(WaitingForApproval).count() == 2
 
     def test_all_or_none(self, people: dict[str, Any]) -> None:
         self.three("anna")
-        WaitingForApproval.objects.last().assignees.update(user=people["bert"])
+        ours(WaitingForApproval).last().assignees.update(user=people["bert"])
         with pytest.raises(NotAllowed):
             operations.decide_all("Sign", "Sign", approved=True, by=people["anna"])
-        assert WaitingForApproval.objects.count() == 3
+        assert ours(WaitingForApproval).count() == 3
 
+    @pytest.mark.alone("It lists what is there.")
     def test_nothing_waits(self) -> None:
         with pytest.raises(NothingWaits, match="nothing waits at all"):
             operations.decide_all("Sign", "Sign", approved=True)

@@ -8,7 +8,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, outline, process, run_until_idle
+from tests.own import ours
 from tests.users import User
 from workflow import operations, operators, transitions
 from workflow.errors import BadData, NoSuchInstance, NotAllowed, NotPermitted
@@ -51,7 +53,7 @@ class TestCancel:
         assert (instance.state, instance.due_at) == (InstanceState.CANCELLED, None)
         assert instance.ended_at is not None
         assert outline(instance) == [(1, 1, "Sign", "CANCELLED")]
-        assert not WaitingForApproval.objects.exists()
+        assert not ours(WaitingForApproval).exists()
 
     def test_an_engine_that_holds_it_writes_nothing_any_more(self) -> None:
         process("P", {"A": code("1")}, (1, "A"))
@@ -68,7 +70,7 @@ class TestPause:
     def test_nothing_happens_until_it_is_resumed_and_no_decision_is_lost(self) -> None:
         instance = started((1, "Sign"), (2, "End"), Sign=manual(), End=code("1"))
         operators.perform(instance.pk, Action.PAUSE)
-        operations.approve(WaitingForApproval.objects.get())
+        operations.approve(ours(WaitingForApproval).get())
         assert goes_on(instance).state == InstanceState.PAUSED
         operators.perform(instance.pk, Action.RESUME)
         assert goes_on(instance).state == InstanceState.FINISHED
@@ -90,7 +92,7 @@ class TestRetry:
         assert [effect.split(" -> ")[0] for effect in plan.again] == ["fail_first(1)"]
         operators.perform(instance.pk, Action.RETRY, reason="the line is back")
         assert goes_on(instance).state == InstanceState.WAITING
-        operations.approve(WaitingForApproval.objects.get())
+        operations.approve(ours(WaitingForApproval).get())
         assert goes_on(instance).state == InstanceState.FINISHED
         assert instance.error is None
         assert instance.results["End"] == "done"
@@ -103,20 +105,20 @@ class TestRetry:
         operators.perform(instance.pk, Action.RESTART)
         goes_on(instance)
         assert effects.read_text() == "once\nonce\nend\n"
-        assert TaskRun.objects.get(task_name="Work").state == "FINISHED"
+        assert ours(TaskRun).get(task_name="Work").state == "FINISHED"
 
     def test_skip_takes_the_task_for_done_with_that_result(self, effects: Path) -> None:
         instance = failing()
         operators.perform(instance.pk, Action.SKIP, result={"by": "hand"})
         goes_on(instance)
-        operations.approve(WaitingForApproval.objects.get())
+        operations.approve(ours(WaitingForApproval).get())
         assert goes_on(instance).results["End"] == {"by": "hand"}
         assert effects.read_text() == "once\n"
 
     def test_what_failed_on_entry_is_evaluated_again(self) -> None:
         instance = started((1, "Sign"), Sign=manual("=data['who']"))
         assert instance.state == InstanceState.FAILED
-        RunningProcesses.objects.update(data={"who": "anna"})
+        ours(RunningProcesses).update(data={"who": "anna"})
         operators.perform(instance.pk, Action.RETRY)
         assert goes_on(instance).state == InstanceState.FAILED
         assert "no active user or group" in instance.error["message"]
@@ -147,7 +149,7 @@ def test_what_the_state_does_not_permit_is_refused_and_says_what_would(action: A
     instance = started((1, "A"), A=code("1"))
     with pytest.raises(NotPermitted, match=message):
         operators.perform(instance.pk, action)
-    assert not Intervention.objects.exists()
+    assert not ours(Intervention).exists()
 
 
 def test_all_instances_or_none() -> None:
@@ -173,7 +175,7 @@ def test_who_and_why_are_kept(django_user_model: Any) -> None:
     olga = django_user_model.objects.create_superuser("olga")
     instance = started((10, "Sign"), Sign=manual())
     operators.perform(instance.pk, Action.GOTO, to=10, by=olga, reason="once more")
-    done = Intervention.objects.get()
+    done = ours(Intervention).get()
     assert (done.instance, done.action, done.details, done.by, done.reason) == (
         instance,
         "goto",
@@ -181,7 +183,7 @@ def test_who_and_why_are_kept(django_user_model: Any) -> None:
         olga,
         "once more",
     )
-    assert ActionCall.objects.count() == 0
+    assert ours(ActionCall).count() == 0
 
 
 def an_operator(name: str, *permissions: str) -> Any:
@@ -226,17 +228,17 @@ class TestPassingOver:
             with pytest.raises(error, match=message):
                 operators.perform(instance.pk, Action.GOTO, to=20, by=by, reason=reason)
             assert goes_on(instance).state == InstanceState.WAITING
-        assert not Intervention.objects.exists()
+        assert not ours(Intervention).exists()
         operators.perform(instance.pk, Action.GOTO, to=20, by=otto, reason="on paper")
         assert goes_on(instance).state == InstanceState.FINISHED
-        done = Intervention.objects.get()
+        done = ours(Intervention).get()
         assert (done.by, done.details, done.reason) == (otto, "step 20, passing over 'Sign'", "on paper")
-        assert WaitingForApproval.objects.get().rpid == bystander
+        assert ours(WaitingForApproval).get().rpid == bystander
 
     def test_the_program_may_and_the_history_says_so(self) -> None:
         instance = started(*ROWS, **APPROVED)
         operators.perform(instance.pk, Action.GOTO, to=30)
-        done = Intervention.objects.get()
+        done = ours(Intervention).get()
         assert (done.by, done.details) == (None, "step 30, passing over 'Sign'")
 
     def test_before_an_engine_has_entered_the_step(self, olga: Any) -> None:
@@ -254,10 +256,10 @@ class TestPassingOver:
 
     def test_what_is_decided_is_passed_by_who_operates(self, olga: Any) -> None:
         instance = started(*ROWS, **{**APPROVED, "Pay": code("1/0")})
-        operations.approve(WaitingForApproval.objects.get())
+        operations.approve(ours(WaitingForApproval).get())
         assert goes_on(instance).state == InstanceState.FAILED
         operators.perform(instance.pk, Action.GOTO, to=30, by=olga)
-        assert Intervention.objects.get().details == "step 30"
+        assert ours(Intervention).get().details == "step 30"
         assert goes_on(instance).state == InstanceState.FINISHED
 
     def test_plan_tells_it_without_doing_it(self) -> None:
@@ -272,14 +274,14 @@ class TestPassingOver:
         with pytest.raises(NotAllowed, match="may not pass over 'Sign'"):
             operators.perform(instance.pk, Action.SKIP, by=olga, result={"approved": True}, reason="x")
         operators.perform(instance.pk, Action.SKIP, by=otto, result={"approved": True}, reason="on paper")
-        assert Intervention.objects.get().details == "passing over 'Sign', with {\"approved\": true}"
+        assert ours(Intervention).get().details == "passing over 'Sign', with {\"approved\": true}"
         assert goes_on(instance).state == InstanceState.FINISHED
 
     def test_code_that_stands_at_a_question(self, olga: Any) -> None:
         instance = started((10, "Ask"), (20, "End"), Ask=code("approval('anna', 'Well?')\n1/0"), End=code("1"))
         with pytest.raises(NotAllowed, match="may not pass over 'Ask'"):
             operators.perform(instance.pk, Action.GOTO, to=20, by=olga, reason="x")
-        operations.approve(WaitingForApproval.objects.get())
+        operations.approve(ours(WaitingForApproval).get())
         assert goes_on(instance).state == InstanceState.FAILED
         operators.perform(instance.pk, Action.SKIP, by=olga)
         assert goes_on(instance).state == InstanceState.FINISHED
@@ -307,7 +309,7 @@ class TestPassingOver:
         with pytest.raises(NotAllowed, match="may not pass over 'Sub'"):
             operators.perform(instance.pk, Action.GOTO, to=30, by=olga, reason="x")
         assert operators.plan(instance.pk, Action.GOTO, to=10).passes_over == ("Sub",)
-        assert WaitingForApproval.objects.count() == 1
+        assert ours(WaitingForApproval).count() == 1
 
     def test_all_or_none(self, otto: Any, olga: Any) -> None:
         first = started(*ROWS, **APPROVED)
@@ -315,7 +317,7 @@ class TestPassingOver:
         run_until_idle()
         with pytest.raises(NotAllowed, match="otto started instance"):
             operators.perform_all([first.pk, other.pk], Action.GOTO, to=20, by=otto, reason="x")
-        assert WaitingForApproval.objects.count() == 2
+        assert ours(WaitingForApproval).count() == 2
 
 
 class TestTheirOwn:
@@ -328,12 +330,12 @@ class TestTheirOwn:
         mine, other = operations.start("P", user=olga), operations.start("P")
         run_until_idle()
         if action == Action.RESUME:
-            RunningProcesses.objects.update(state="PAUSED", ended_at=None, error=None)
+            ours(RunningProcesses).update(state="PAUSED", ended_at=None, error=None)
         to = 1 if action == Action.GOTO else None
-        before = list(RunningProcesses.objects.values())
+        before = list(ours(RunningProcesses).values())
         with pytest.raises(NotAllowed, match=f"olga started instance {mine.pk}, or .* ask another operator"):
             operators.perform(mine.pk, action, by=olga, reason="x", to=to)
-        assert list(RunningProcesses.objects.values()) == before
+        assert list(ours(RunningProcesses).values()) == before
         operators.perform(other.pk, action, by=olga, reason="x", to=to)
         operators.perform(mine.pk, action, by=User.objects.create_superuser("root"), reason="x", to=to)
 
@@ -350,19 +352,19 @@ class TestTheirOwn:
         process("Above", {"A": code("run_process('Below')")}, (1, "A"))
         operations.start("Above", user=olga)
         run_until_idle()
-        child = RunningProcesses.objects.get(process_name="Below")
-        RunningProcesses.objects.filter(pk=child.pk).update(started_by=None)  # also if another user had started it
+        child = ours(RunningProcesses).get(process_name="Below")
+        ours(RunningProcesses).filter(pk=child.pk).update(started_by=None)  # also if another user had started it
         with pytest.raises(NotAllowed, match=f"olga started instance {child.pk}, or the one that started it"):
             operators.perform(child.pk, Action.CANCEL, by=olga)
         with pytest.raises(NotAllowed):
-            operations.delegate(WaitingForApproval.objects.get(), User.objects.create_user("emil"), an_operator("otto"))
+            operations.delegate(ours(WaitingForApproval).get(), User.objects.create_user("emil"), an_operator("otto"))
 
 
 def test_a_reason_that_no_database_keeps_is_refused() -> None:
     instance = started((1, "A"), A=code("sleep(hours=1)"))
     with pytest.raises(BadData, match="reason"):
         operators.perform(instance.pk, Action.PAUSE, reason="a\0b")
-    assert not Intervention.objects.exists()
+    assert not ours(Intervention).exists()
 
 
 def test_very_many_are_told_in_short() -> None:
@@ -370,6 +372,6 @@ def test_very_many_are_told_in_short() -> None:
     process("P", {**tasks, "End": code("1")}, *[(number + 1, name) for number, name in enumerate(tasks)], (100, "End"))
     instance = operations.start("P")
     operators.perform(instance.pk, Action.GOTO, to=100, reason="y" * 100_000)
-    done = Intervention.objects.get()
+    done = ours(Intervention).get()
     assert done.details.startswith("step 100, passing over 'Sign 0 xxx")
     assert done.details.endswith(" and 28 more")

@@ -12,7 +12,9 @@ from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from tests.app.models import Receipt
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, process, run_until_idle
+from tests.own import ours
 from tests.test_races import at_once
 from workflow import operations, operators
 from workflow.errors import BadData, NoSuchInstance
@@ -43,12 +45,12 @@ def purged(older_than: timedelta = DAY, **options: Any) -> Purged:
 
 def aged(days: float = 2, **which: Any) -> None:
     """Have those that have ended, have ended so long ago."""
-    ended = RunningProcesses.objects.filter(ended_at__isnull=False, **which)
+    ended = ours(RunningProcesses).filter(ended_at__isnull=False, **which)
     ended.update(ended_at=timezone.now() - days * DAY)
 
 
 def left() -> set[str]:
-    return set(RunningProcesses.objects.values_list("process_name", flat=True))
+    return set(ours(RunningProcesses).values_list("process_name", flat=True))
 
 
 def ended(name: str = "P", text: str = "key()", *, days: float = 2) -> RunningProcesses:
@@ -76,7 +78,7 @@ def failed_family() -> RunningProcesses:
     operations.start("Parent")
     run_until_idle()
     aged()
-    return RunningProcesses.objects.get(process_name="Child", state="FAILED")
+    return ours(RunningProcesses).get(process_name="Child", state="FAILED")
 
 
 class TestWhatGoes:
@@ -87,13 +89,13 @@ class TestWhatGoes:
         run_until_idle()
         operations.signal("else", instance=instance.pk)
         operations.signal("else", instance=other.pk)
-        expected = {model: model.objects.count() // 2 for model in HANGING}
+        expected = {model: ours(model).count() // 2 for model in HANGING}
         operators.perform(instance.pk, Action.CANCEL)
         aged()
         assert purged() == Purged(instances=1)
-        assert list(RunningProcesses.objects.all()) == [other]
-        assert {model: model.objects.count() for model in HANGING} == expected
-        assert operations.start("P").version == ProcessVersion.objects.get()
+        assert list(ours(RunningProcesses).all()) == [other]
+        assert {model: ours(model).count() for model in HANGING} == expected
+        assert operations.start("P").version == ours(ProcessVersion).get()
 
     def test_its_files_too_but_those_of_no_other_instance(self) -> None:
         first, second = ended("P"), ended("Q", days=0)
@@ -109,7 +111,7 @@ class TestWhatGoes:
         ]
         purged()
         assert [one.file.storage.exists(one.file.name) for one in uploads] == [False, True]
-        assert Upload.objects.get() == uploads[1]
+        assert ours(Upload).get() == uploads[1]
 
     def test_only_what_has_ended_that_long_ago(self) -> None:
         for days in (0.9, 1.1, 3):
@@ -130,15 +132,15 @@ class TestWhatGoes:
         process("P", {"A": manual()}, (1, "A"))
         operations.start_many(["P"], count=3)
         run_until_idle()
-        operators.perform(RunningProcesses.objects.first().pk, Action.PAUSE)
+        operators.perform(ours(RunningProcesses).first().pk, Action.PAUSE)
         operations.start("P")
         assert purged(timedelta(), states=ENDED) == Purged()
-        assert RunningProcesses.objects.count() == 4
+        assert ours(RunningProcesses).count() == 4
 
     def test_a_dry_run_counts_and_deletes_nothing(self) -> None:
         family()
         assert purged(dry_run=True) == Purged(instances=5)
-        assert RunningProcesses.objects.count() == 5
+        assert ours(RunningProcesses).count() == 5
         assert purged() == Purged(instances=5)
 
     def test_batches_are_transactions_of_their_own(self) -> None:
@@ -149,7 +151,7 @@ class TestWhatGoes:
         batches = operations.purge(DAY, batch=3)
         assert next(batches) == Purged(instances=3)
         batches.close()  # as who is interrupted does
-        assert RunningProcesses.objects.count() == 4
+        assert ours(RunningProcesses).count() == 4
         assert list(operations.purge(DAY, batch=3)) == [Purged(instances=3), Purged(instances=1)]
 
     def test_what_stays_is_no_obstacle_to_what_comes_after_it(self) -> None:
@@ -160,7 +162,7 @@ class TestWhatGoes:
         for instance in instances[:3]:
             Receipt.objects.create(instance=instance)
         assert purged(batch=2) == Purged(instances=3, protected=3)
-        assert list(RunningProcesses.objects.order_by("pk")) == instances[:3]
+        assert list(ours(RunningProcesses).order_by("pk")) == instances[:3]
 
     @pytest.mark.parametrize(
         ("given", "message"),
@@ -185,14 +187,14 @@ class TestFamilies:
     def test_they_go_together(self) -> None:
         family()
         assert list(operations.purge(DAY, batch=1)) == [Purged(instances=5)]
-        assert not TaskRun.objects.exists()
+        assert not ours(TaskRun).exists()
 
     def test_they_stay_together_while_one_below_is_too_young(self) -> None:
         family()
-        aged(0.5, pk=RunningProcesses.objects.filter(process_name="Grandchild").first().pk)
+        aged(0.5, pk=ours(RunningProcesses).filter(process_name="Grandchild").first().pk)
         assert purged(dry_run=True) == Purged()
         assert purged() == Purged()
-        assert RunningProcesses.objects.count() == 5
+        assert ours(RunningProcesses).count() == 5
 
     def test_what_was_started_stays_with_who_goes_on(self) -> None:
         process("Child", {"A": code("1")}, (1, "A"))
@@ -288,7 +290,7 @@ class TestMeanwhile:
         aged()
         done = at_once(lambda _: purged(batch=2), times=3)
         assert sum(done, Purged()) == Purged(instances=40)
-        assert not RunningProcesses.objects.exists()
+        assert not ours(RunningProcesses).exists()
 
 
 def test_what_is_old_is_found_by_its_index() -> None:

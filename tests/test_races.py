@@ -10,7 +10,9 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connections
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, outline, process, run_until_idle
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.errors import AlreadyDecided, NotAllowed
@@ -51,13 +53,13 @@ def test_of_many_decisions_on_one_task_exactly_one_counts() -> None:
     process("Sign", {"Sign": manual(), "End": code("1")}, (1, "Sign"), (2, "End"))
     operations.start("Sign")
     run_until_idle()
-    waiting = WaitingForApproval.objects.get()
+    waiting = ours(WaitingForApproval).get()
     told = at_once(lambda number: operations.approve(waiting, comment=str(number)))
     winners = [run for run in told if isinstance(run, TaskRun)]
     assert len(winners) == 1
     assert all("Nothing was changed" in str(error) for error in told if error not in winners)
     run_until_idle()
-    instance = RunningProcesses.objects.get()
+    instance = ours(RunningProcesses).get()
     assert outline(instance) == [(1, 1, "Sign", "FINISHED"), (2, 2, "End", "FINISHED")]
     assert instance.results["Sign"]["comment"] == winners[0].comment
 
@@ -69,13 +71,13 @@ def test_of_fifty_decisions_on_a_task_of_quorum_three_exactly_three_count() -> N
     process("Sign", {"Sign": manual("board", quorum=3), "End": code("1")}, (1, "Sign"), (2, "End"))
     operations.start("Sign")
     run_until_idle()
-    waiting = WaitingForApproval.objects.get()
+    waiting = ours(WaitingForApproval).get()
     told = at_once(lambda number: operations.approve(waiting, by=board[number], comment=str(number)), times=50)
     winners = [run for run in told if isinstance(run, TaskRun)]
-    votes = list(Decision.objects.order_by("pk"))
+    votes = list(ours(Decision).order_by("pk"))
     assert len(winners) == len(votes) == 3
     assert all("Nothing was changed" in str(error) for error in told if error not in winners)
-    instance = RunningProcesses.objects.get()
+    instance = ours(RunningProcesses).get()
     assert instance.events == 1, "it was woken once"
     run_until_idle()
     instance.refresh_from_db()
@@ -114,7 +116,7 @@ def test_what_everybody_claims_one_person_has() -> None:
     process("Sign", {"Sign": manual()}, (1, "Sign"))
     operations.start("Sign")
     run_until_idle()
-    waiting = WaitingForApproval.objects.get()
+    waiting = ours(WaitingForApproval).get()
     told = at_once(lambda number: operations.claim(waiting, people[number]))
     assert told.count(None) == 1
     waiting.refresh_from_db()
@@ -126,11 +128,11 @@ def test_where_the_first_one_wins_exactly_one_of_several_tasks_is_decided() -> N
     process("Race", {name: manual() for name in names}, *[(1, name, {"ends_step": True}) for name in names])
     operations.start("Race")
     run_until_idle()
-    waiting = list(WaitingForApproval.objects.select_related("task_run"))
+    waiting = list(ours(WaitingForApproval).select_related("task_run"))
     told = at_once(lambda number: operations.approve(waiting[number]))
     assert sum(isinstance(run, TaskRun) for run in told) == 1
-    assert TaskRun.objects.filter(state="FINISHED").count() == 1
-    assert TaskRun.objects.filter(state="CANCELLED").count() == CROWD - 1
+    assert ours(TaskRun).filter(state="FINISHED").count() == 1
+    assert ours(TaskRun).filter(state="CANCELLED").count() == CROWD - 1
 
 
 def test_decisions_while_engines_run_are_not_lost() -> None:
@@ -142,12 +144,12 @@ def test_decisions_while_engines_run_are_not_lost() -> None:
         engine.start()
     decided = 0
     while decided < 20:
-        for waiting in WaitingForApproval.objects.select_related("task_run"):
+        for waiting in ours(WaitingForApproval).select_related("task_run"):
             operations.approve(waiting)
             decided += 1
     for engine in engines:
         engine.join(timeout=60)
-    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FINISHED"}
+    assert set(ours(RunningProcesses).values_list("state", flat=True)) == {"FINISHED"}
     for instance in instances:
         history = outline(instance)
         assert len(history) == 4
@@ -156,7 +158,7 @@ def test_decisions_while_engines_run_are_not_lost() -> None:
 
 def _engine_until(instances: list[RunningProcesses]) -> None:
     try:
-        ended = RunningProcesses.objects.filter(pk__in=[one.pk for one in instances], state=InstanceState.FINISHED)
+        ended = ours(RunningProcesses).filter(pk__in=[one.pk for one in instances], state=InstanceState.FINISHED)
         while ended.count() < len(instances):
             run_until_idle(poll_interval=0.01)
     finally:
@@ -166,25 +168,25 @@ def _engine_until(instances: list[RunningProcesses]) -> None:
 def test_of_many_first_starts_each_gets_the_same_version() -> None:
     process("P", {"A": code("1")}, (1, "A"))
     at_once(lambda _: operations.start("P"))
-    assert ProcessVersion.objects.count() == 1
-    Task.objects.update(code="2")
+    assert ours(ProcessVersion).count() == 1
+    ours(Task).update(code="2")
     at_once(lambda _: operations.start("P"))
-    assert list(ProcessVersion.objects.order_by("number").values_list("number", flat=True)) == [1, 2]
-    assert RunningProcesses.objects.count() == 2 * CROWD
+    assert list(ours(ProcessVersion).order_by("number").values_list("number", flat=True)) == [1, 2]
+    assert ours(RunningProcesses).count() == 2 * CROWD
 
 
 def test_two_engines_run_each_step_once() -> None:
     process("Count", {f"T{n}": code("1") for n in range(4)}, *[(n, f"T{n}") for n in range(4)])
     instances = operations.start_many(["Count"], count=30)
     at_once(lambda _: _engine_until(instances), times=3)
-    assert TaskRun.objects.count() == 30 * 4
-    assert set(TaskRun.objects.values_list("state", "attempt")) == {("FINISHED", 1)}
+    assert ours(TaskRun).count() == 30 * 4
+    assert set(ours(TaskRun).values_list("state", "attempt")) == {("FINISHED", 1)}
     # Nothing was taken over or handed back: each instance was claimed by one engine, once.
-    assert set(RunningProcesses.objects.values_list("fence", flat=True)) == {1}
+    assert set(ours(RunningProcesses).values_list("fence", flat=True)) == {1}
 
 
 def test_of_many_starts_of_one_name_exactly_one_starts() -> None:
     process("P", {"A": code("1")}, (1, "A"))
     begun = at_once(lambda number: operations.start("P", {"n": number}, once="invoice 7"))
     assert len({instance.pk for instance in begun}) == 1
-    assert RunningProcesses.objects.count() == 1
+    assert ours(RunningProcesses).count() == 1

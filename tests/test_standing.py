@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.models import RunningProcesses, WaitingForApproval
@@ -74,7 +76,7 @@ def test_what_nobody_can_decide_is_told_to_each_in_their_words() -> None:
     User.objects.create_user("anna")
     process("P", {"Sign": manual("anna")}, (1, "Sign"))
     instance = waits("P").rpid
-    User.objects.update(is_active=False)
+    ours(User).update(is_active=False)
     start = "It waits for anna to decide “Sign”. Nobody is left who can decide “Sign”: "
     assert standing(instance, now=NOW) == start + "delegate it, or have it asked again."
     assert standing(instance, now=NOW, for_operators=False) == start + "an operator has to hand it on."
@@ -83,7 +85,7 @@ def test_what_nobody_can_decide_is_told_to_each_in_their_words() -> None:
 def test_what_is_late_is_told() -> None:
     process("P", {"Sign": manual()}, (1, "Sign"))
     waiting = waits("P")
-    WaitingForApproval.objects.filter(pk=waiting.pk).update(due_at=NOW)
+    ours(WaitingForApproval).filter(pk=waiting.pk).update(due_at=NOW)
     told = standing(waiting.rpid, now=NOW)
     assert told.endswith("“Sign” has been overdue since 2026-03-01 09:30:00.")
     assert "overdue" not in standing(waiting.rpid, now=NOW - timedelta(seconds=1))

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, form, manual, process
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.models import Process, Task
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def ready() -> set[str]:
-    return set(operations.ready(list(Process.objects.all())))
+    return set(operations.ready(list(ours(Process).all())))
 
 
 def test_those_without_mistakes() -> None:
@@ -28,7 +30,7 @@ def test_those_without_mistakes() -> None:
     assert ready() == {"Good", "Asks"}
     operations.start("Good")
     assert ready() == {"Good", "Asks"}
-    Task.objects.filter(parent__name="Good").update(code="1 +")
+    ours(Task).filter(parent__name="Good").update(code="1 +")
     assert ready() == {"Asks"}
 
 
@@ -36,7 +38,7 @@ def test_a_frozen_draft_was_found_good_and_is_not_checked_again() -> None:
     process("Asks", {"A": manual("anna")}, (1, "A"))
     User.objects.create_user("anna")
     operations.start("Asks")
-    User.objects.all().delete()
+    ours(User).all().delete()
     assert ready() == {"Asks"}
 
 
@@ -48,7 +50,7 @@ def test_many_drafts_are_read_as_one_is(django_assert_num_queries: Any) -> None:
         made = process(name, tasks, (2, "A"), (1, "B", {"condition": "True"}), (3, "C"))
         form(made, None, amount="money", note="text")
         form(made, "B", why={"kind": "text", "required": True})
-    processes = list(Process.objects.all())
+    processes = list(ours(Process).all())
     with django_assert_num_queries(3):
         found = drafts(processes)
     assert found == {one.name: draft(one) for one in processes}

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from tests.beside import *  # noqa: F403
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.users import User
 from workflow import operations, operators, timeline
 from workflow.models import ActionCall, Intervention, RunningProcesses, TaskRun
@@ -63,7 +65,7 @@ def test_what_it_has_started_stands_at_its_call_and_what_runs_still_comes_first(
     process("Outer", {"A": code("run_all([('Inner', {}), ('Inner', {})])")}, (1, "A"))
     outer = operations.start("Outer")
     run_until_idle()
-    first, second = RunningProcesses.objects.filter(process_name="Inner").order_by("pk")
+    first, second = ours(RunningProcesses).filter(process_name="Inner").order_by("pk")
     operations.approve(second.waiting.get())
     run_until_idle()
     line = timeline.read(outer)
@@ -130,8 +132,8 @@ def test_of_very_many_calls_the_newest_stand_there_in_their_order() -> None:
 
 def test_very_long_arguments_are_not_shown() -> None:
     instance = long_history(1)
-    ActionCall.objects.filter(number=1000).update(arguments={"args": ["x" * 100_000], "kwargs": {}})
-    ActionCall.objects.filter(number=999).update(arguments={"$date": "x"})
+    ours(ActionCall).filter(number=1000).update(arguments={"args": ["x" * 100_000], "kwargs": {}})
+    ours(ActionCall).filter(number=999).update(arguments={"$date": "x"})
     (entry,) = (entry for entry in timeline.read(instance).entries if isinstance(entry, RunEntry))
     assert [call.text for call in entry.calls][-3:] == ["double(998)", "double(…)", "double(…)"]
 

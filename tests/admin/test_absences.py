@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from tests.admin.pages import text
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.models import Absence, AbsenceChange
@@ -37,7 +38,7 @@ def of_anna(anna: Any, bert: Any) -> Absence:
 def test_without_the_permission_it_is_ones_own(client: Client, login: Any, anna: Any, bert: Any) -> None:
     olga = login(*OWN)
     assert client.post(f"{PAGES}add/", {"user": anna.pk, "stand_in": bert.pk, **DAYS}).status_code == 302
-    own = Absence.objects.get()
+    own = ours(Absence).get()
     assert (own.user, own.stand_in) == (olga, bert)
     assert "Nobody stands in for themselves." in text(client.post(f"{PAGES}add/", {"stand_in": olga.pk, **DAYS}))
     client.post(f"{PAGES}{own.pk}/change/", {"stand_in": anna.pk, **DAYS})
@@ -57,7 +58,7 @@ def test_those_of_others_are_only_looked_at(client: Client, login: Any, of_anna:
     assert client.post(f"{PAGES}{of_anna.pk}/delete/", {"post": "yes"}).status_code == 403
     chosen = {"action": "delete_selected", "_selected_action": [own.pk, of_anna.pk], "post": "yes"}
     assert client.post(PAGES, chosen).status_code == 403
-    assert Absence.objects.count() == 2
+    assert ours(Absence).count() == 2
 
 
 def test_with_it_anybody_but_never_with_oneself_as_the_stand_in(
@@ -72,7 +73,7 @@ def test_with_it_anybody_but_never_with_oneself_as_the_stand_in(
     )
     chosen = {"action": "delete_selected", "_selected_action": [of_anna.pk], "post": "yes"}
     assert client.post(PAGES, chosen).status_code == 302
-    assert not Absence.objects.exists()
+    assert not ours(Absence).exists()
     trail = text(client.get("/admin/workflow/absencechange/"))
     assert "dora for anna, from March 1, 2026 to March 2, 2026" in trail
     newest = AbsenceChange.objects.first()
@@ -86,4 +87,4 @@ def test_with_it_anybody_but_never_with_oneself_as_the_stand_in(
 @pytest.mark.parametrize("value", ["", "4711", "x", "9" * 30, "\0"])
 def test_odd_input_is_an_error_on_the_page(boss: Client, value: str) -> None:
     assert boss.post(f"{PAGES}add/", {"user": value, "stand_in": value, **DAYS}).status_code == 200
-    assert not Absence.objects.exists()
+    assert not ours(Absence).exists()

@@ -8,6 +8,7 @@ from django.test import Client
 from tests.admin.conftest import OWNER, Login
 from tests.admin.pages import process_url
 from tests.build import code, form, manual, process, run_until_idle
+from tests.own import ours
 from workflow import operations
 from workflow.models import TaskRun, WaitingForApproval
 
@@ -172,7 +173,7 @@ def test_a_narrow_screen_shows_an_instance_and_what_it_waits_for(visit: Any) -> 
     process("Holiday", {"Ask": code("x" * 300 + " = 1\n'y' * 300"), "Sign": manual()}, (10, "Ask"), (20, "Sign"))
     instance = operations.start("Holiday", {"word": "z" * 300})
     run_until_idle()
-    waiting = WaitingForApproval.objects.get()
+    waiting = ours(WaitingForApproval).get()
     page = visit("/admin/")
     page.set_viewport_size({"width": 360, "height": 800})
     for path in (
@@ -181,7 +182,7 @@ def test_a_narrow_screen_shows_an_instance_and_what_it_waits_for(visit: Any) -> 
         f"waitingforapproval/{waiting.pk}/change/",
         f"waitingforapproval/approve/?run={waiting.task_run_id}",
         f"processversion/{instance.version_id}/change/",
-        f"taskrun/{TaskRun.objects.get(task_name='Ask').pk}/change/",
+        f"taskrun/{ours(TaskRun).get(task_name='Ask').pk}/change/",
     ):
         page = visit(f"/admin/workflow/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path

@@ -9,6 +9,7 @@ from django.test import Client
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import Draft, text
 from tests.build import manual, process
+from tests.own import ours
 from workflow import clock
 from workflow.models import BusinessCalendar, Task, WaitingForApproval
 from workflow.testing import Workflow
@@ -29,7 +30,7 @@ class TestCalendars:
         given = filled(country="AT", subdivision="9", days_off="2026-01-05 Moving house", is_default="on")
         assert boss.post(f"{CALENDARS}add/", given).status_code == 302
         with clock.stopped(FRIDAY):
-            page = text(boss.get(f"{CALENDARS}{BusinessCalendar.objects.get().pk}/change/"))
+            page = text(boss.get(f"{CALENDARS}{ours(BusinessCalendar).get().pk}/change/"))
         assert "Mon 2026-01-05 Moving house Tue 2026-01-06 Epiphany" in page
         assert (
             "4h of working time from Fri 2 Jan 2026 16:00, by the calendar 'Vienna' (Europe/Vienna): Wed 7 Jan" in page
@@ -50,7 +51,7 @@ class TestCalendars:
         response = boss.post(f"{CALENDARS}add/", filled(**{field: given}))
         assert list(response.context["adminform"].form.errors) == [field]
         assert response.context["adminform"].form.errors[field][0].startswith(told)
-        assert not BusinessCalendar.objects.exists()
+        assert not ours(BusinessCalendar).exists()
 
     def test_a_subdivision_is_one_of_its_country(self, boss: Client) -> None:
         errors = boss.post(f"{CALENDARS}add/", filled(country="AT", subdivision="77")).context["adminform"].form.errors
@@ -81,7 +82,7 @@ class TestCalendars:
         calendar = BusinessCalendar.objects.create(name="Office")
         process("P", {"Sign": manual(due="1d", calendar=calendar)}, (1, "Sign"))
         boss.post(f"{CALENDARS}{calendar.pk}/delete/", {"post": "yes"})
-        assert BusinessCalendar.objects.exists()
+        assert ours(BusinessCalendar).exists()
 
 
 def test_deadlines_are_set_on_the_page_of_the_process(boss: Client) -> None:
@@ -90,7 +91,7 @@ def test_deadlines_are_set_on_the_page_of_the_process(boss: Client) -> None:
     given = {"due": "2d", "calendar": str(calendar.pk), "remind": "-4h, 0", "by_default": "reject"}
     page = Draft(boss, made).set(**{f"tasks__0__{field}": value for field, value in given.items()})
     assert page.press().status_code == 302
-    task = Task.objects.get()
+    task = ours(Task).get()
     assert (task.due, task.calendar, task.remind, task.by_default) == ("2d", calendar, "-4h, 0", "reject")
     page = Draft(boss, made).set(tasks__0__due="soon", tasks__0__remind="0")
     assert "Due after: 'soon' is no time span" in text(page.press("_check"))
@@ -122,7 +123,7 @@ class TestWaiting:
         assert "they are reminded" in page
         assert "olga are asked as well" in page
         assert "it is rejected by default" in page
-        other = WaitingForApproval.objects.get(process_name="Q")
+        other = ours(WaitingForApproval).get(process_name="Q")
         assert "Deadlines" not in text(client.get(f"{WAITING}{other.pk}/change/"))
 
     def test_the_page_of_its_instance_says_so(self, client: Client, waiting: WaitingForApproval) -> None:

@@ -9,6 +9,7 @@ from django.test import Client
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import messages, text
 from tests.build import code, manual, process, run_until_idle
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.models import RunState, TaskRun, WaitingForApproval
@@ -25,7 +26,7 @@ def runs() -> list[int]:
     process("Sign", {"Sign": manual("olga")}, (10, "Sign"))
     operations.start_many(["Sign"], {"amount": 7}, count=3)
     run_until_idle()
-    return list(TaskRun.objects.order_by("pk").values_list("pk", flat=True))
+    return list(ours(TaskRun).order_by("pk").values_list("pk", flat=True))
 
 
 def address(verb: str, runs: list[int]) -> str:
@@ -34,11 +35,11 @@ def address(verb: str, runs: list[int]) -> str:
 
 def sent(comment: str = "") -> dict[str, Any]:
     """What the page sends that shows all that waits now."""
-    return {"comment": comment, "waiting": list(WaitingForApproval.objects.values_list("pk", flat=True))}
+    return {"comment": comment, "waiting": list(ours(WaitingForApproval).values_list("pk", flat=True))}
 
 
 def states() -> list[str]:
-    return list(TaskRun.objects.order_by("pk").values_list("state", flat=True))
+    return list(ours(TaskRun).order_by("pk").values_list("state", flat=True))
 
 
 @pytest.mark.parametrize(("verb", "title"), [("approve", "Approve"), ("reject", "Reject")])
@@ -46,7 +47,7 @@ def test_an_action_of_the_list_leads_to_the_question(
     client: Client, login: Login, runs: list[int], verb: str, title: str
 ) -> None:
     login(*VIEW)
-    keys = list(WaitingForApproval.objects.values_list("pk", flat=True))
+    keys = list(ours(WaitingForApproval).values_list("pk", flat=True))
     response = client.post(LIST, {"action": f"{verb}_selected", "_selected_action": keys})
     start, *given = response.url.replace("?", "&").split("&")  # in the list's order, which is that of queueing
     assert (start, sorted(given)) == (f"{LIST}{verb}/", sorted(f"run={run}" for run in runs))
@@ -66,7 +67,7 @@ def test_all_are_decided_with_the_comment(
     user = login(*VIEW)
     response = client.post(address(verb, runs), sent("fine"), follow=True)
     assert messages(response) == [told]
-    assert {(run.state, run.decided_by, run.comment) for run in TaskRun.objects.all()} == {(state, user, "fine")}
+    assert {(run.state, run.decided_by, run.comment) for run in ours(TaskRun).all()} == {(state, user, "fine")}
 
 
 def test_who_may_not_decide_is_told_and_nothing_changes(client: Client, login: Login, runs: list[int]) -> None:
@@ -84,7 +85,7 @@ def test_what_somebody_else_was_quicker_with_holds_up_nothing(client: Client, lo
     login(*VIEW)
     quicker = User.objects.create_superuser("anna")
     assert client.get(address("approve", runs)).status_code == 200
-    operations.reject(WaitingForApproval.objects.get(task_run=runs[1]), by=quicker)
+    operations.reject(ours(WaitingForApproval).get(task_run=runs[1]), by=quicker)
     assert "anna rejected 'Sign' of instance" in text(client.get(address("approve", runs)))
     response = client.post(address("approve", runs), sent(), follow=True)
     told = messages(response)
@@ -99,11 +100,11 @@ def test_a_member_of_the_group_decides(client: Client, login: Login) -> None:
     operations.start("Sign")
     run_until_idle()
     user = login(*VIEW, name="mark")
-    runs = [TaskRun.objects.get().pk]
+    runs = [ours(TaskRun).get().pk]
     assert "Nothing was chosen that you can decide." in text(client.get(address("approve", runs)))
     user.groups.add(Group.objects.get(name="managers"))
     client.post(address("approve", runs), sent())
-    assert TaskRun.objects.get().decided_by == user
+    assert ours(TaskRun).get().decided_by == user
 
 
 def test_who_may_not_see_what_waits_may_not_decide_it_here(client: Client, login: Login, runs: list[int]) -> None:
@@ -131,7 +132,7 @@ def test_nonsense_decides_nothing(client: Client, login: Login, runs: list[int],
 def test_instance_and_waiting_pages_offer_the_decision_to_whom_it_is_for(
     client: Client, login: Login, runs: list[int]
 ) -> None:
-    waiting = WaitingForApproval.objects.first()
+    waiting = ours(WaitingForApproval).first()
     pages = [f"/admin/workflow/runningprocesses/{waiting.rpid_id}/change/", f"{LIST}{waiting.pk}/change/"]
     approve, reject = address("approve", [waiting.task_run_id]), address("reject", [waiting.task_run_id])
     login(*VIEW)
@@ -156,16 +157,16 @@ def test_a_question_that_was_not_shown_is_not_decided(client: Client, login: Log
     process("Ask", {"Ask": code('approval("olga", "One?")\napproval("olga", "Two?")')}, (10, "Ask"))
     operations.start("Ask")
     run_until_idle()
-    runs = [TaskRun.objects.get().pk]
+    runs = [ours(TaskRun).get().pk]
     page = client.get(address("approve", runs))
     assert "“One?”" in text(page)
     first = sent()
     assert f'name="waiting" value="{first["waiting"][0]}"' in page.content.decode()
-    operations.reject(WaitingForApproval.objects.get())
+    operations.reject(ours(WaitingForApproval).get())
     run_until_idle()
-    assert WaitingForApproval.objects.get().question == "Two?"
+    assert ours(WaitingForApproval).get().question == "Two?"
     response = client.post(address("approve", runs), first, follow=True)
     assert messages(response) == ["Ask: Ask asks something else now: look at that first."]
-    assert WaitingForApproval.objects.get().question == "Two?"
+    assert ours(WaitingForApproval).get().question == "Two?"
     client.post(address("approve", runs), sent())
-    assert not WaitingForApproval.objects.exists()
+    assert not ours(WaitingForApproval).exists()

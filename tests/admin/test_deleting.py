@@ -6,6 +6,7 @@ from django.test import Client
 from tests.admin.conftest import OWNER, Login
 from tests.admin.pages import Draft, text
 from tests.build import code, manual, process, run_until_idle
+from tests.own import ours
 from workflow import operations
 from workflow.models import Process, RunningProcesses, Task, TaskTransitions, WaitingForApproval
 
@@ -29,9 +30,9 @@ def test_a_process_with_instances_is_deleted_with_permissions_on_drafts_alone(
     assert "Are you sure" in page
     assert "Running" not in page.partition("Are you sure")[2]
     assert client.post(url, {"post": "yes"}).status_code == 302
-    assert (Process.objects.count(), Task.objects.count(), TaskTransitions.objects.count()) == (0, 0, 0)
-    assert set(RunningProcesses.objects.values_list("process", "process_name", "state")) == {(None, "P", "WAITING")}
-    assert WaitingForApproval.objects.filter(process=None, task=None, process_name="P", task_name="B").count() == 3
+    assert (ours(Process).count(), ours(Task).count(), ours(TaskTransitions).count()) == (0, 0, 0)
+    assert set(ours(RunningProcesses).values_list("process", "process_name", "state")) == {(None, "P", "WAITING")}
+    assert ours(WaitingForApproval).filter(process=None, task=None, process_name="P", task_name="B").count() == 3
 
 
 def test_what_runs_goes_on_without_its_draft(client: Client, login: Login, made: Process) -> None:
@@ -39,8 +40,8 @@ def test_what_runs_goes_on_without_its_draft(client: Client, login: Login, made:
     client.post("/admin/workflow/process/", {"action": "delete_selected", "_selected_action": made.pk, "post": "yes"})
     operations.decide_all("P", "B", approved=True)
     run_until_idle()
-    assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FINISHED"}
-    page = text(client.get(f"/admin/workflow/runningprocesses/{RunningProcesses.objects.first().pk}/change/"))
+    assert set(ours(RunningProcesses).values_list("state", flat=True)) == {"FINISHED"}
+    page = text(client.get(f"/admin/workflow/runningprocesses/{ours(RunningProcesses).first().pk}/change/"))
     assert "P (its draft was deleted)" in page
 
 
@@ -49,7 +50,7 @@ def test_a_task_that_waits_is_deleted_from_the_draft(client: Client, login: Logi
     page = Draft(client, made).set(tasks__1__DELETE="on", transitions__1__DELETE="on")
     assert page.press().status_code == 302
     assert list(made.tasks.values_list("name", flat=True)) == ["A"]
-    assert WaitingForApproval.objects.filter(task=None, task_name="B").count() == 3
+    assert ours(WaitingForApproval).filter(task=None, task_name="B").count() == 3
 
 
 class TestOneThatOthersStart:
@@ -74,19 +75,19 @@ class TestOneThatOthersStart:
         assert "First : the task “<b>” starts “Used”." in page
         assert f'<a href="/admin/workflow/process/{first.pk}/change/">First</a>' in response.content.decode()
         client.post(url, {**selected, "post": "yes"})
-        assert Process.objects.filter(pk=used.pk).exists()
+        assert ours(Process).filter(pk=used.pk).exists()
 
     def test_together_with_those_that_start_it_it_goes(self, client: Client, login: Login, used: Process) -> None:
         login(*OWNER)
-        every = list(Process.objects.values_list("pk", flat=True))
+        every = list(ours(Process).values_list("pk", flat=True))
         selected = {"action": "delete_selected", "_selected_action": every}
         assert "Are you sure" in text(client.post("/admin/workflow/process/", selected))
         client.post("/admin/workflow/process/", {**selected, "post": "yes"})
-        assert not Process.objects.exists()
+        assert not ours(Process).exists()
 
     def test_one_that_starts_itself_goes(self, client: Client, login: Login, used: Process) -> None:
         login(*OWNER)
-        Task.objects.exclude(parent=used).delete()
+        ours(Task).exclude(parent=used).delete()
         used.tasks.update(code="", subprocess=used)
         client.post(f"/admin/workflow/process/{used.pk}/delete/", {"post": "yes"})
-        assert not Process.objects.filter(pk=used.pk).exists()
+        assert not ours(Process).filter(pk=used.pk).exists()

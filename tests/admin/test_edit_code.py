@@ -8,6 +8,7 @@ from django.test import Client
 from tests.admin.conftest import OWNER, Login
 from tests.admin.pages import Draft, found, process_url, text
 from tests.build import code, manual, process
+from tests.own import ours
 from workflow.models import Process, Task
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +49,7 @@ def test_a_new_task_gets_no_code_and_a_new_row_no_condition(client: Client, logi
     assert made.tasks.get(name="New").code == ""
     assert made.transitions.get(sequence=30).condition == ""
     Draft(client).set(name="Q").task("New", code="evil()").row(30, "New", condition="evil()").press()
-    task = Task.objects.get(parent__name="Q")
+    task = ours(Task).get(parent__name="Q")
     assert (task.code, task.transitions.get().condition) == ("", "")
 
 
@@ -165,7 +166,7 @@ class TestSubProcesses:
         login(*OWNER)
         fields = {"subprocess": str(made.pk), "input": "evil()", "output": "evil()"}
         Draft(client).set(name="Q").task("New", **fields).row(30, "New").press()
-        task = Task.objects.get(parent__name="Q")
+        task = ours(Task).get(parent__name="Q")
         assert (task.subprocess, task.input, task.output) == (made, "", "")
 
     def test_both_are_shown_as_read_only(self, client: Client, login: Login, parent: Process) -> None:

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.build import manual, process, run_until_idle
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.models import MailPreference, MailWish, Notice, NoticeKind, NoticeState, RunningProcesses
@@ -27,8 +28,8 @@ def told() -> User:
 
 @pytest.fixture
 def given_up(told: User) -> Notice:
-    Notice.objects.filter(user=told).update(state=NoticeState.GIVEN_UP, error="<b>550</b> nobody")
-    return Notice.objects.get(user=told)
+    ours(Notice).filter(user=told).update(state=NoticeState.GIVEN_UP, error="<b>550</b> nobody")
+    return ours(Notice).get(user=told)
 
 
 def test_it_says_why_something_was_not_sent(client: Client, login: Any, told: User) -> None:
@@ -36,7 +37,7 @@ def test_it_says_why_something_was_not_sent(client: Client, login: Any, told: Us
     shown = client.get(LIST).content.decode()
     assert "The user has no e-mail address that mail could be sent to." in shown
     assert "all whom the task asks" in shown
-    for notice in Notice.objects.all():
+    for notice in ours(Notice).all():
         assert client.get(f"{LIST}{notice.pk}/change/").status_code == 200
 
 
@@ -49,16 +50,16 @@ def test_what_failed_is_found_and_escaped(client: Client, login: Any, given_up: 
 
 def test_by_the_number_of_the_instance_and_the_name_of_the_user(client: Client, login: Any, told: User) -> None:
     login("view_notice")
-    number = RunningProcesses.objects.get().pk
+    number = ours(RunningProcesses).get().pk
     for query, count in ((str(number), 2), (str(number + 1), 0), ("ann", 1)):
         assert client.get(f"{LIST}?q={query}").context["cl"].result_count == count
 
 
 def test_of_an_instance_that_is_gone(client: Client, login: Any, told: User) -> None:
-    RunningProcesses.objects.all().delete()
+    ours(RunningProcesses).all().delete()
     login("view_notice")
     assert client.get(LIST).status_code == 200
-    assert client.get(f"{LIST}{Notice.objects.first().pk}/change/").status_code == 200
+    assert client.get(f"{LIST}{ours(Notice).first().pk}/change/").status_code == 200
 
 
 def test_nobody_edits_them(client: Client, login: Any, given_up: Notice) -> None:
@@ -70,10 +71,10 @@ def test_operators_have_it_tried_again(client: Client, login: Any, given_up: Not
     selected = {"action": "send_again", "_selected_action": [given_up.pk]}
     login("view_notice")
     client.post(LIST, selected)
-    assert Notice.objects.get(user__isnull=False).state == NoticeState.GIVEN_UP
+    assert ours(Notice).get(user__isnull=False).state == NoticeState.GIVEN_UP
     login("view_notice", "operate_instances")
     assert "1 is tried again." in client.post(LIST, selected, follow=True).content.decode()
-    assert Notice.objects.get(user__isnull=False).state == NoticeState.QUEUED
+    assert ours(Notice).get(user__isnull=False).state == NoticeState.QUEUED
 
 
 def test_who_looks_after_people_says_it_for_them(client: Client, told: User) -> None:
@@ -82,5 +83,5 @@ def test_who_looks_after_people_says_it_for_them(client: Client, told: User) -> 
     add = "/admin/workflow/mailpreference/add/"
     assert "There is no time zone of that name." in client.post(add, fields).content.decode()
     assert client.post(add, {**fields, "time_zone": "Europe/Vienna"}).status_code == 302
-    assert MailPreference.objects.get().wish == MailWish.DIGEST
-    assert Notice.objects.filter(kind=NoticeKind.DIGEST, user=told).count() == 1
+    assert ours(MailPreference).get().wish == MailWish.DIGEST
+    assert ours(Notice).filter(kind=NoticeKind.DIGEST, user=told).count() == 1

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import messages, text
 from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.models import Absence, Process, RunningProcesses, Upload, WaitingForApproval
@@ -60,8 +61,8 @@ class TestDeciding:
         response = client.post(address(asked), sent(page, **answers, **{"answer-receipt": receipt}), follow=True)
         assert messages(response) == ["1 task was approved."]
         run_until_idle()
-        data = RunningProcesses.objects.get().data
-        upload = Upload.objects.get()
+        data = ours(RunningProcesses).get().data
+        upload = ours(Upload).get()
         assert data["receipt"] == upload.reference
         assert (str(data["price"]), data["paid"], str(data["due"]), data["kind"]) == ("12.50", True, "2026-03-01", "b")
 
@@ -72,8 +73,8 @@ class TestDeciding:
         receipt = SimpleUploadedFile("r.txt", b"paid")
         response: Any = client.post(address(asked), sent(page, **{"answer-price": "much", "answer-receipt": receipt}))
         assert response.context["asked"].errors == {"price": ["Give a number, such as 12 or 12.50."]}
-        assert not Upload.objects.exists()
-        assert WaitingForApproval.objects.exists()
+        assert not ours(Upload).exists()
+        assert ours(WaitingForApproval).exists()
 
     def test_who_rejects_need_not_fill_it_in(self, client: Client, asked: WaitingForApproval) -> None:
         page = client.get(address(asked, "reject"))
@@ -87,14 +88,14 @@ class TestDeciding:
 
     def test_what_has_changed_since_is_not_decided(self, client: Client, asked: WaitingForApproval) -> None:
         page = client.get(address(asked))
-        RunningProcesses.objects.update(data={"what": "a boat"})
+        ours(RunningProcesses).update(data={"what": "a boat"})
         response = client.post(address(asked), sent(page, **{"answer-price": "1"}), follow=True)
         assert messages(response) == [
             f"The data of instance {asked.rpid_id} has changed: what. Look at it again. Nothing was changed."
         ]
 
     def test_the_history_shows_who_saw_what(self, client: Client, asked: WaitingForApproval) -> None:
-        operations.approve(asked, by=User.objects.get(), comment="fine", answers={"price": 1})
+        operations.approve(asked, by=ours(User).get(), comment="fine", answers={"price": 1})
         page = text(client.get(f"/admin/workflow/taskrun/{asked.task_run_id}/change/"))
         assert "Who decided what" in page
         assert "olga approved fine" in page
@@ -111,7 +112,7 @@ class TestStarting:
         assert "The data must be an object" in text(boss.post(page, {"answer-amount": "1", "json": "[]"}))
         sent = {"answer-amount": "12.50", "answer-receipt": SimpleUploadedFile("r.txt", b"paid"), "json": '{"more": 1}'}
         boss.post(page, sent)
-        instance, upload = RunningProcesses.objects.get(), Upload.objects.get()
+        instance, upload = ours(RunningProcesses).get(), ours(Upload).get()
         assert instance.data == {"more": 1, "amount": Decimal("12.50"), "receipt": upload.reference}
         assert upload.instance == instance
 
@@ -121,12 +122,12 @@ class TestStarting:
         page = f"/admin/workflow/process/start/?id={keys[0]}&id={keys[1]}"
         assert "Amount" not in text(boss.get(page))
         boss.post(page, {"json": ""})
-        assert RunningProcesses.objects.count() == 2
+        assert ours(RunningProcesses).count() == 2
 
 
 class TestWaiting:
     def act(self, client: Client, action: str) -> list[str]:
-        keys = list(WaitingForApproval.objects.values_list("pk", flat=True))
+        keys = list(ours(WaitingForApproval).values_list("pk", flat=True))
         return messages(client.post(LIST, {"action": f"{action}_selected", "_selected_action": keys}, follow=True))
 
     def test_they_are_claimed_and_released(self, client: Client, asked: WaitingForApproval) -> None:
@@ -148,6 +149,7 @@ class TestWaiting:
             client.get(f"{LIST}{asked.pk}/change/")
         )
 
+    @pytest.mark.alone("It looks at whole lists.")
     def test_what_nobody_can_decide_and_what_is_for_whom(self, client: Client, olga: Any) -> None:
         Group.objects.create(name="empty")
         process("Mine", {"Sign": manual("olga")}, (1, "Sign"))
@@ -161,7 +163,7 @@ class TestWaiting:
         assert shown("left=nobody") == {stuck}
         assert shown(f"user={olga.pk}") == {mine}
         other = User.objects.create_user("pia")
-        other.groups.add(Group.objects.get())
+        other.groups.add(ours(Group).get())
         assert shown(f"user={other.pk}") == {stuck}
         assert shown("") == {mine, stuck}
         assert shown("user=x&left=x") == {mine, stuck}
@@ -187,7 +189,7 @@ def test_an_absence_is_entered_and_checked(boss: Client) -> None:
     days = {"first_day": "2026-03-01", "last_day": "2026-03-02"}
     assert "Nobody stands in for themselves." in text(boss.post(page, {"user": anna.pk, "stand_in": anna.pk, **days}))
     boss.post(page, {"user": anna.pk, "stand_in": bert.pk, **days})
-    assert str(Absence.objects.get()) == "bert for anna"
+    assert str(ours(Absence).get()) == "bert for anna"
     assert "2026" in text(boss.get("/admin/workflow/absence/"))
 
 
@@ -215,7 +217,7 @@ def test_an_instance_tells_that_nobody_is_left(boss: Client) -> None:
     page = f"/admin/workflow/runningprocesses/{waits('P').rpid_id}/change/"
     alert = "Nobody is left who can decide “Sign”: delegate it, or have it asked again."
     assert alert not in text(boss.get(page))
-    User.objects.filter(pk=pia.pk).update(is_active=False)
+    ours(User).filter(pk=pia.pk).update(is_active=False)
     assert f"It waits for pia to decide “Sign”. {alert}" in text(boss.get(page))
 
 

@@ -8,6 +8,7 @@ from django.test import Client
 
 from tests import build
 from tests.admin.pages import Draft, found, messages, process_url, text
+from tests.own import ours
 from workflow.definition import Field, Kind
 from workflow.models import Process, Task, TaskTransitions
 from workflow.models.drafts import draft as draft_of
@@ -60,7 +61,7 @@ def test_an_unknown_name_is_told_at_its_row_and_nothing_is_saved(boss: Client) -
     assert found(response, "id_transitions-0-task_name_error") == (
         "This process has no task 'Aprove'. Did you mean 'Approve'?"
     )
-    assert not Process.objects.exists()
+    assert not ours(Process).exists()
 
 
 def test_a_row_without_a_task_is_told(boss: Client) -> None:
@@ -107,7 +108,7 @@ def test_a_new_task_takes_the_name_of_one_that_goes(boss: Client) -> None:
 def test_two_tasks_of_one_name_are_told_at_the_second(boss: Client) -> None:
     response = Draft(boss).set(name="Holiday").task("Ask", code="1").task("Ask", code="2").press()
     assert found(response, "id_tasks-1-name_error") == "This process has another task of that name."
-    assert not Process.objects.exists()
+    assert not ours(Process).exists()
 
 
 def test_a_task_goes_together_with_its_rows(boss: Client) -> None:
@@ -185,8 +186,8 @@ def test_a_check_looks_at_what_is_typed_and_saves_nothing(boss: Client) -> None:
 def test_a_process_that_was_never_saved_is_checked(boss: Client) -> None:
     response = Draft(boss).set(name="Holiday").task("Ask", code="1").row(10, "Ask").press("_check")
     assert "No mistakes found: it can be started" in text(response)
-    assert not Process.objects.exists()
-    assert not Task.objects.exists()
+    assert not ours(Process).exists()
+    assert not ours(Task).exists()
 
 
 def test_what_was_checked_can_be_saved_as_it_stands(boss: Client) -> None:
@@ -194,7 +195,7 @@ def test_what_was_checked_can_be_saved_as_it_stands(boss: Client) -> None:
     page.data = {**page.data}
     assert page.press("_check").status_code == 200
     assert page.press().status_code == 302
-    assert rows(Process.objects.get()) == [(10, "Ask")]
+    assert rows(ours(Process).get()) == [(10, "Ask")]
 
 
 def test_a_check_of_fields_that_are_wrong_tells_these(boss: Client) -> None:
@@ -241,7 +242,7 @@ def test_what_is_typed_is_escaped(boss: Client) -> None:
         Draft(boss).set(name=name).task(name, code="1 +").row(10, name, condition=f"'{name}' +").press(follow=True)
     )
     assert "<script>alert" not in response.content.decode()
-    assert TaskTransitions.objects.get().task.name == name
+    assert ours(TaskTransitions).get().task.name == name
 
 
 class TestTimeOut:
@@ -339,12 +340,12 @@ class TestForms:
         )
         draft.field("first", task_name="Sign", position="0").set(form_fields__1__position="1")
         draft.press()
-        definition = draft_of(Process.objects.get())
+        definition = draft_of(ours(Process).get())
         assert (definition.fields, definition.tasks[0].fields) == (
             (Field(name="amount", kind=Kind.MONEY, required=True),),
             (Field(name="first"), Field(name="price", kind=Kind.CHOICE, choices=("a", "b\u2028c\x0bd"))),
         )
-        task = Task.objects.get()
+        task = ours(Task).get()
         assert (task.quorum, task.instructions) == (2, "# Look")
 
     def test_what_is_wrong_with_one_stands_at_it(self, boss: Client) -> None:
@@ -364,7 +365,7 @@ class TestForms:
         draft.set(starters="boss")
         assert "A user and a group are both named 'boss'. Write user:boss or group:boss." in text(draft.press())
         draft.set(starters="user:boss").press()
-        assert Process.objects.get().starters == "user:boss"
+        assert ours(Process).get().starters == "user:boss"
 
     def test_one_whose_task_is_deleted_must_go_too(self, boss: Client) -> None:
         made = build.process("P", {"A": build.manual(), "B": build.manual()}, (1, "A"))

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from tests.admin.conftest import VIEW
 from tests.build import code, manual, process, run_until_idle
+from tests.own import ours
 from tests.users import User
 from workflow import operations
 from workflow.admin.readonly import MOST_COUNTED, CappedPaginator
@@ -83,7 +84,7 @@ class TestPages:
 
     def test_the_instance_says_what_it_waits_for_and_shows_where_it_is(self, client: Client, login: Any) -> None:
         login(*VIEW)
-        waiting = WaitingForApproval.objects.first()
+        waiting = ours(WaitingForApproval).first()
         page = client.get(f"/admin/workflow/runningprocesses/{waiting.rpid_id}/change/").content.decode()
         assert "It waits for olga to decide “Sign”." in page
         assert "<svg" in page
@@ -91,7 +92,7 @@ class TestPages:
 
     def test_a_failure_is_shown_with_the_codes_own_traceback(self, client: Client, login: Any) -> None:
         login(*VIEW)
-        run = TaskRun.objects.get(task_name="Fail")
+        run = ours(TaskRun).get(task_name="Fail")
         page = client.get(f"/admin/workflow/taskrun/{run.pk}/change/").content.decode()
         assert "x / 0" in page
         page = client.get(f"/admin/workflow/runningprocesses/{run.instance_id}/change/").content.decode()
@@ -99,7 +100,7 @@ class TestPages:
 
     def test_what_code_printed_is_on_its_run(self, client: Client, login: Any) -> None:
         login(*VIEW)
-        run = TaskRun.objects.filter(task_name="Count").first()
+        run = ours(TaskRun).filter(task_name="Count").first()
         assert "hello" in client.get(f"/admin/workflow/taskrun/{run.pk}/change/").content.decode()
 
 
@@ -116,6 +117,7 @@ class TestLists:
             assert f'"workflow_{model}"."id"' in read
             assert f'"{heavy}"' not in read
 
+    @pytest.mark.alone("It looks at whole lists.")
     @pytest.mark.parametrize("model", ["runningprocesses", "taskrun", "waitingforapproval"])
     def test_a_number_finds_the_instance_and_words_find_names(self, client: Client, login: Any, model: str) -> None:
         login(*VIEW)
@@ -145,6 +147,7 @@ class TestLists:
             response = client.get(f"/admin/workflow/{model}/", {"process": "Other"})
             assert response.context["cl"].result_count == 0, model
 
+    @pytest.mark.alone("It looks at whole lists.")
     def test_an_empty_list_says_what_to_do(self, client: Client, boss: Client) -> None:
         for model, words in (
             ("process", "No process is defined yet."),
@@ -159,7 +162,7 @@ class TestLists:
     def test_counting_ends_somewhere(self) -> None:
         process("P", {"A": code("1")}, (1, "A"))
         operations.start_many(["P"], count=3)
-        instances = RunningProcesses.objects.order_by("-pk")
+        instances = ours(RunningProcesses).order_by("-pk")
         assert CappedPaginator(instances, 2).count == 3
         with CaptureQueriesContext(connection) as queries:
             assert CappedPaginator(instances, 2).num_pages == 2
@@ -184,9 +187,9 @@ class TestPagesOfInstances:
         instance = operations.start("Loop")
         run_until_idle()
         for _ in range(2):
-            operations.reject(WaitingForApproval.objects.get())
+            operations.reject(ours(WaitingForApproval).get())
             run_until_idle()
-        newest = TaskRun.objects.filter(task_name="Stop").order_by("-pk").first()
+        newest = ours(TaskRun).filter(task_name="Stop").order_by("-pk").first()
         page = client.get(f"/admin/workflow/runningprocesses/{instance.pk}/change/").content.decode()
         assert page.count(f'href="/admin/workflow/taskrun/{newest.pk}/change/"') == 2, (
             "in the picture, and in the history"

@@ -11,6 +11,7 @@ from django.test import Client
 from tests.admin.conftest import VIEW, Login
 from tests.admin.pages import text
 from tests.build import code, engine, manual, process, run_until_idle
+from tests.own import ours
 from workflow import operations, operators
 from workflow.admin.relatives import CHILDREN_SHOWN
 from workflow.admin.runs import CHILDREN_SHOWN as MOST_OF_CALLS
@@ -49,7 +50,7 @@ class TestParentsAndChildren:
     def test_each_links_to_the_other(self, client: Client, login: Login) -> None:
         login(*VIEW)
         order = started("Order")
-        ship, run = RunningProcesses.objects.get(process_name="Ship"), TaskRun.objects.get(instance=order)
+        ship, run = ours(RunningProcesses).get(process_name="Ship"), ours(TaskRun).get(instance=order)
         response = page_of(client, order)
         words, page = text(response), response.content.decode()
         assert f"It waits for “Ship {ship.pk}” to end." in words
@@ -68,7 +69,7 @@ class TestParentsAndChildren:
     def test_a_call_links_to_what_it_has_started(self, client: Client, login: Login) -> None:
         login(*VIEW)
         order = started("Order")
-        ship, run = RunningProcesses.objects.get(process_name="Ship"), TaskRun.objects.get(instance=order)
+        ship, run = ours(RunningProcesses).get(process_name="Ship"), ours(TaskRun).get(instance=order)
         response = page_of(client, run)
         assert f'href="{address(ship)}"' in response.content.decode()
         assert f"Ship {ship.pk} Waiting waits" in text(response)
@@ -78,7 +79,7 @@ class TestParentsAndChildren:
         process("Bad", {"A": code("1 / 0")}, (1, "A"))
         process("Try", {"Go": {"subprocess": process_named("Bad"), "max_attempts": 2, "retry_delay": 0.0}}, (1, "Go"))
         instance = started("Try")
-        old, new = RunningProcesses.objects.filter(process_name="Bad").order_by("pk")
+        old, new = ours(RunningProcesses).filter(process_name="Bad").order_by("pk")
         page = page_of(client, instance).content.decode()
         picture = picture_in(page)
         assert f'href="{address(new)}"' in picture
@@ -90,7 +91,7 @@ class TestParentsAndChildren:
         process("Wrong", {"Go": {"subprocess": process_named("Ship"), "input": "1"}}, (1, "Go"))
         instance = started("Wrong")
         page = page_of(client, instance).content.decode()
-        assert f'href="{address(TaskRun.objects.get())}"' in picture_in(page)
+        assert f'href="{address(ours(TaskRun).get())}"' in picture_in(page)
 
     def test_of_many_some_are_shown_with_a_link_to_all(
         self, client: Client, login: Login, django_assert_max_num_queries: Any
@@ -111,10 +112,11 @@ class TestParentsAndChildren:
         assert client.get(every).context["cl"].result_count == CHILDREN_SHOWN + 5
         assert "?above=" not in page_of(client, few).content.decode()
         assert queries(many) == queries(few)
-        run = TaskRun.objects.get(instance=many)
+        run = ours(TaskRun).get(instance=many)
         assert "?above=" not in page_of(client, run).content.decode()
-        assert queries(run) == queries(TaskRun.objects.get(instance=few))
+        assert queries(run) == queries(ours(TaskRun).get(instance=few))
 
+    @pytest.mark.alone("It looks at whole lists.")
     def test_the_list_tells_who_has_started_what(self, client: Client, login: Login) -> None:
         login(*VIEW)
         order = started("Order")
@@ -136,23 +138,23 @@ class TestCalls:
         login(*VIEW)
         many = operations.start("Many", {"count": MOST_OF_CALLS + 1})
         engine().run(Mode.ONCE)
-        response = page_of(client, TaskRun.objects.get(instance=many))
+        response = page_of(client, ours(TaskRun).get(instance=many))
         assert f"/admin/workflow/runningprocesses/?above={many.pk}" in response.content.decode()
 
     def test_one_that_had_no_answer_says_so(self, client: Client, login: Login) -> None:
         login(*VIEW)
         order = started("Order")
         operators.perform(order.pk, Action.CANCEL)
-        words = text(page_of(client, TaskRun.objects.get(instance=order)))
+        words = text(page_of(client, ours(TaskRun).get(instance=order)))
         assert "Cancelled No answer: the task ended while this waited." in words
         assert "Unanswered" not in words
 
     def test_the_deadline_is_shown_where_there_is_one(self, client: Client, login: Login) -> None:
         login(*VIEW)
         order = started("Order")
-        ship = RunningProcesses.objects.get(process_name="Ship")
-        assert "Deadline:" in text(page_of(client, TaskRun.objects.get(instance=ship)))
-        assert "Deadline:" not in text(page_of(client, TaskRun.objects.get(instance=order)))
+        ship = ours(RunningProcesses).get(process_name="Ship")
+        assert "Deadline:" in text(page_of(client, ours(TaskRun).get(instance=ship)))
+        assert "Deadline:" not in text(page_of(client, ours(TaskRun).get(instance=order)))
         assert "“Pack” fails unless it is done by 2" in text(page_of(client, ship))
 
 
@@ -186,12 +188,12 @@ class TestSubjects:
         instance = started("Ship", subject=Group.objects.create(name="managers"))
         ContentType.objects.create(app_label="gone", model="thing")
         kind = ContentType.objects.get(app_label="gone")
-        RunningProcesses.objects.filter(pk=instance.pk).update(subject_type=kind, subject_id="7")
+        ours(RunningProcesses).filter(pk=instance.pk).update(subject_type=kind, subject_id="7")
         assert "About gone.thing:7." in text(page_of(boss, instance))
 
     def test_a_child_is_about_the_same(self, boss: Client) -> None:
         started("Order", subject=Group.objects.create(name="managers"))
-        assert "About managers ." in text(page_of(boss, RunningProcesses.objects.get(process_name="Ship")))
+        assert "About managers ." in text(page_of(boss, ours(RunningProcesses).get(process_name="Ship")))
 
 
 def test_a_version_tells_what_its_tasks_start(boss: Client) -> None:

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.build import code, manual, process, run_until_idle
+from tests.own import ours
 from workflow import operations
 from workflow.models import Intervention, RunningProcesses
 
@@ -17,7 +18,7 @@ def failed() -> RunningProcesses:
     process("P", {"A": code("look_up('x')\nfail_first(1)\n1")}, (10, "A"))
     operations.start("P")
     run_until_idle()
-    return RunningProcesses.objects.get()
+    return ours(RunningProcesses).get()
 
 
 def address(instance: RunningProcesses) -> str:
@@ -49,7 +50,7 @@ def test_it_shows_what_has_happened_and_offers_what_is_possible(client: Client, 
 def test_it_does_it_and_keeps_who_and_why(client: Client, operator: Any, failed: RunningProcesses) -> None:
     response = client.post(address(failed), {"action": "skip", "result": '{"ok": 1}', "reason": "by hand"})
     assert response.status_code == 302
-    kept = Intervention.objects.get()
+    kept = ours(Intervention).get()
     assert (kept.action, kept.by, kept.reason) == ("skip", operator, "by hand")
     run_until_idle()
     failed.refresh_from_db()
@@ -113,7 +114,7 @@ class TestWhatNobodyHasDecided:
         refused = client.post(address(waiting), {"action": "goto", "step": "20", "reason": " "})
         assert "which nobody has decided. Give a reason." in refused.content.decode()
         assert client.post(address(waiting), {"action": "goto", "step": "20", "reason": "on paper"}).status_code == 302
-        assert Intervention.objects.get().details == "step 20, passing over 'Sign'"
+        assert ours(Intervention).get().details == "step 20, passing over 'Sign'"
         page = client.get(f"/admin/workflow/runningprocesses/{waiting.pk}/change/").content.decode()
         assert "passing over &#x27;Sign&#x27;" in page
 
@@ -130,11 +131,11 @@ class TestWhatNobodyHasDecided:
 
 def test_nobody_steps_in_to_what_they_have_started(client: Client, login: Any, failed: RunningProcesses) -> None:
     user = login("operate_instances", "view_runningprocesses")
-    RunningProcesses.objects.update(started_by=user)
+    ours(RunningProcesses).update(started_by=user)
     for response in (client.get(address(failed)), client.post(address(failed), {"action": "retry"})):
         assert response.status_code == 403
         assert "Only a superuser may operate on an instance of their own" in response.content.decode()
     assert address(failed) not in client.get(f"/admin/workflow/runningprocesses/{failed.pk}/change/").content.decode()
     failed.refresh_from_db()
     assert failed.state == "FAILED"
-    assert not Intervention.objects.exists()
+    assert not ours(Intervention).exists()

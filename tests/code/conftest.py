@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.beside import *  # noqa: F403
 from tests.code.granted import GRANTED
 from workflow.code.runner import Runner
 from workflow.code.sandbox import SandboxRunner

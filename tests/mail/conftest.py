@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.beside import *  # noqa: F403
+from tests.own import ours
 from tests.people.conftest import People, everybody
 from tests.users import User
 
@@ -14,5 +16,5 @@ def people(db: None, settings: Any) -> People:
     found = everybody()
     for user in found:
         setattr(user, User.EMAIL_FIELD, f"{user.get_username()}@example.com")
-    User.objects.bulk_update(found, [User.EMAIL_FIELD])
+    ours(User).bulk_update(found, [User.EMAIL_FIELD])
     return found

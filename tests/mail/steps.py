@@ -4,6 +4,7 @@ from threading import Event
 from typing import Any
 
 from tests.build import code, manual, process
+from tests.own import ours
 from workflow import clock
 from workflow.engine.post import Post
 from workflow.models import Process, WaitingForApproval
@@ -26,7 +27,7 @@ def asks(name: str, data: dict[str, Any] | None = None, user: Any = None, *, tas
     """Start an instance, and bring it to where it waits; nobody is told yet. Of several tasks, that one."""
     with Workflow() as workflow:
         instance = workflow.start(name, data, user=user)
-    waiting = WaitingForApproval.objects.filter(rpid=instance)
+    waiting = ours(WaitingForApproval).filter(rpid=instance)
     return waiting.get(task_name=task) if task else waiting.get()
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.core import mail
 
 from tests.mail.steps import run, sign, waits
+from tests.own import ours
 from tests.people.conftest import People
 from workflow import clock, operations
 from workflow.models import Notice, WaitingForApproval
@@ -63,5 +64,5 @@ def test_after_a_time_without_engines_one_is_reminded_once(people: People) -> No
     waits("Sign")
     assert told_after(50) == [("Overdue", "anna@example.com")]
     assert "was due March 2, 2026, 1 p.m. (UTC)" in mail.outbox[0].body
-    assert WaitingForApproval.objects.exists()
-    assert not Notice.objects.filter(due_at__isnull=False).exists()
+    assert ours(WaitingForApproval).exists()
+    assert not ours(Notice).filter(due_at__isnull=False).exists()

@@ -14,6 +14,7 @@ from django.test import Client
 
 from tests.build import form, manual, process
 from tests.mail.steps import run, sign, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import address_of, give_address, named
 from workflow import operations
@@ -57,7 +58,7 @@ def assert_refused(response: Any, status: int, message: str) -> None:
     assert response.status_code == status, text(response)
     assert message in text(response)
     assert "no-store" in response.headers["Cache-Control"]
-    assert not Decision.objects.filter(by_link=True).exists()
+    assert not ours(Decision).filter(by_link=True).exists()
 
 
 class TestConfirming:
@@ -70,8 +71,8 @@ class TestConfirming:
         assert "You decide as anna" in text(response)
         assert "Look at <strong>it</strong>: &lt;b&gt;bold&lt;/b&gt;" in text(response)
         Client().head(link_of(people.anna))
-        assert not Decision.objects.exists()
-        assert WaitingForApproval.objects.exists()
+        assert not ours(Decision).exists()
+        assert ours(WaitingForApproval).exists()
 
     @pytest.mark.parametrize("decision", ["approve", "reject"])
     def test_a_button_decides_in_the_persons_name(self, people: People, decision: str) -> None:
@@ -80,7 +81,7 @@ class TestConfirming:
         response = decide(link_of(people.anna), decision, comment="have a good trip")
         assert response.status_code == 200
         assert f"You have {decision.removesuffix('e')}ed Sign of Sign" in text(response)
-        vote = Decision.objects.get()
+        vote = ours(Decision).get()
         assert (vote.user, vote.approved, vote.comment) == (people.anna, decision == "approve", "have a good trip")
         assert vote.by_link
 
@@ -91,10 +92,10 @@ class TestConfirming:
         response = decide(link_of(people.anna), comment="none", **{"answer-sum": "12.50"})
         assert response.status_code == 422
         assert "Nothing was decided yet" in text(response)
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
         assert decide(link_of(people.anna), **{"answer-comment": "4711", "answer-sum": "12.50"}).status_code == 200
         run()
-        assert RunningProcesses.objects.get().data == {"comment": "4711", "sum": Decimal("12.50")}
+        assert ours(RunningProcesses).get().data == {"comment": "4711", "sum": Decimal("12.50")}
 
     def test_with_what_others_have_answered(self, people: People) -> None:
         form(sign(quorum=2), "Sign", centre="text")
@@ -110,7 +111,7 @@ class TestConfirming:
         sign()
         waits("Sign")
         assert decide(link_of(people.anna), client=logged_in(people.anna)).status_code == 200
-        assert not Decision.objects.get().by_link
+        assert not ours(Decision).get().by_link
 
     def test_staff_log_in_first(self, people: People) -> None:
         sign("staff")
@@ -158,11 +159,11 @@ class TestRefusals:
             assert_refused(response, 404, "The link is not one that was sent from here")
 
     def test_of_an_instance_from_before_there_were_tokens_it_is_good_still(self, people: People, path: str) -> None:
-        waiting = WaitingForApproval.objects.get()
+        waiting = ours(WaitingForApproval).get()
         said = [people.anna.pk, waiting.pk, waiting.assignment, waiting.task_run_id, links._mailbox(people.anna)]
         old = f"/decide/{signing.dumps(said, salt=links.SALT, compress=True)}/"
         assert_refused(Client().get(old), 410, "because the database was restored from a backup")
-        RunningProcesses.objects.update(token="")
+        ours(RunningProcesses).update(token="")
         assert_refused(Client().get(path), 410, "because the database was restored from a backup")
         assert Client().get(old).status_code == 200
         waiting.refresh_from_db()
@@ -189,14 +190,14 @@ class TestRefusals:
         shown = strict.get(path)
         response = strict.post(path, {"decision": "approve", "seen": seen(shown)})
         assert response.status_code == 403
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
         token = shown.context["csrf_token"]
         fields = {"decision": "approve", "seen": seen(shown), "csrfmiddlewaretoken": str(token)}
         assert strict.post(path, fields).status_code == 200
 
     def test_decided_already_it_says_by_whom(self, people: People, path: str) -> None:
         shown = seen(Client().get(path))
-        operations.reject(WaitingForApproval.objects.get(), by=people.carl)
+        operations.reject(ours(WaitingForApproval).get(), by=people.carl)
         for response in (Client().get(path), Client().post(path, {"decision": "approve", "seen": shown})):
             assert_refused(response, 409, "carl rejected")
 
@@ -205,7 +206,7 @@ class TestRefusals:
         response = Client().post(path, {"decision": "approve", "seen": "x"})
         assert response.status_code == 409
         assert "anna approved" in text(response)
-        assert Decision.objects.count() == 1
+        assert ours(Decision).count() == 1
 
     def test_ones_own_vote_of_several(self, people: People) -> None:
         process("Two", {"Sign": manual("anna, managers", quorum=2)}, (1, "Sign"))
@@ -217,21 +218,21 @@ class TestRefusals:
         assert decide(link_of(people.carl)).status_code == 200
 
     def test_claimed_by_somebody_else(self, people: People, path: str) -> None:
-        operations.claim(WaitingForApproval.objects.get(), people.carl)
+        operations.claim(ours(WaitingForApproval).get(), people.carl)
         assert_refused(Client().get(path), 410, "carl has claimed it")
 
     def test_handed_on_and_given_back_it_stays_void(self, people: People, path: str) -> None:
-        waiting = WaitingForApproval.objects.get()
+        waiting = ours(WaitingForApproval).get()
         operations.delegate(waiting, people.emil, people.anna)
         assert_refused(Client().get(path), 410, "emil has claimed it")
         operations.release(waiting, people.emil)
-        assert operations.may_decide(people.anna, WaitingForApproval.objects.get())
+        assert operations.may_decide(people.anna, ours(WaitingForApproval).get())
         assert_refused(Client().get(path), 410, "was assigned anew since the message was sent")
         run()
         assert decide(link_of(people.emil)).status_code == 200
 
     def test_resolved_again_who_is_still_asked_gets_a_new_one(self, people: People, path: str) -> None:
-        operations.resolve_again(WaitingForApproval.objects.get())
+        operations.resolve_again(ours(WaitingForApproval).get())
         assert_refused(Client().get(path), 410, "was assigned anew since the message was sent")
         run()
         assert link_of(people.anna) != path
@@ -241,7 +242,7 @@ class TestRefusals:
         sign_for = process("For", {"Sign": manual("=data['who']")}, (1, "Sign"))
         waiting = waits(sign_for.name, {"who": "anna"})
         path = link_of(people.anna)
-        RunningProcesses.objects.update(data={"who": "bert"})
+        ours(RunningProcesses).update(data={"who": "bert"})
         operations.resolve_again(waiting)
         assert_refused(Client().get(path), 410, "it waits for bert")
 
@@ -265,12 +266,12 @@ class TestRefusals:
             assert_refused(client.post(path, {"decision": "approve"}), 403, "The link is for anna")
 
     def test_of_an_instance_that_is_gone(self, people: People, path: str) -> None:
-        RunningProcesses.objects.all().delete()
+        ours(RunningProcesses).all().delete()
         assert_refused(Client().get(path), 409, "the instance was deleted")
 
     def test_of_data_that_has_changed_since_the_page_was_shown(self, people: People, path: str) -> None:
         shown = seen(Client().get(path))
-        RunningProcesses.objects.update(data={"amount": 9})
+        ours(RunningProcesses).update(data={"amount": 9})
         response = Client().post(path, {"decision": "approve", "seen": shown})
         assert_refused(response, 409, "The data of instance")
         assert "You decide as anna" in text(response), "what it is now is shown, to decide that"
@@ -296,7 +297,7 @@ class TestLogs:
 
     def test_of_what_is_refused(self, people: People, path: str, caplog: pytest.LogCaptureFixture) -> None:
         token = path.removeprefix("/decide/").rstrip("/")
-        operations.reject(WaitingForApproval.objects.get(), by=people.carl)
+        operations.reject(ours(WaitingForApproval).get(), by=people.carl)
         with caplog.at_level("DEBUG"):
             assert Client().get(path).status_code == 409
             assert Client().get(f"/decide/{token}x/").status_code == 404
@@ -327,4 +328,4 @@ class TestLogs:
         sign("staff")
         waits("Sign")
         response = Client().get(link_of(people.staff))
-        assert response["Location"] == f"/login/?next=/waiting/{TaskRun.objects.get().pk}/"
+        assert response["Location"] == f"/login/?next=/waiting/{ours(TaskRun).get().pk}/"

@@ -15,6 +15,7 @@ from django.db import OperationalError, connection
 from config.mail import mail_settings
 from tests.build import code, manual, process
 from tests.mail.server import MailServer, Mood
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import user_named
 from workflow import clock, operations
@@ -68,7 +69,7 @@ def wait_for_anna(count: int = MANY) -> None:
 
 
 def to_anna() -> Any:
-    return Notice.objects.filter(user=user_named("anna"))
+    return ours(Notice).filter(user=user_named("anna"))
 
 
 def breaks_off(server: MailServer) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import give_address
 from workflow import clock
@@ -26,7 +27,7 @@ def anna(people: People) -> Iterator[Client]:
 
 
 def planned() -> list[datetime]:
-    return list(Notice.objects.filter(state="QUEUED").values_list("due_at", flat=True))
+    return list(ours(Notice).filter(state="QUEUED").values_list("due_at", flat=True))
 
 
 def test_it_takes_a_log_in() -> None:
@@ -36,7 +37,7 @@ def test_it_takes_a_log_in() -> None:
 def test_it_shows_what_counts_for_who_has_said_nothing(anna: Client, settings: Any) -> None:
     settings.WORKFLOW = {"MAIL_DEFAULT": "NONE"}
     assert anna.get("/mail/").context["form"].initial["wish"] == "NONE"
-    assert not MailPreference.objects.exists()
+    assert not ours(MailPreference).exists()
 
 
 def test_it_says_where_messages_go(anna: Client, settings: Any) -> None:
@@ -51,7 +52,7 @@ def test_it_keeps_them_with_language_and_zone_of_the_page(anna: Client, people: 
     with clock.stopped(datetime(2026, 3, 2, 9, 0, tzinfo=UTC)):
         response = anna.post("/mail/", {"wish": "DIGEST", "digest_hour": "17"})
     assert (response.status_code, response.url) == (302, "/mail/")
-    kept = MailPreference.objects.get()
+    kept = ours(MailPreference).get()
     assert (kept.user, kept.wish, kept.digest_hour) == (people.anna, MailWish.DIGEST, 17)
     assert (kept.language, kept.time_zone) == ("de", "Asia/Tokyo")
     assert planned() == [datetime(2026, 3, 3, 8, 0, tzinfo=UTC)], "17 o'clock is over in Tokyo"
@@ -69,7 +70,7 @@ def test_another_hour_moves_what_is_planned(anna: Client) -> None:
 def test_todays_was_sent_so_another_hour_counts_from_tomorrow(anna: Client) -> None:
     with clock.stopped(datetime(2026, 3, 2, 0, 30, tzinfo=UTC)):
         anna.post("/mail/", {"wish": "DIGEST", "digest_hour": "10"})
-        Notice.objects.update(state="SENT", due_at=None)
+        ours(Notice).update(state="SENT", due_at=None)
         anna.post("/mail/", {"wish": "DIGEST", "digest_hour": "12"})
         assert planned() == [datetime(2026, 3, 3, 3, 0, tzinfo=UTC)]
 
@@ -77,4 +78,4 @@ def test_todays_was_sent_so_another_hour_counts_from_tomorrow(anna: Client) -> N
 @pytest.mark.parametrize("fields", [{}, {"wish": "DIGEST", "digest_hour": "24"}, {"wish": "OFTEN", "digest_hour": "7"}])
 def test_nonsense_is_refused(anna: Client, fields: dict[str, str]) -> None:
     assert anna.post("/mail/", fields).status_code == 422
-    assert not MailPreference.objects.exists()
+    assert not ours(MailPreference).exists()

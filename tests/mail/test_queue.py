@@ -7,6 +7,7 @@ from django.db import transaction
 
 from tests.build import code, manual, process
 from tests.mail.steps import asks, sign
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import named
 from workflow import clock, notices, operations
@@ -17,14 +18,14 @@ pytestmark = pytest.mark.django_db
 
 def queued() -> list[tuple[str, str]]:
     """Key and receiver of each notice."""
-    return [(one.key, str(one.user or "")) for one in Notice.objects.order_by("pk")]
+    return [(one.key, str(one.user or "")) for one in ours(Notice).order_by("pk")]
 
 
 def test_what_begins_to_wait_is_told_once_for_all_whom_it_asks(people: People) -> None:
     sign()
     waiting = asks("Sign")
     assert queued() == [(f"waits:{waiting.rpid.token}:{waiting.pk}:0", "")]
-    notice = Notice.objects.get(user=None)
+    notice = ours(Notice).get(user=None)
     assert (notice.waiting, notice.task_run, notice.created_at) == (waiting, waiting.task_run, waiting.queued_at)
     notices.queue(NoticeKind.WAITS, [waiting], now=clock.now())
     assert len(queued()) == 1
@@ -44,7 +45,7 @@ def test_handed_on_it_is_told_to_who_gets_it(people: People) -> None:
     waiting = asks("Sign")
     operations.delegate(waiting, people.emil, people.carl, comment="you know it better")
     assert queued()[1:] == [(f"delegated:{waiting.rpid.token}:{waiting.pk}:1:{people.emil.pk}", "emil")]
-    assert Notice.objects.get(user=people.emil).text == "carl: you know it better"
+    assert ours(Notice).get(user=people.emil).text == "carl: you know it better"
 
 
 def test_resolved_again_it_is_told_anew(people: People) -> None:
@@ -64,7 +65,7 @@ def test_who_has_to_decide_as_they_decided_the_other_is_told(people: People) -> 
     )
     one = asks("Twice", task="One")
     operations.approve(one, by=people.bert)
-    two = WaitingForApproval.objects.get()
+    two = ours(WaitingForApproval).get()
     assert queued()[2:] == [(f"waits:{two.rpid.token}:{two.pk}:0:{people.bert.pk}", "bert")]
 
 

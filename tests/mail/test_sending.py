@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 
 from tests.build import code, manual, process
 from tests.mail.steps import run, sign, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import give_address
 from workflow import clock, notices, operations
@@ -41,7 +42,7 @@ def sent() -> list[tuple[str, str]]:
 
 
 def why_not(user: Any) -> list[tuple[str, str]]:
-    return list(Notice.objects.filter(user=user).order_by("pk").values_list("state", "error"))
+    return list(ours(Notice).filter(user=user).order_by("pk").values_list("state", "error"))
 
 
 class TestToWhom:
@@ -52,7 +53,7 @@ class TestToWhom:
         assert sent() == [(subject, f"{name}@example.com") for name in ("anna", "carl", "dora")]
         run()
         assert sent() == []
-        assert set(Notice.objects.values_list("state", flat=True)) == {NoticeState.SPREAD, NoticeState.SENT}
+        assert set(ours(Notice).values_list("state", flat=True)) == {NoticeState.SPREAD, NoticeState.SENT}
 
     def test_not_to_who_may_not_decide_it(self, people: People) -> None:
         sign(not_starter=True)
@@ -104,7 +105,7 @@ class TestToWhom:
         operations.approve(waiting, by=people.anna)
         run()
         assert sent() == []
-        assert Notice.objects.get(kind=NoticeKind.REMINDER).error == "It waits no more."
+        assert ours(Notice).get(kind=NoticeKind.REMINDER).error == "It waits no more."
 
     def test_an_escalation_is_told_to_who_is_asked_since(self, people: People) -> None:
         sign("anna")
@@ -165,7 +166,7 @@ class TestWhatItSays:
             waiting = waits("Sign")
             mail.outbox.clear()
             for day, told, subject in ((3, "due March 3", "Reminder: "), (1, "was due March 1", "Overdue: ")):
-                WaitingForApproval.objects.update(due_at=datetime(2026, 3, day, 9, 0, tzinfo=UTC))
+                ours(WaitingForApproval).update(due_at=datetime(2026, 3, day, 9, 0, tzinfo=UTC))
                 notices.queue(NoticeKind.REMINDER, [waiting], now=clock.now(), mark=str(day))
                 run()
                 (message,) = mail.outbox
@@ -189,7 +190,7 @@ class TestWhatItSays:
 
     def test_headers_that_mail_programs_go_by(self, people: People) -> None:
         waiting, message = self.written()
-        stamp = f"{Notice.objects.get(user=people.anna).created_at:%Y%m%d%H%M%S}"
+        stamp = f"{ours(Notice).get(user=people.anna).created_at:%Y%m%d%H%M%S}"
         token = waiting.rpid.token
         assert message.extra_headers == {
             "Message-ID": f"<workflow-waits-{token}-{waiting.pk}-0-{people.anna.pk}-{stamp}@localhost>",
@@ -243,7 +244,7 @@ class TestDigest:
     def test_what_is_due_first_comes_first(self, daily: Any) -> None:
         late, early, whenever = waits("Sign"), waits("Sign"), waits("Sign")
         for waiting, day in ((late, 20), (early, 1)):
-            WaitingForApproval.objects.filter(pk=waiting.pk).update(due_at=datetime(2026, 3, day, tzinfo=UTC))
+            ours(WaitingForApproval).filter(pk=waiting.pk).update(due_at=datetime(2026, 3, day, tzinfo=UTC))
         clock.move(to=datetime(2026, 3, 2, 8, tzinfo=UTC))
         run()
         (message,) = mail.outbox
@@ -259,7 +260,7 @@ class TestDigest:
 
     def test_who_wants_none_any_more_gets_none(self, daily: Any) -> None:
         waits("Sign")
-        MailPreference.objects.update(wish=MailWish.NONE)
+        ours(MailPreference).update(wish=MailWish.NONE)
         assert self.at(2, 8) == []
         assert self.at(3, 8) == []
 
@@ -297,4 +298,4 @@ def test_what_was_sent_long_ago_is_forgotten(people: People) -> None:
         for days, left in ((29, 2), (2, 0)):
             clock.move(to=clock.now() + timedelta(days=days))
             outbox.forget(clock.now())
-            assert Notice.objects.count() == left
+            assert ours(Notice).count() == left

@@ -14,6 +14,7 @@ from django.db import connection
 from config.mail import mail_settings
 from tests.build import code, engine, manual, process, run_until_idle
 from tests.mail.server import MailServer, Mood
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User, user_named
 from workflow import clock, operations
@@ -38,7 +39,7 @@ def server(transactional_db: None, people: People, settings: Any) -> Iterator[Ma
 
 def letters(state: NoticeState) -> list[str]:
     return sorted(
-        Notice.objects.filter(user__isnull=False, state=state).values_list(f"user__{User.USERNAME_FIELD}", flat=True)
+        ours(Notice).filter(user__isnull=False, state=state).values_list(f"user__{User.USERNAME_FIELD}", flat=True)
     )
 
 
@@ -72,7 +73,7 @@ class TestFailing:
         operations.start("Sign")
         run_until_idle(clock=clock.now)
         assert sorted(server.recipients) == ["bert@example.com", "carl@example.com"]
-        (left,) = Notice.objects.filter(state=NoticeState.QUEUED)
+        (left,) = ours(Notice).filter(state=NoticeState.QUEUED)
         assert "550" in left.error
         assert "nobody here has that name" in left.error
         assert left.due_at == START + timedelta(minutes=1)
@@ -90,12 +91,12 @@ class TestFailing:
         at(3 * 24 * 3600 + 1)
         assert letters(NoticeState.GIVEN_UP) == ["anna"]
         assert any("was given up" in record.message for record in caplog.records)
-        assert Notice.objects.filter(due_at__isnull=False).count() == 0
+        assert ours(Notice).filter(due_at__isnull=False).count() == 0
 
     def test_what_an_engine_that_died_was_at_is_sent_by_another(self, server: MailServer) -> None:
         operations.start("Sign")
         engine(clock=clock.now).run(Mode.UNTIL_IDLE)
-        Notice.objects.filter(user=user_named("anna")).update(
+        ours(Notice).filter(user=user_named("anna")).update(
             state=NoticeState.QUEUED, due_at=clock.now(), attempts=0, sent_at=None
         )
         server.mail.clear()
@@ -116,7 +117,7 @@ def test_what_was_taken_over_is_not_counted_by_who_had_it_before(server: MailSer
     with clock.stopped(START):
         operations.start("Sign")
         run_until_idle(clock=clock.now)
-        Notice.objects.filter(user=user_named("anna")).update(
+        ours(Notice).filter(user=user_named("anna")).update(
             state=NoticeState.QUEUED, due_at=clock.now(), attempts=0, sent_at=None
         )
         (late,) = outbox.claim(clock.now(), 10)
@@ -135,10 +136,10 @@ def test_a_server_that_hangs_does_not_hold_up_the_engine(server: MailServer) -> 
         operations.start("Sign")
         _eventually(lambda: server.calls == 1)
         operations.start("Sign")
-        _eventually(lambda: RunningProcesses.objects.filter(state="WAITING").count() == 2)
-        (first, _) = RunningProcesses.objects.order_by("pk")
+        _eventually(lambda: ours(RunningProcesses).filter(state="WAITING").count() == 2)
+        (first, _) = ours(RunningProcesses).order_by("pk")
         operations.approve(first.waiting.get())
-        _eventually(lambda: RunningProcesses.objects.filter(state="FINISHED").count() == 1)
+        _eventually(lambda: ours(RunningProcesses).filter(state="FINISHED").count() == 1)
         assert server.mail == []
     finally:
         server.released.set()

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import pytest
 from django.contrib.auth.models import Group, Permission
 
+from tests.beside import *  # noqa: F403
 from tests.users import User
 
 

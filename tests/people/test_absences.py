@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.core import mail
 
 from tests.mail.steps import run
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User, give_address, rename, user_named
 from workflow import operations
@@ -49,7 +50,7 @@ class TestWho:
         own.stand_in = people.carl
         operations.save_absence(own, people.anna)
         operations.delete_absence(own, people.anna)
-        assert not Notice.objects.exists()
+        assert not ours(Notice).exists()
         bert, carl = (f"{name} for anna, from March 2, 2026 to March 6, 2026" for name in ("bert", "carl"))
         assert kept() == [("anna", "ADDED", "", bert), ("anna", "CHANGED", bert, carl), ("anna", "DELETED", carl, "")]
 
@@ -59,14 +60,14 @@ class TestWho:
             NotAllowed, match="emil may not enter, change or delete an absence of anna: .*manage_absences"
         ):
             operations.save_absence(of_anna, people.emil)
-        assert not Absence.objects.exists()
+        assert not ours(Absence).exists()
         operations.save_absence(of_anna, hr)
         with pytest.raises(NotAllowed, match="emil may not"):
             operations.delete_absence(of_anna, people.emil)
         of_anna.user = people.emil
         with pytest.raises(NotAllowed, match="emil may not"):  # not by making it theirs either
             operations.save_absence(of_anna, people.emil)
-        assert str(Absence.objects.get()) == "bert for anna"
+        assert str(ours(Absence).get()) == "bert for anna"
         assert len(kept()) == 1
 
     def test_nobody_names_themselves(self, people: People, hr: Any) -> None:
@@ -80,7 +81,7 @@ class TestWho:
             bystander.stand_in = by
             with pytest.raises(NotAllowed, match=f"{by} may not become the stand-in of dora"):
                 operations.save_absence(bystander, by)
-        assert str(Absence.objects.get()) == "emil for dora"
+        assert str(ours(Absence).get()) == "emil for dora"
 
     def test_nor_by_way_of_others_who_are_away_on_one_of_the_days(self, people: People, hr: Any) -> None:
         operations.save_absence(
@@ -126,7 +127,7 @@ class TestTold:
         assert "2. März 2026" in message.body
         assert "bert" in message.body
         assert "Hanna Ruhe" not in message.subject
-        assert Notice.objects.get().state == NoticeState.SENT
+        assert ours(Notice).get().state == NoticeState.SENT
 
     def test_what_was_changed_and_what_was_deleted(self, people: People, hr: Any) -> None:
         of_anna = absence(people.anna, people.bert)
@@ -166,7 +167,7 @@ class TestTold:
             operations.save_absence(absence(people.anna, hr), hr)
         settings.WORKFLOW = {"MAIL": False}
         operations.save_absence(absence(people.anna, people.bert), hr)
-        assert not Notice.objects.exists()
+        assert not ours(Notice).exists()
         assert len(kept()) == 1
 
 
@@ -175,5 +176,5 @@ def test_it_is_kept_when_its_people_are_gone(people: People, hr: Any) -> None:
     before = kept()
     for user in (people.bert, hr, people.anna):
         user.delete()
-    assert not Absence.objects.exists()
+    assert not ours(Absence).exists()
     assert kept() == before

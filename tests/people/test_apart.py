@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.people.test_decide import refused
 from tests.users import User
@@ -46,7 +47,7 @@ def one_after_the_other(first: dict[str, Any], second: dict[str, Any]) -> None:
 
 def next_task(waiting: WaitingForApproval) -> WaitingForApproval:
     run_until_idle()
-    return WaitingForApproval.objects.get(rpid=waiting.rpid_id)
+    return ours(WaitingForApproval).get(rpid=waiting.rpid_id)
 
 
 class TestBothDirections:
@@ -78,7 +79,7 @@ class TestBothDirections:
     def test_what_an_earlier_version_has_written_is_not_trusted(self, people: People) -> None:
         tasks = beside()
         operations.approve(tasks["B"], by=people.carl)
-        Barred.objects.all().delete()  # it knew a relation from one side only
+        ours(Barred).all().delete()  # it knew a relation from one side only
         assert refused(NotAllowed, tasks["A"], people.carl).endswith(OTHERS)
 
 
@@ -126,7 +127,7 @@ class TestStandIns:
         absence.delete()
         away(people.anna, people.carl)  # whose vote Emil has given
         away(people.bert, people.emil)  # who has voted
-        Barred.objects.all().delete()
+        ours(Barred).all().delete()
         for user in (people.carl, people.emil):
             assert "already" in refused(WorkflowError, waiting, user)  # type: ignore[type-abstract]
 
@@ -136,8 +137,8 @@ class TestClaims:
         tasks = beside()
         operations.claim(tasks["B"], people.carl)
         operations.approve(tasks["A"], by=people.carl)
-        assert WaitingForApproval.objects.get().claimed_by is None
-        note = Intervention.objects.get(action="release")
+        assert ours(WaitingForApproval).get().claimed_by is None
+        note = ours(Intervention).get(action="release")
         assert (note.by, note.reason) == (people.carl, "They may not decide it any more: carl has decided 'A'.")
         assert operations.approve(tasks["B"], by=people.dora).state == "FINISHED"
 
@@ -146,13 +147,13 @@ class TestClaims:
         away(people.carl, people.emil)
         operations.claim(tasks["B"], people.emil)
         operations.approve(tasks["A"], by=people.carl)
-        assert WaitingForApproval.objects.get().claimed_by is None
+        assert ours(WaitingForApproval).get().claimed_by is None
 
     def test_but_not_what_others_hold(self, people: People) -> None:
         tasks = beside()
         operations.claim(tasks["B"], people.dora)
         operations.approve(tasks["A"], by=people.carl)
-        assert WaitingForApproval.objects.get().claimed_by == people.dora
+        assert ours(WaitingForApproval).get().claimed_by == people.dora
 
 
 class TestRounds:
@@ -222,7 +223,7 @@ class TestDeleted:
         operations.approve(waiting, by=people.carl)
         back = self.come_back(people.carl)
         waiting = next_task(waiting)
-        assert list(WaitingForApproval.objects.undecidable()) == [waiting]
+        assert list(ours(WaitingForApproval).undecidable()) == [waiting]
         refused(NotAllowed, waiting, back)  # a key is no proof of who somebody is
         assert operations.approve(waiting, by=people.root).state == "FINISHED"
 
@@ -260,7 +261,7 @@ def decided(waiting: WaitingForApproval, by: Any, *, rejects: bool) -> set[int]:
     except WorkflowError:
         assert not is_offered, "an inbox offers what can be decided"
         return set()
-    vote = Decision.objects.latest("pk")
+    vote = ours(Decision).latest("pk")
     return {key for key in (vote.user_id, vote.on_behalf_of_id) if key}
 
 
@@ -273,7 +274,7 @@ def test_no_accepted_votes_violate_a_relation(
     events: list[tuple[str, str, int]],
     quorum: int,
 ) -> None:
-    Absence.objects.all().delete()
+    ours(Absence).all().delete()
     for user, other in stand_ins.items():
         if user != other:
             away(getattr(people, user), getattr(people, other))
@@ -282,7 +283,7 @@ def test_no_accepted_votes_violate_a_relation(
     tasks = {
         task: manual("anna, bert, carl", not_same_as=says.get(task, ""), quorum=needed.get(task, 1)) for task in "ABC"
     }
-    name = f"Loop {RunningProcesses.objects.count()}"
+    name = f"Loop {ours(RunningProcesses).count()}"
     process(name, tasks, (1, "A"), (1, "B"), (2, "C", {"on_reject": 1}))
     instance = operations.start(name)
     run_until_idle()

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from tests.build import code, form, manual, process
+from tests.own import ours
 from tests.people.conftest import People
 from workflow import clock, operations, operators
 from workflow.errors import AlreadyDecided
@@ -47,11 +48,11 @@ def office(**fields: Any) -> BusinessCalendar:
 
 def told() -> list[tuple[str, str]]:
     """What the history says was done, in order."""
-    return list(Intervention.objects.order_by("pk").values_list("action", "details"))
+    return list(ours(Intervention).order_by("pk").values_list("action", "details"))
 
 
 def notices() -> list[str]:
-    return list(Notice.objects.order_by("pk").values_list("kind", flat=True))
+    return list(ours(Notice).order_by("pk").values_list("kind", flat=True))
 
 
 def only_time_passes(*, days: int) -> None:
@@ -101,7 +102,7 @@ class TestDue:
         calendar = office()
         sign(due="2h", calendar=calendar)
         instance = workflow.start("P")
-        BusinessCalendar.objects.update(name="Other", hours="never")
+        ours(BusinessCalendar).update(name="Other", hours="never")
         operators.perform(instance.pk, Action.GOTO, to=1)
         workflow.run()
         waiting = workflow.waiting("P", "Sign")
@@ -142,7 +143,7 @@ class TestDue:
         sign(due="1d")
         instance = workflow.start("P")
         assert instance.due_at is None, "nothing happens then"
-        overdue = WaitingForApproval.objects.overdue
+        overdue = ours(WaitingForApproval).overdue
         assert not overdue(FRIDAY + timedelta(hours=23)).exists()
         assert overdue(FRIDAY + timedelta(days=1)).exists()
 
@@ -172,7 +173,7 @@ class TestKept:
             ("escalate", "'Sign' to managers"),
             ("decide by default", "'Sign': reject"),
         ]
-        at = Intervention.objects.order_by("pk").values_list("at", flat=True)
+        at = ours(Intervention).order_by("pk").values_list("at", flat=True)
         assert [(one - FRIDAY) / timedelta(hours=1) for one in at] == [20, 24, 48, 72, 96]
         assert notices() == ["WAITS", "REMINDER", "REMINDER", "REMINDER", "ESCALATED", *["DECIDED"] * 4]
         assert instance.state == InstanceState.REJECTED
@@ -201,7 +202,7 @@ class TestKept:
         workflow.advance(days=10)
         assert told() == [("remind", "'Sign'")]
         assert instance.state == InstanceState.FINISHED
-        assert TaskRun.objects.filter(due_at__isnull=False).count() == 0
+        assert ours(TaskRun).filter(due_at__isnull=False).count() == 0
 
     def test_nothing_while_paused_and_what_was_missed_when_resumed(self, workflow: Workflow, people: People) -> None:
         sign(**ALL)
@@ -311,7 +312,7 @@ class TestByDefault:
             "Nobody had decided in time. 2h of working time from Mon 5 Jan 2026 15:00, by the calendar 'Office' (UTC): Mon 5 Jan 2026 17:00. "
             "Counted: Mon 5 Jan 2h."
         )
-        vote, signed = Decision.objects.get(), TaskRun.objects.get(task_name="Sign")
+        vote, signed = ours(Decision).get(), ours(TaskRun).get(task_name="Sign")
         assert (vote.user, vote.by_default, vote.comment) == (None, True, why)
         assert (signed.state, signed.decided_by, signed.comment) == (run, None, why)
         assert signed.ended_at == datetime(2026, 1, 5, 17, tzinfo=UTC)
@@ -344,7 +345,7 @@ class TestByDefault:
         workflow.advance(days=2)
         assert instance.state == InstanceState.REJECTED
         assert [action for action, _ in told()] == ["decide by default"]
-        assert not WaitingForApproval.objects.exists()
+        assert not ours(WaitingForApproval).exists()
 
     def test_after_it_the_instance_goes_where_the_row_says(self, workflow: Workflow) -> None:
         tasks = {"Sign": manual(due="1d", by_default="reject"), "No": code("data['no'] = True")}

@@ -10,6 +10,7 @@ import pytest
 from django.core import signing
 
 from tests.build import code, form, manual, outline, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User, unsaved
 from workflow import operations, operators
@@ -28,10 +29,10 @@ def sign(approver: str = "anna, managers", **fields: Any) -> Process:
 
 def refused(error: type[WorkflowError], waiting: WaitingForApproval, by: Any, **options: Any) -> str:
     """What somebody is told who approves. Nothing may have changed."""
-    before = list(WaitingForApproval.objects.values()), list(TaskRun.objects.values("state")), Decision.objects.count()
+    before = list(ours(WaitingForApproval).values()), list(ours(TaskRun).values("state")), ours(Decision).count()
     with pytest.raises(error) as raised:
         operations.approve(waiting, by=by, **options)
-    now = list(WaitingForApproval.objects.values()), list(TaskRun.objects.values("state")), Decision.objects.count()
+    now = list(ours(WaitingForApproval).values()), list(ours(TaskRun).values("state")), ours(Decision).count()
     assert now == before
     return str(raised.value)
 
@@ -47,7 +48,7 @@ class TestRefusals:
     def test_who_is_not_active(self, people: People) -> None:
         sign()
         waiting = waits("Sign")
-        User.objects.filter(pk=people.anna.pk).update(is_active=False)
+        ours(User).filter(pk=people.anna.pk).update(is_active=False)
         people.anna.refresh_from_db()
         assert refused(NotAllowed, waiting, people.anna).endswith("the user is not active.")
 
@@ -88,7 +89,7 @@ class TestRefusals:
     def test_an_instance_that_was_purged(self, people: People) -> None:
         sign()
         waiting = waits("Sign")
-        RunningProcesses.objects.all().delete()
+        ours(RunningProcesses).all().delete()
         refused(NoSuchInstance, waiting, people.carl)
 
     def test_a_question_that_code_has_left_behind(self, people: People) -> None:
@@ -107,7 +108,7 @@ class TestSeparation:
     def at_second(self, first: Any) -> WaitingForApproval:
         operations.approve(waits("Two"), by=first)
         run_until_idle()
-        return WaitingForApproval.objects.get()
+        return ours(WaitingForApproval).get()
 
     def test_not_who_did_the_other_task(self, people: People) -> None:
         self.two(approver="anna, managers", not_same_as="First")
@@ -132,9 +133,9 @@ class TestSeparation:
         self.two(approver="anna, managers", not_same_as="First")
         operations.reject(self.at_second(people.carl), by=people.dora)
         run_until_idle()
-        operations.approve(WaitingForApproval.objects.get(), by=people.anna)
+        operations.approve(ours(WaitingForApproval).get(), by=people.anna)
         run_until_idle()
-        waiting = WaitingForApproval.objects.get()
+        waiting = ours(WaitingForApproval).get()
         refused(NotAllowed, waiting, people.anna)
         assert operations.approve(waiting, by=people.carl).state == "FINISHED"
 
@@ -142,7 +143,7 @@ class TestSeparation:
         tasks = {"A": manual("managers"), "B": manual("managers", not_same_as="A"), "C": manual(same_as="A")}
         process("Beside", tasks, (1, "A"), (1, "B"), (1, "C"))
         waits("Beside", task="A")
-        by_task = {one.task_name: one for one in WaitingForApproval.objects.all()}
+        by_task = {one.task_name: one for one in ours(WaitingForApproval).all()}
         assert not operations.may_decide(people.carl, by_task["C"])
         operations.approve(by_task["A"], by=people.carl)
         refused(NotAllowed, by_task["B"], people.carl)
@@ -150,7 +151,7 @@ class TestSeparation:
         operations.approve(by_task["B"], by=people.dora)
         operations.approve(by_task["C"], by=people.carl)
         run_until_idle()
-        assert RunningProcesses.objects.get().state == "FINISHED"
+        assert ours(RunningProcesses).get().state == "FINISHED"
 
 
 class TestQuorum:
@@ -188,17 +189,17 @@ class TestQuorum:
         sign(quorum=2, timeout=timedelta(hours=1))
         waiting = waits("Sign")
         operations.approve(waiting, by=people.carl)
-        instance = RunningProcesses.objects.get()
-        TaskRun.objects.update(deadline=instance.started_at)
-        RunningProcesses.objects.update(due_at=instance.started_at)
+        instance = ours(RunningProcesses).get()
+        ours(TaskRun).update(deadline=instance.started_at)
+        ours(RunningProcesses).update(due_at=instance.started_at)
         run_until_idle()
         assert outline(instance) == [(1, 1, "Sign", "FAILED")]
         operators.perform(instance.pk, operators.Action.RETRY)
         run_until_idle()
-        waiting = WaitingForApproval.objects.get()
+        waiting = ours(WaitingForApproval).get()
         assert waiting.votes == 0
         operations.approve(waiting, by=people.carl)
-        assert [vote.attempt for vote in Decision.objects.all()] == [1, 2]
+        assert [vote.attempt for vote in ours(Decision).all()] == [1, 2]
 
 
 class TestForms:
@@ -209,7 +210,7 @@ class TestForms:
         run = operations.approve(waiting, by=people.anna, answers=answers)
         assert run.result == {"approved": True, "user": "anna", "comment": ""}
         run_until_idle()
-        data = RunningProcesses.objects.get().data
+        data = ours(RunningProcesses).get().data
         assert data["seen"] == {"note": "new", "kept": 1, "price": Decimal("12.50"), "when": date(2026, 3, 1)}
 
     def test_bad_answers_change_nothing_and_say_what_is_wrong_with_each(self, people: People) -> None:
@@ -232,7 +233,7 @@ class TestForms:
         made.transitions.filter(sequence=1).update(on_reject=2)
         operations.reject(waits("Sign"), by=people.anna, answers={"why": "too much"})
         run_until_idle()
-        assert RunningProcesses.objects.get().data["seen"] == {"why": "too much"}
+        assert ours(RunningProcesses).get().data["seen"] == {"why": "too much"}
 
     def test_of_several_the_later_answer_counts(self, people: People) -> None:
         form(sign(quorum=2), "Sign", price="number", note="text")
@@ -240,7 +241,7 @@ class TestForms:
         operations.approve(waiting, by=people.anna, answers={"price": 1, "note": "mine"})
         operations.approve(waiting, by=people.carl, answers={"price": 2})
         run_until_idle()
-        assert RunningProcesses.objects.get().data["seen"] == {"price": 2, "note": "mine"}
+        assert ours(RunningProcesses).get().data["seen"] == {"price": 2, "note": "mine"}
 
     def test_of_several_who_leaves_a_field_blank_takes_nothing_away(self, people: People) -> None:
         form(sign(quorum=2), "Sign", price="number", note="text")
@@ -248,7 +249,7 @@ class TestForms:
         operations.approve(waiting, by=people.anna, answers={"price": 1, "note": "mine"})
         operations.approve(waiting, by=people.carl, answers={"price": "", "note": ""})
         run_until_idle()
-        assert RunningProcesses.objects.get().data["seen"] == {"price": 1, "note": "mine"}
+        assert ours(RunningProcesses).get().data["seen"] == {"price": 1, "note": "mine"}
 
     def test_code_asks_with_a_form_and_gets_the_answers(self, people: People) -> None:
         fields = [{"name": "price", "kind": "money", "required": True}, {"name": "ok", "kind": "yes_no"}]
@@ -259,7 +260,7 @@ class TestForms:
         assert refused(BadData, waiting, people.anna) == "Price: This is needed."
         operations.approve(waiting, by=people.anna, answers={"price": "3", "ok": "yes"})
         run_until_idle()
-        assert RunningProcesses.objects.get().data["answer"] == {
+        assert ours(RunningProcesses).get().data["answer"] == {
             "approved": True,
             "user": "anna",
             "comment": "",
@@ -270,7 +271,7 @@ class TestForms:
         process("Ask", {"Ask": code("approval('anna', 'How much?', fields=[{'kind': 'money'}])")}, (1, "Ask"))
         operations.start("Ask")
         run_until_idle()
-        error = RunningProcesses.objects.get().error
+        error = ours(RunningProcesses).get().error
         assert error["message"] == 'approval(): each field needs a name, such as {"name": "amount"}'
 
 
@@ -278,7 +279,7 @@ def test_what_was_seen_is_kept(people: People) -> None:
     form(sign(instructions="Look at {{ data.amount }}."), None, amount="money")
     waiting = waits("Sign", {"amount": Decimal("7.5"), "hidden": 1})
     operations.approve(waiting, by=people.carl, comment="fine")
-    vote = Decision.objects.get()
+    vote = ours(Decision).get()
     assert (vote.user, vote.approved, vote.comment, vote.on_behalf_of) == (people.carl, True, "fine", None)
     assert vote.saw == {"version": 1, "data": {"amount": Decimal("7.5")}, "asked": "Look at 7.5."}
 
@@ -293,7 +294,7 @@ class TestStale:
         form(sign(), None, amount="number", same="number", gone="number", new="number")
         waiting = waits("Sign", {"amount": 1, "same": 2, "gone": 3})
         seen = operations.seen_token(waiting)
-        RunningProcesses.objects.update(data={"amount": 2, "same": 2, "new": 4})
+        ours(RunningProcesses).update(data={"amount": 2, "same": 2, "new": 4})
         assert refused(Stale, waiting, people.carl, seen=seen) == (
             f"The data of instance {waiting.rpid_id} has changed: amount, gone, new. Look at it again. Nothing was changed."
         )
@@ -305,7 +306,7 @@ class TestStale:
         seen = operations.seen_token(waiting)
         assert "salary" not in json.dumps(signing.loads(seen, salt=SALT))
         assert hashlib.sha256(b"1").hexdigest()[:10] not in json.dumps(signing.loads(seen, salt=SALT))
-        RunningProcesses.objects.update(data={"salary": 2})
+        ours(RunningProcesses).update(data={"salary": 2})
         assert refused(Stale, waiting, people.carl, seen=seen) == (
             f"The data of instance {waiting.rpid_id} has changed. Look at it again. Nothing was changed."
         )
@@ -316,7 +317,7 @@ class TestStale:
         seen = operations.seen_token(first)
         operations.reject(first)
         run_until_idle()
-        second = WaitingForApproval.objects.get()
+        second = ours(WaitingForApproval).get()
         assert refused(Stale, second, people.anna, seen=seen) == (
             f"'Ask' of instance {first.rpid_id} asks something else now. Look at it again. Nothing was changed."
         )
@@ -333,6 +334,6 @@ def test_what_a_decision_costs(people: People, django_assert_max_num_queries: An
     instances = operations.start_many(["Sign"], count=20)
     run_until_idle()
     User.objects.bulk_create(unsaved(f"m{number}") for number in range(50))
-    waiting = WaitingForApproval.objects.get(rpid=instances[0])
+    waiting = ours(WaitingForApproval).get(rpid=instances[0])
     with django_assert_max_num_queries(24):
         operations.approve(waiting, by=people.carl)

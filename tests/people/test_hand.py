@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import named, rename
 from workflow import clock, operations
@@ -23,7 +24,7 @@ def sign(approver: str = "anna, managers", **fields: Any) -> Process:
 
 def told() -> list[tuple[str, str, str, str]]:
     """The history: what was done, to what, by whom, and why."""
-    rows = Intervention.objects.order_by("pk")
+    rows = ours(Intervention).order_by("pk")
     return [(one.action, one.details, str(one.by), one.reason) for one in rows]
 
 
@@ -38,7 +39,7 @@ class TestClaim:
                 operations.delegate(waiting, people.bert, people.anna, comment)
             with pytest.raises(BadData, match="The comment holds"):
                 operations.approve(waiting, by=people.anna, comment=comment)
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_it_is_held_until_it_is_released(self, people: People) -> None:
         sign()
@@ -212,13 +213,13 @@ class TestResolvedAgain:
         sign("=data['who']")
         waiting = waits("Sign", {"who": "anna"})
         operations.claim(waiting, people.anna)
-        RunningProcesses.objects.update(data={"who": ["bert", "managers"]})
-        operations.resolve_again(WaitingForApproval.objects.get(), people.operator)
+        ours(RunningProcesses).update(data={"who": ["bert", "managers"]})
+        operations.resolve_again(ours(WaitingForApproval).get(), people.operator)
         assert not operations.may_decide(people.anna, waiting)
         assert list(operations.inbox(people.bert)) == [waiting]
         assert list(operations.inbox(people.dora)) == [waiting]
         assert told()[-1] == ("resolve again", "'Sign': bert, managers", "operator", "")
-        assert WaitingForApproval.objects.get().approver == "bert, managers"
+        assert ours(WaitingForApproval).get().approver == "bert, managers"
 
     def test_who_was_handed_it_is_asked_no_more_and_votes_stay(self, people: People) -> None:
         sign(quorum=3)
@@ -233,9 +234,9 @@ class TestResolvedAgain:
     def test_a_question_of_code_asks_a_group_that_was_made_anew(self, people: People) -> None:
         process("Ask", {"Ask": code("approval('managers', 'Well?')")}, (1, "Ask"))
         waiting = waits("Ask")
-        Group.objects.all().delete()
+        ours(Group).all().delete()
         Group.objects.create(name="managers").user_set.add(people.emil)
-        assert list(WaitingForApproval.objects.undecidable()) == [waiting]
+        assert list(ours(WaitingForApproval).undecidable()) == [waiting]
         operations.resolve_again(waiting)
         assert list(operations.inbox(people.emil)) == [waiting]
 
@@ -260,7 +261,7 @@ def test_a_loop_asks_anew_without_what_was_handed_on(people: People) -> None:
     operations.delegate(first, people.emil, people.anna)
     operations.reject(first, by=people.emil)
     run_until_idle()
-    second = WaitingForApproval.objects.get()
+    second = ours(WaitingForApproval).get()
     assert second.claimed_by is None
     assert list(operations.inbox(people.emil)) == []
     assert list(operations.inbox(people.anna)) == [second]

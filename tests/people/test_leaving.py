@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User
 from workflow import operations
@@ -28,13 +29,13 @@ def sign(approver: str = "anna, managers", **fields: Any) -> None:
 
 def kept(user: Any) -> str:
     """Why the user is not deleted. Nothing may have changed."""
-    before = User.objects.count(), list(WaitingForApproval.objects.values()), RunningProcesses.objects.count()
+    before = ours(User).count(), list(ours(WaitingForApproval).values()), ours(RunningProcesses).count()
     with pytest.raises(ProtectedError) as raised:
         user.delete()
     assert before == (
-        User.objects.count(),
-        list(WaitingForApproval.objects.values()),
-        RunningProcesses.objects.count(),
+        ours(User).count(),
+        list(ours(WaitingForApproval).values()),
+        ours(RunningProcesses).count(),
     )
     told, objects = raised.value.args
     assert objects
@@ -59,7 +60,7 @@ class TestRefused:
     def test_who_is_the_last_that_can_decide(self, people: People, approver: str, quorum: int, left: int) -> None:
         sign(approver, quorum=quorum)
         waits("Sign")
-        User.objects.filter(is_superuser=True).update(is_staff=False)
+        ours(User).filter(is_superuser=True).update(is_staff=False)
         asked = [people.carl, people.dora] if approver else [people.staff]
         while len(asked) > left:
             asked.pop().delete()
@@ -67,7 +68,7 @@ class TestRefused:
             name = user.get_username()
             assert kept(user) == f"Without {name}, too few people are left who can decide a task. {DEACTIVATE}"
         Group.objects.get(name="managers").user_set.add(people.emil)
-        User.objects.filter(pk=people.emil.pk).update(is_staff=True)
+        ours(User).filter(pk=people.emil.pk).update(is_staff=True)
         asked[0].delete()
 
     def test_who_started_what_they_may_not_decide(self, people: People) -> None:
@@ -75,7 +76,7 @@ class TestRefused:
         waiting = waits("Sign", user=people.emil)
         told = "emil has started an instance that its starter may not decide."
         assert kept(people.emil) == f"{told} {DEACTIVATE}"
-        User.objects.filter(pk=people.emil.pk).update(is_active=False)
+        ours(User).filter(pk=people.emil.pk).update(is_active=False)
         people.emil.refresh_from_db()
         assert kept(people.emil) == f"{told} Keep the user deactivated until that is over."
         operations.approve(waiting, by=people.carl)
@@ -86,8 +87,8 @@ class TestRefused:
         sign()
         waits("Sign")
         with pytest.raises(ProtectedError):
-            User.objects.filter(pk__in=[people.emil.pk, people.anna.pk]).delete()
-        assert User.objects.filter(pk=people.emil.pk).exists()
+            ours(User).filter(pk__in=[people.emil.pk, people.anna.pk]).delete()
+        assert ours(User).filter(pk=people.emil.pk).exists()
 
 
 class TestDeleted:
@@ -99,7 +100,7 @@ class TestDeleted:
         people.anna.delete()
         waiting.refresh_from_db()
         assert waiting.votes == 1
-        assert list(Barred.objects.values_list("user_id", "why")) == [(anna, "voted")], "the bar outlives its user"
+        assert list(ours(Barred).values_list("user_id", "why")) == [(anna, "voted")], "the bar outlives its user"
         run = operations.approve(waiting, by=people.dora)
         assert [one["user"] for one in run.result["votes"]] == ["anna", "dora"]
 
@@ -111,15 +112,15 @@ class TestDeleted:
         run_until_idle()
         other = waits("Sign")
         people.carl.delete()
-        instance = RunningProcesses.objects.get(pk=waiting.rpid_id)
-        made = [instance.started, Decision.objects.get().made, Intervention.objects.get().made]
+        instance = ours(RunningProcesses).get(pk=waiting.rpid_id)
+        made = [instance.started, ours(Decision).get().made, ours(Intervention).get().made]
         assert [one.user.username for one in made if one.user] == ["carl"] * 3
-        assert WaitingForApproval.objects.get() == other
+        assert ours(WaitingForApproval).get() == other
 
     def test_who_is_not_active_may_be_named_still(self, people: People) -> None:
         sign()
         waiting = waits("Sign")
-        User.objects.filter(pk=people.anna.pk).update(is_active=False)
+        ours(User).filter(pk=people.anna.pk).update(is_active=False)
         people.anna.refresh_from_db()
         people.anna.delete()
         assert operations.approve(waiting, by=people.carl).state == "FINISHED"
@@ -142,21 +143,21 @@ class TestAdmin:
             assert f"A task that waits asks anna by name. {DEACTIVATE}" in page
             assert "Sign: Sign" in page
             assert 'type="submit" value="Yes' not in page
-        assert User.objects.filter(pk=people.anna.pk).exists()
+        assert ours(User).filter(pk=people.anna.pk).exists()
 
     def test_of_several_none_is_deleted(self, people: People, boss: Client) -> None:
         chosen = [people.anna.pk, people.emil.pk]
         data = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
         assert DEACTIVATE in boss.post(reverse("admin:auth_user_changelist"), data).content.decode()
-        assert User.objects.filter(pk__in=chosen).count() == 2
+        assert ours(User).filter(pk__in=chosen).count() == 2
 
     def test_on_whom_nothing_depends_is_deleted(self, people: People, boss: Client) -> None:
-        operations.delegate(WaitingForApproval.objects.get(), people.emil)
-        operations.approve(WaitingForApproval.objects.get(), by=people.emil)
-        assert Notice.objects.filter(user=people.emil).exists(), "which nobody may delete in the admin"
+        operations.delegate(ours(WaitingForApproval).get(), people.emil)
+        operations.approve(ours(WaitingForApproval).get(), by=people.emil)
+        assert ours(Notice).filter(user=people.emil).exists(), "which nobody may delete in the admin"
         response = boss.post(reverse("admin:auth_user_delete", args=[people.emil.pk]), {"post": "yes"})
         assert response.status_code == 302
-        assert not User.objects.filter(pk=people.emil.pk).exists()
+        assert not ours(User).filter(pk=people.emil.pk).exists()
 
     def test_one_on_whom_something_depends_since_the_page_was_shown(self, people: People, boss: Client) -> None:
         class Late(type(admin.site.get_model_admin(User))):  # type: ignore[misc]
@@ -171,4 +172,4 @@ class TestAdmin:
         request.POST = {"post": "yes"}
         response = shown.delete_view(request, str(people.anna.pk))
         assert response.status_code == 302
-        assert User.objects.filter(pk=people.anna.pk).exists()
+        assert ours(User).filter(pk=people.anna.pk).exists()

@@ -11,6 +11,7 @@ from django.test import Client
 
 from tests.build import form, manual, process
 from tests.mail.steps import run, waits
+from tests.own import ours
 from tests.users import User, give_address
 from workflow import operations
 from workflow.models import Decision, RunningProcesses, WaitingForApproval
@@ -42,8 +43,8 @@ def test_they_are_named_told_and_decide() -> None:
     run()
     assert [message.to for message in mail.outbox] == [[CARL]]
     call_command("approve", "Sign", "Sign", user=CARL, stdout=StringIO())
-    assert Decision.objects.get().user == user(CARL)
-    assert RunningProcesses.objects.get().started_by == user(BERT)
+    assert ours(Decision).get().user == user(CARL)
+    assert ours(RunningProcesses).get().started_by == user(BERT)
 
 
 def test_an_expression_and_an_answer_name_them() -> None:
@@ -54,7 +55,7 @@ def test_an_expression_and_an_answer_name_them() -> None:
     assert not operations.may_decide(user(BERT), waiting)
     operations.approve(waiting, by=user(ANNA), answers={"next": BERT})
     run()
-    assert RunningProcesses.objects.get().data["next"] == BERT
+    assert ours(RunningProcesses).get().data["next"] == BERT
 
 
 def test_a_page_hands_on_to_them() -> None:
@@ -63,4 +64,4 @@ def test_a_page_hands_on_to_them() -> None:
     client = Client()
     client.force_login(user(ANNA))
     client.post(f"/waiting/{waiting.task_run_id}/delegate/", {"to": BERT, "comment": ""})
-    assert WaitingForApproval.objects.get().claimed_by == user(BERT)
+    assert ours(WaitingForApproval).get().claimed_by == user(BERT)

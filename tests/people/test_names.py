@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User
 from workflow import approvers, circle, operations, starting
@@ -49,12 +50,12 @@ class TestAmbiguous:
         with pytest.raises(NotStartable, match="both named 'anna'"):
             operations.start("P")
         assert operations.ready([made]) == {}
-        Task.objects.update(**{field: "bert, user:anna"})
+        ours(Task).update(**{field: "bert, user:anna"})
         assert starting.findings(made) == []
         assert list(operations.ready([made])) == ["P"]
 
     def test_what_was_frozen_before_keeps_its_meaning(self, people: People) -> None:
-        Group.objects.filter(name="anna").delete()
+        ours(Group).filter(name="anna").delete()
         process("P", {"Before": code("wait_for('go')"), "Sign": manual("anna")}, (1, "Before"), (2, "Sign"))
         operations.start("P")
         run_until_idle()
@@ -63,9 +64,9 @@ class TestAmbiguous:
         operations.signal("go")
         operations.start("P")
         run_until_idle()
-        for waiting in WaitingForApproval.objects.all():
+        for waiting in ours(WaitingForApproval).all():
             assert asked(waiting, people) == {"anna", "bert"}
-        assert RunningProcesses.objects.filter(state="WAITING").count() == 2
+        assert ours(RunningProcesses).filter(state="WAITING").count() == 2
 
     @pytest.mark.parametrize(("written", "expected"), [("user:anna", {"anna"}), ("group:anna", {"bert"})])
     @pytest.mark.parametrize("how", ["approver", "expression", "code", "list"])
@@ -93,7 +94,7 @@ class TestAmbiguous:
     @pytest.mark.parametrize(("written", "may"), [("user:anna", "anna"), ("group:anna", "bert")])
     def test_who_may_start_it(self, people: People, written: str, may: str) -> None:
         process("P", {"A": code("1")}, (1, "A"))
-        Process.objects.update(starters=written)
+        ours(Process).update(starters=written)
         assert {user.get_username() for user in people if operations.startable(user)} == {may, "root"}
         with pytest.raises(NotAllowed, match=f"it is started by {written}"):
             operations.start("P", user=people.emil)

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User, give_address, rename, user_named
 from workflow import operations, operators, timeline
@@ -60,16 +61,16 @@ def test_a_decision_is_told_as_it_was_after_the_user_was_renamed_and_deleted(peo
     waiting = sign()
     operations.approve(waiting, by=mark, comment="fine")
     rename("mark", "renamed")
-    (vote,) = Decision.objects.all()
-    run = TaskRun.objects.get(pk=waiting.task_run_id)
+    (vote,) = ours(Decision).all()
+    run = ours(TaskRun).get(pk=waiting.task_run_id)
     was = Origin(via=CODE, user=named(mark))
     assert vote.made == run.decision == was
     text = told(waiting)
     assert (full_name(mark) or "mark") in text
     assert "renamed" not in text
     User.objects.get(pk=mark.pk).delete()
-    (vote,) = Decision.objects.all()
-    run = TaskRun.objects.get(pk=waiting.task_run_id)
+    (vote,) = ours(Decision).all()
+    run = ours(TaskRun).get(pk=waiting.task_run_id)
     assert (vote.user, run.decided_by) == (None, None)
     assert vote.made == run.decision == was
     assert operations.who_was_quicker(run).startswith("mark approved 'Sign'")
@@ -87,7 +88,7 @@ def test_for_whom_somebody_stood_in(people: People, mark: Any) -> None:
     was = named(people.emil), named(mark)
     mark.delete()
     people.emil.delete()
-    made = Decision.objects.get().made
+    made = ours(Decision).get().made
     assert made == Origin(via=CODE, user=was[0], on_behalf_of=was[1])
     assert f"for {full_name(mark) or 'mark'}" in told(waiting)
 
@@ -98,8 +99,8 @@ def test_a_start_and_what_it_has_started(people: People, mark: Any) -> None:
     parent = operations.start("Parent", user=mark, via=PAGE)
     rename("mark", "renamed")
     run_until_idle()
-    child = RunningProcesses.objects.get(process_name="Child")
-    RunningProcesses.objects.update(started_by=None)  # as an earlier version did, which refused nobody
+    child = ours(RunningProcesses).get(process_name="Child")
+    ours(RunningProcesses).update(started_by=None)  # as an earlier version did, which refused nobody
     User.objects.get(pk=mark.pk).delete()
     parent.refresh_from_db()
     child.refresh_from_db()
@@ -118,7 +119,7 @@ def test_what_was_done_besides_deciding(people: People, mark: Any) -> None:
     was = [Origin(via=PAGE, user=named(people.anna)), Origin(via=ADMIN, user=named(mark))]
     rename("anna", "renamed")
     rename("mark", "other")
-    assert [note.made for note in Intervention.objects.order_by("pk")] == was
+    assert [note.made for note in ours(Intervention).order_by("pk")] == was
     notes = [entry for entry in timeline.read(waiting.rpid).entries if isinstance(entry, timeline.NoteEntry)]
     assert [(note.made.who, note.made.how) for note in notes] == [("mark", "in the admin"), ("anna", "on the website")]
     assert "renamed paused" not in told(waiting)
@@ -132,18 +133,18 @@ class TestHow:
         made = process("Ask", {"Sign": manual("mark")}, (1, "Sign"))
         client.post(reverse("workflow:start_process", args=[made.pk]), {"token": str(uuid4())})
         client.post(f"/admin/workflow/process/start/?id={made.pk}", {"json": ""})
-        how = RunningProcesses.objects.order_by("pk")
+        how = ours(RunningProcesses).order_by("pk")
         assert [one.started for one in how] == [Origin(via=via, user=named(mark)) for via in (PAGE, ADMIN)]
         run_until_idle()
-        first, second = WaitingForApproval.objects.order_by("pk")
+        first, second = ours(WaitingForApproval).order_by("pk")
         client.post(reverse("workflow:claim", args=[first.task_run_id]))
         page = client.get(reverse("workflow:decide", args=[first.task_run_id]))
         data = {"decision": "approve", "seen": page.context["seen"], "comment": ""}
         client.post(reverse("workflow:decide", args=[first.task_run_id]), data)
         shown = {"waiting": second.pk, f"seen-{second.pk}": operations.seen_token(second), "comment": ""}
         client.post(f"/admin/workflow/waitingforapproval/approve/?run={second.task_run_id}", shown)
-        assert [vote.made.via for vote in Decision.objects.order_by("pk")] == [PAGE, ADMIN]
-        assert Intervention.objects.get(action="claim").made == Origin(via=PAGE, user=named(mark))
+        assert [vote.made.via for vote in ours(Decision).order_by("pk")] == [PAGE, ADMIN]
+        assert ours(Intervention).get(action="claim").made == Origin(via=PAGE, user=named(mark))
 
     def test_the_link_of_an_e_mail(self, people: People, client: Client) -> None:
         give_address("anna", "anna@example.com")
@@ -153,7 +154,7 @@ class TestHow:
         data = {"decision": "approve", "seen": operations.seen_token(waiting)}
         response = client.post(path, data)
         assert response.status_code == 200, response.content
-        vote = Decision.objects.get()
+        vote = ours(Decision).get()
         assert vote.made == Origin(via=LINK, user=named(people.anna))
         assert vote.by_link, "as a server of an earlier version tells it"
 
@@ -162,11 +163,11 @@ class TestHow:
         with Workflow() as workflow:
             workflow.start("Late")
             workflow.advance(days=3)
-        vote = Decision.objects.get()
+        vote = ours(Decision).get()
         assert vote.made == vote.task_run.decision == Origin(via=DEFAULT)
         assert vote.by_default, "as a server of an earlier version tells it"
         assert operations.who_was_quicker(vote.task_run).startswith("Nobody had decided 'Sign'")
-        assert {note.made for note in Intervention.objects.all()} == {Origin(via=DEFAULT)}
+        assert {note.made for note in ours(Intervention).all()} == {Origin(via=DEFAULT)}
 
 
 class TestOldRows:
@@ -175,17 +176,17 @@ class TestOldRows:
     def test_a_decision(self, people: People, mark: Any) -> None:
         waiting = sign()
         operations.approve(waiting, by=mark)
-        Decision.objects.update(origin=None, by_link=True)
-        TaskRun.objects.update(decision_origin=None)
-        RunningProcesses.objects.update(start_origin=None, started_by=mark)
-        vote, run = Decision.objects.get(), TaskRun.objects.get(pk=waiting.task_run_id)
+        ours(Decision).update(origin=None, by_link=True)
+        ours(TaskRun).update(decision_origin=None)
+        ours(RunningProcesses).update(start_origin=None, started_by=mark)
+        vote, run = ours(Decision).get(), ours(TaskRun).get(pk=waiting.task_run_id)
         assert vote.made == Origin(via=LINK, user=named(mark))
         assert run.decision == Origin(user=named(mark))
-        assert RunningProcesses.objects.get().started == Origin(user=named(mark))
+        assert ours(RunningProcesses).get().started == Origin(user=named(mark))
         assert operations.who_was_quicker(run).startswith("mark approved")
         assert "by the link of an e-mail" in told(waiting)
         mark.delete()
-        assert operations.who_was_quicker(TaskRun.objects.get(pk=waiting.task_run_id)).startswith(
+        assert operations.who_was_quicker(ours(TaskRun).get(pk=waiting.task_run_id)).startswith(
             "The command line, a program or a deleted user approved"
         )
         assert "A deleted user" in told(waiting), "the link was somebody's"
@@ -193,7 +194,7 @@ class TestOldRows:
     def test_what_was_done_besides_deciding(self, people: People, mark: Any) -> None:
         waiting = sign()
         operations.claim(waiting, mark)
-        Intervention.objects.update(origin=None)
+        ours(Intervention).update(origin=None)
         (note,) = [entry for entry in timeline.read(waiting.rpid).entries if isinstance(entry, timeline.NoteEntry)]
         assert note.made.who == "mark"
 

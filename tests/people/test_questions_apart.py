@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from workflow import clock, operations
 from workflow.code.check import check_code
 from workflow.code.waits import wait_of
 from workflow.errors import NotAllowed
-from workflow.models import Absence, ActionCall, RunningProcesses, WaitingForApproval
+from workflow.models import Absence, ActionCall, RunningProcesses, TaskRun, WaitingForApproval
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOTH = "anna, bert"
@@ -23,8 +24,8 @@ def ask(more: str, *, step: int = 1, beside: bool = False, sign: int = 1) -> Non
 
 
 def waiting(task: str) -> WaitingForApproval:
-    return WaitingForApproval.objects.get(
-        task_name=task, rpid__process_name="P", rpid=RunningProcesses.objects.earliest("pk")
+    return ours(WaitingForApproval).get(
+        task_name=task, rpid__process_name="P", rpid=ours(RunningProcesses).earliest("pk")
     )
 
 
@@ -70,13 +71,13 @@ def test_side_by_side_whichever_is_decided_first(people: People, first: str, sec
     operations.approve(waiting(first), by=people.anna)
     assert waiting(second).claimed_by is None
     assert not operations.may_decide(people.anna, waiting(second))
-    WaitingForApproval.objects.get(
+    ours(WaitingForApproval).get(
         pk=waiting(second).pk
     ).barred.all().delete()  # as an earlier version would have left it
     with pytest.raises(NotAllowed, match="decided another task, and different people must decide the two"):
         operations.approve(waiting(second), by=people.anna)
     operations.approve(waiting(second), by=people.bert)
-    bystanders = WaitingForApproval.objects.exclude(rpid=RunningProcesses.objects.earliest("pk"))
+    bystanders = ours(WaitingForApproval).exclude(rpid=ours(RunningProcesses).earliest("pk"))
     assert all(operations.may_decide(people.anna, one) for one in bystanders)
 
 
@@ -110,7 +111,7 @@ def test_what_names_no_manual_task_is_told_where_it_is_called(people: People, na
     process("P", {"Ask": code(text), "Sign": manual("anna")}, (1, "Ask"), (2, "Sign"))
     waits("P", {"other": name}, task="Sign")
     said = f"approval(): not_same_as must name a manual task of this process, not {name!r}. {hint}"
-    assert RunningProcesses.objects.get().results["Ask"] == said
+    assert ours(RunningProcesses).get().results["Ask"] == said
 
 
 @pytest.mark.parametrize(
@@ -136,8 +137,8 @@ def test_the_checker_knows_the_arguments() -> None:
 def test_calls_that_were_recorded_before_go_on(people: People) -> None:
     process("P", {"Ask": code("approval('anna', 'Well?')['user']")}, (1, "Ask"))
     asked = waits("P")
-    assert ActionCall.objects.get().arguments == {"args": ["anna", "Well?"], "kwargs": {}}
-    asked.task_run.__class__.objects.update(snapshot=b"")  # replayed from the ledger
+    assert ours(ActionCall).get().arguments == {"args": ["anna", "Well?"], "kwargs": {}}
+    ours(TaskRun).update(snapshot=b"")  # replayed from the ledger
     operations.approve(asked, by=people.anna)
     run_until_idle()
-    assert RunningProcesses.objects.get().results["Ask"] == "anna"
+    assert ours(RunningProcesses).get().results["Ask"] == "anna"

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User, named, user_named
 from workflow import clock, operations
@@ -66,7 +67,7 @@ def test_an_inbox_has_only_what_one_may_decide(people: People) -> None:
 def test_who_joins_a_group_is_asked_and_who_leaves_it_no_more(people: People) -> None:
     sign("managers")
     waits("Sign")
-    people.emil.groups.add(Group.objects.get())
+    people.emil.groups.add(ours(Group).get())
     people.carl.groups.clear()
     assert asked(people) == {"dora", "emil"}
 
@@ -75,7 +76,7 @@ def test_what_somebody_holds_who_has_left_is_open_again(people: People) -> None:
     sign("managers")
     waiting = waits("Sign")
     operations.claim(waiting, people.dora)
-    User.objects.filter(pk=people.dora.pk).update(is_active=False)
+    ours(User).filter(pk=people.dora.pk).update(is_active=False)
     assert list(operations.inbox(people.carl)) == [waiting]
     assert operations.approve(waiting, by=people.carl).state == "FINISHED"
 
@@ -98,7 +99,7 @@ class TestStandIns:
         away(people.carl, people.emil)
         with clock.stopped(NOON):
             run = operations.approve(waiting, by=people.emil)
-        vote = Decision.objects.get()
+        vote = ours(Decision).get()
         assert (run.decided_by, vote.user, vote.on_behalf_of) == (people.emil, people.emil, people.carl)
 
     def test_one_vote_for_both(self, people: People) -> None:
@@ -131,7 +132,7 @@ class TestStandIns:
         sign("anna, bert")
         waits("Sign")
         away(people.anna, people.emil)
-        User.objects.filter(pk=people.anna.pk).update(is_active=False)
+        ours(User).filter(pk=people.anna.pk).update(is_active=False)
         with clock.stopped(NOON):
             assert asked(people._replace(anna=user_named("anna"))) == {"bert"}
 
@@ -140,7 +141,7 @@ class TestNobodyLeft:
     """What too few active people are left for is found, however that came."""
 
     def alerts(self) -> list[str]:
-        return [one.process_name for one in WaitingForApproval.objects.undecidable().order_by("process_name")]
+        return [one.process_name for one in ours(WaitingForApproval).undecidable().order_by("process_name")]
 
     def test_by_those_who_are_deactivated_later(self, people: People) -> None:
         for name, approver, quorum in [
@@ -156,7 +157,7 @@ class TestNobodyLeft:
         assert self.alerts() == ["A", "B", "C"]
         named("anna").update(is_active=True)
         assert self.alerts() == ["B"]
-        User.objects.filter(is_staff=True).update(is_staff=False)
+        ours(User).filter(is_staff=True).update(is_staff=False)
         assert self.alerts() == ["B", "D"]
 
     def test_those_who_are_barred_do_not_count(self, people: People) -> None:

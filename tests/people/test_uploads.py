@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.test import Client, override_settings
 
 from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import user_named
 from workflow import clock, operations
@@ -34,7 +35,7 @@ def test_a_file_is_kept_and_the_data_refers_to_it(people: People) -> None:
     upload = sent(people.anna, name="../../etc/a receipt.pdf")
     operations.approve(waits("Sign"), by=people.anna, answers={"receipt": upload})
     run_until_idle()
-    instance = RunningProcesses.objects.get()
+    instance = ours(RunningProcesses).get()
     assert instance.data["receipt"] == {"upload": upload.pk, "name": "a receipt.pdf", "size": 4}
     upload.refresh_from_db()
     assert (upload.instance, upload.uploaded_by) == (instance, people.anna)
@@ -80,7 +81,7 @@ def test_a_file_has_its_limit(people: People) -> None:
         pytest.raises(BadData, match="The file has 4 bytes; up to 3"),
     ):
         sent(people.anna)
-    assert not Upload.objects.exists()
+    assert not ours(Upload).exists()
 
 
 def test_who_may_read_it(people: People) -> None:
@@ -113,7 +114,7 @@ def test_who_decides_in_a_sub_process_that_was_given_the_file_reads_it_too(peopl
     assert not operations.may_read(people.carl, upload)
     run_until_idle()
     assert operations.may_read(people.carl, upload)
-    with_it, without_it = WaitingForApproval.objects.order_by("rpid__place")
+    with_it, without_it = ours(WaitingForApproval).order_by("rpid__place")
     without_it.assignees.update(group=None, user=people.emil)
     assert not operations.may_read(people.emil, upload)
     with_it.assignees.update(group=None, user=people.emil)
@@ -125,7 +126,7 @@ def test_a_file_of_the_start_form_goes_with_the_instance_but_not_one_of_somebody
     own, others = sent(people.anna), sent(people.bert)
     data = {"receipt": own.reference, "odd": others.reference}
     instance = operations.start("Claim", data, people.anna)
-    assert [Upload.objects.get(pk=one.pk).instance for one in (own, others)] == [instance, None]
+    assert [ours(Upload).get(pk=one.pk).instance for one in (own, others)] == [instance, None]
     operations.start("Claim", {"receipt": "none", "odd": {"name": "x"}}, people.anna)
 
 
@@ -138,7 +139,7 @@ class TestDiscarded:
 
     def kept(self) -> list[str]:
         """The names of the uploads, and of the files."""
-        return [*Upload.objects.values_list("name", flat=True), *(one.name.rpartition("-")[2] for one in self.files())]
+        return [*ours(Upload).values_list("name", flat=True), *(one.name.rpartition("-")[2] for one in self.files())]
 
     def files(self) -> list[Path]:
         return [path for path in Path(default_storage.location).rglob("*") if path.is_file()]
@@ -160,11 +161,11 @@ class TestDiscarded:
         waiting = self.claim(people)
         path = f"/waiting/{waiting.task_run_id}/"
         seen = operations.seen_token(waiting)
-        RunningProcesses.objects.update(data={"new": 1})
+        ours(RunningProcesses).update(data={"new": 1})
         assert self.send(people.anna, path, seen=seen).status_code == 409
         assert self.send(people.anna, path, seen=seen, comment="x" * 3_000).status_code == 422
         assert self.kept() == []
-        waiting = WaitingForApproval.objects.get()
+        waiting = ours(WaitingForApproval).get()
         assert self.send(people.anna, path, seen=operations.seen_token(waiting)).status_code == 302
         assert len(self.kept()) == 2
 
@@ -207,8 +208,8 @@ class TestDiscarded:
         old = clock.now() - timedelta(days=2)
         taken, lost, left, fresh = (sent(people.anna, f"{name}.txt") for name in ("taken", "lost", "left", "fresh"))
         self.claim(people)
-        Upload.objects.filter(pk__in=[taken.pk, lost.pk]).update(instance=RunningProcesses.objects.get())
-        Upload.objects.exclude(pk=fresh.pk).update(uploaded_at=old)
+        ours(Upload).filter(pk__in=[taken.pk, lost.pk]).update(instance=ours(RunningProcesses).get())
+        ours(Upload).exclude(pk=fresh.pk).update(uploaded_at=old)
         lost.file.storage.delete(lost.file.name)
         folder = Path(default_storage.location) / "workflow" / "2020" / "01"
         folder.mkdir(parents=True)
@@ -229,4 +230,4 @@ class TestDiscarded:
         assert sorted(self.kept()) == [
             *("fresh.txt", "fresh.txt", "in progress", "lost.txt", "not ours", "taken.txt", "taken.txt"),
         ]
-        assert not Upload.objects.filter(pk=left.pk).exists()
+        assert not ours(Upload).filter(pk=left.pk).exists()

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.build import code, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.people.conftest import People
 from tests.users import User, unsaved, user_named
 from workflow import operations
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def seers(people: People, instance: RunningProcesses | None = None) -> set[str]:
     """Who sees the instance, or, if none is given, the only one; but for root, who sees everything."""
-    found = instance or RunningProcesses.objects.get()
+    found = instance or ours(RunningProcesses).get()
     assert operations.may_see(people.root, found)
     by_key = {user.get_username() for user in people if operations.may_see(user, found)}
     assert by_key == {user.get_username() for user in people if found in operations.visible_to(user)}
@@ -75,7 +76,7 @@ def test_who_stands_in_and_later_both(people: People) -> None:
     waiting = waits("Sign")
     assert seers(people) == {"anna", "emil"}
     operations.approve(waiting, by=people.emil)
-    Absence.objects.all().delete()
+    ours(Absence).all().delete()
     assert seers(people) == {"anna", "emil"}
 
 
@@ -95,7 +96,7 @@ def test_staff_with_the_permission_and_nobody_else_by_it(people: People) -> None
     found = {name for name in ("staff", "bert", "gone") if operations.sees_all(user_named(name))}
     assert found == {"staff"}
     assert seers(People(*map(user_named, People._fields))) == {"anna", "staff"}
-    assert not operations.may_see(AnonymousUser(), RunningProcesses.objects.get())
+    assert not operations.may_see(AnonymousUser(), ours(RunningProcesses).get())
 
 
 def test_who_started_an_instance_sees_what_it_has_started(people: People) -> None:
@@ -107,7 +108,7 @@ def test_who_started_an_instance_sees_what_it_has_started(people: People) -> Non
     )
     operations.start("Outer", user=people.bert)
     run_until_idle()
-    outer, middle, inner = RunningProcesses.objects.order_by("pk")
+    outer, middle, inner = ours(RunningProcesses).order_by("pk")
     assert [seers(people, one) for one in (outer, middle, inner)] == [{"bert"}, {"bert"}, {"bert", "carl", "dora"}]
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.build import code, process
 from tests.locks import locked
-from tests.own import mine
+from tests.own import ours
 from workflow import operations, transitions
 from workflow.cut import cut_is_gone
 from workflow.models import InstanceState, Process, RunningProcesses, RunState, TaskRun, bulk
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def instances(*keys: int) -> QuerySet[RunningProcesses]:
-    return mine(RunningProcesses).filter(pk__in=keys)
+    return ours(RunningProcesses).filter(pk__in=keys)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def plain(_: RunningProcesses) -> Turn:
 
 
 def local(instance: RunningProcesses) -> Turn:
-    (run,) = mine(TaskRun).filter(instance=instance) or [entered(instance)]
+    (run,) = ours(TaskRun).filter(instance=instance) or [entered(instance)]
     run.state, run.error = RunState.FAILED, {"type": "E", "message": "m"}
     return Turn(state=InstanceState.FAILED, fields={"ended_at": timezone.now()}, changed=[run])
 
@@ -96,7 +96,7 @@ def test_a_turn_that_needs_another_instance_is_held_up_by_that() -> None:
         call_number=1,
     ).calls.create(number=1, attempt=1, name="run_process", arguments={}, started_at=now)
     below = operations.start("Child")
-    mine(RunningProcesses).filter(pk=below.pk).update(parent=call)
+    ours(RunningProcesses).filter(pk=below.pk).update(parent=call)
     later = now + timedelta(seconds=60)
     claimed = transitions.claim("me", now=later, until=later, limit=9, processes=["Child"])
     turn = Turn(state=InstanceState.FINISHED, fields={"ended_at": now}, parent=claimed[0].parent)
@@ -112,12 +112,12 @@ def test_leases_are_renewed_but_of_what_is_locked(claimed: list[RunningProcesses
     with locked(instances(claimed[0].pk)):
         assert transitions.renew(leases, until=until) == {one.pk for one in claimed[1:]}
     assert transitions.renew(leases, until=until) == {one.pk for one in claimed}
-    assert set(mine(RunningProcesses).values_list("due_at", flat=True)) == {until}
+    assert set(ours(RunningProcesses).values_list("due_at", flat=True)) == {until}
 
 
 def test_a_claim_leaves_out_the_limited_while_somebody_has_one_locked() -> None:
     limited = process("Limited", {"A": code("1")}, (1, "A"))
-    mine(Process).filter(pk=limited.pk).update(max_running=1)
+    ours(Process).filter(pk=limited.pk).update(max_running=1)
     process("P", {"A": code("1")}, (1, "A"))
     operations.start_many(["Limited", "P"], count=2)
     now = timezone.now() + timedelta(seconds=1)
@@ -125,7 +125,7 @@ def test_a_claim_leaves_out_the_limited_while_somebody_has_one_locked() -> None:
     def claim() -> list[str]:
         return [one.process_name for one in transitions.claim("me", now=now, until=now + timedelta(hours=1), limit=1)]
 
-    with locked(mine(Process).filter(pk=limited.pk)):
+    with locked(ours(Process).filter(pk=limited.pk)):
         assert (claim(), claim(), claim()) == (["P"], ["P"], [])
     assert (claim(), claim()) == (["Limited"], [])
 
@@ -139,18 +139,18 @@ def test_the_server_ends_one_that_stands_still(
 
     def look() -> None:
         with transaction.atomic():
-            found.append(mine(RunningProcesses).select_for_update().get(pk=key).pk)
+            found.append(ours(RunningProcesses).select_for_update().get(pk=key).pk)
         connection.close()
 
     def stand_still() -> None:
         with cut_is_gone(), brief.brief() as setting:
             bulk.run(f"SELECT {setting}", [])
-            mine(RunningProcesses).select_for_update().get(pk=key)
+            ours(RunningProcesses).select_for_update().get(pk=key)
             other = Thread(target=look)
             other.start()
             other.join(5)
             assert found == [key], "its lock is free"
-            mine(RunningProcesses).exists()
+            ours(RunningProcesses).exists()
 
     with pytest.raises(OperationalError, match="idle-in-transaction"):
         stand_still()

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.build import code, process
-from tests.own import mine
+from tests.own import ours
 from tests.test_bulk import contents
 from workflow import operations, transitions
 from workflow.models import InstanceState, RunningProcesses, RunState, TaskRun
@@ -45,7 +45,7 @@ def finished(run: TaskRun, data: dict[str, Any]) -> TaskRun:
 
 def turn_of(kind: str, instance: RunningProcesses, data: dict[str, Any]) -> Turn:
     """A turn such as the planner makes; the run of row 0 is in the database already."""
-    there = mine(TaskRun).get(instance=instance, visit=1, row=0)
+    there = ours(TaskRun).get(instance=instance, visit=1, row=0)
     later = {"step": 2, "visit": 2, "data": data, "results": {"A": 1}}
     end = {**later, "ended_at": instance.started_at, "error": None}
     match kind:
@@ -76,7 +76,7 @@ def lease_of(kind: str, instance: RunningProcesses) -> Lease:
             there[kind] += 1
         case "ended":
             ended = {"state": InstanceState.CANCELLED, "ended_at": instance.started_at, "due_at": None}
-            mine(RunningProcesses).filter(pk=instance.pk).update(**ended)
+            ours(RunningProcesses).filter(pk=instance.pk).update(**ended)
     return Lease(**there)
 
 
@@ -86,9 +86,9 @@ def outcome(write: Callable[[Sequence[Pair]], list[Applied]], pairs: Sequence[Pa
         applied = write(pairs)
         for one, (_, turn) in zip(applied, pairs, strict=True):
             for run in turn.created if one is Applied.DONE else ():
-                assert mine(TaskRun).get(pk=run.pk).row == run.row
-        instances = list(mine(RunningProcesses).order_by("pk").values())
-        runs = list(mine(TaskRun).order_by("instance", "visit", "row").values())
+                assert ours(TaskRun).get(pk=run.pk).row == run.row
+        instances = list(ours(RunningProcesses).order_by("pk").values())
+        runs = list(ours(TaskRun).order_by("instance", "visit", "row").values())
         for run in runs:
             del run["id"]
         transaction.set_rollback(True)
@@ -121,7 +121,7 @@ def test_a_turn_that_was_written_can_be_written_again(claimed: list[RunningProce
         turn = Turn(state=InstanceState.RUNNING, created=[run_of(claimed[0], 1, 0), run_of(claimed[0], 1, 1)])
         assert transitions.apply(lease, turn) is Applied.DONE
         keys.append([run.pk for run in turn.created])
-    assert keys[0] == keys[1] == list(mine(TaskRun).order_by("row").values_list("pk", flat=True))
+    assert keys[0] == keys[1] == list(ours(TaskRun).order_by("row").values_list("pk", flat=True))
 
 
 @pytest.mark.django_db

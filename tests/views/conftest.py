@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from tests.beside import *  # noqa: F403
 from tests.users import User
 
 Visit = Callable[[Any], Client]

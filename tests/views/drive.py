@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.own import ours
 from workflow import operations
 from workflow.models import WaitingForApproval
 from workflow.testing import Workflow
@@ -17,4 +18,4 @@ def waits(name: str, data: dict[str, Any] | None = None, user: Any = None) -> Wa
     """Start an instance, and bring it to where it waits."""
     instance = operations.start(name, data, user)
     run_until_idle()
-    return WaitingForApproval.objects.get(rpid=instance)
+    return ours(WaitingForApproval).get(rpid=instance)

@@ -16,6 +16,7 @@ from django.urls import include, path
 from config import urls
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.mail.steps import run
+from tests.own import ours
 from tests.users import User, give_address
 from tests.views.pages import address, fields
 from workflow import operations
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def fails(request: HttpRequest) -> HttpResponse:
     """A view of a project that does a lot, and fails at the end."""
     operations.start("Sign", user=request.user)
-    waiting = WaitingForApproval.objects.order_by("pk").first()
+    waiting = ours(WaitingForApproval).order_by("pk").first()
     operations.claim(waiting, request.user)
     operations.approve(waiting, by=request.user)
     raise RuntimeError("changed my mind")
@@ -54,14 +55,14 @@ def client_of(name: str) -> Client:
 def test_what_a_request_rolls_back_was_never_done_and_nobody_is_told(settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
     waiting = waits("Sign")
-    before = (waiting.pk, Notice.objects.count())
+    before = (waiting.pk, ours(Notice).count())
     response = client_of("anna").get("/fails/")
     assert response.status_code == 500
-    assert not Decision.objects.exists()
-    assert (WaitingForApproval.objects.get(claimed_by=None).pk, Notice.objects.count()) == before
+    assert not ours(Decision).exists()
+    assert (ours(WaitingForApproval).get(claimed_by=None).pk, ours(Notice).count()) == before
     run()
     assert sorted(message.to for message in mail.outbox) == [["anna@example.com"], ["bert@example.com"]]
-    assert RunningProcesses.objects.get().state == "WAITING"
+    assert ours(RunningProcesses).get().state == "WAITING"
 
 
 def test_what_a_request_decides_goes_on_once_it_has_ended() -> None:
@@ -70,7 +71,7 @@ def test_what_a_request_decides_goes_on_once_it_has_ended() -> None:
     (seen,) = fields(client.get(address(waiting)), "seen")
     assert client.post(address(waiting), {"seen": seen, "decision": "approve"}).status_code == 302
     run_until_idle()
-    assert RunningProcesses.objects.get().state == "FINISHED"
+    assert ours(RunningProcesses).get().state == "FINISHED"
 
 
 def at_once(*posts: Callable[[], Any]) -> list[int]:
@@ -100,15 +101,15 @@ def test_of_two_requests_at_once_one_wins_and_the_other_is_told(verb: str) -> No
     first, second = sorted(codes)
     assert first == 302
     assert second in {302, 403, 409}
-    assert Decision.objects.count() == (0 if verb else 1)
-    assert WaitingForApproval.objects.filter(claimed_by__isnull=False).count() == (1 if verb else 0)
-    assert WaitingForApproval.objects.get(pk=bystander.pk).claimed_by is None
+    assert ours(Decision).count() == (0 if verb else 1)
+    assert ours(WaitingForApproval).filter(claimed_by__isnull=False).count() == (1 if verb else 0)
+    assert ours(WaitingForApproval).get(pk=bystander.pk).claimed_by is None
 
 
 @pytest.mark.slow
 def test_two_that_decide_the_same_in_the_admin_and_on_the_pages_do_not_wait_for_each_other() -> None:
     """Each holds its instances until its request has ended; so all must take them in one order."""
-    User.objects.update(is_staff=True, is_superuser=True)
+    ours(User).update(is_staff=True, is_superuser=True)
     # The older instances come to their task later, so that the order of instances is not that of their task runs.
     process("Late", {"Wait": code("wait_for('go')"), "Sign": manual("anna, bert")}, (1, "Wait"), (2, "Sign"))
     late = [operations.start("Late") for _ in range(4)]
@@ -118,7 +119,7 @@ def test_two_that_decide_the_same_in_the_admin_and_on_the_pages_do_not_wait_for_
     for one in late:
         operations.signal("go", instance=one.pk)
     run_until_idle()
-    runs = list(WaitingForApproval.objects.values_list("task_run", flat=True))
+    runs = list(ours(WaitingForApproval).values_list("task_run", flat=True))
     people, staff = client_of("anna"), client_of("bert")
     tasks = fields(people.get("/"), "task")
     decide = "/admin/workflow/waitingforapproval/approve/?" + "&".join(f"run={run}" for run in runs)
@@ -129,5 +130,5 @@ def test_two_that_decide_the_same_in_the_admin_and_on_the_pages_do_not_wait_for_
         partial(staff.post, decide, {**shown, "comment": ""}),
     )
     assert codes == [302, 302]
-    assert (len(runs), Decision.objects.count()) == (8, 8)
-    assert not WaitingForApproval.objects.exists()
+    assert (len(runs), ours(Decision).count()) == (8, 8)
+    assert not ours(WaitingForApproval).exists()

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils.formats import date_format
 
 from tests.build import manual, process
+from tests.own import ours
 from tests.users import User
 from tests.views.conftest import People, Visit
 from tests.views.drive import waits
@@ -102,7 +103,7 @@ def test_each_error_has_its_status(error: errors.WorkflowError, status: int) -> 
 
 @pytest.mark.demo
 def test_a_user_without_names_is_called_by_what_they_log_in_with(people: People, visit: Visit) -> None:
-    User.objects.filter(pk=people.anna.pk).update(first_name="<b>", last_name="x")
+    ours(User).filter(pk=people.anna.pk).update(first_name="<b>", last_name="x")
     page: Any = visit(User.objects.get(pk=people.anna.pk)).get("/").content.decode()
     assert "&lt;b&gt;" in page
     assert "<b>" not in page

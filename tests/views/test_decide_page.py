@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from tests.build import code, form, manual, process
+from tests.own import ours
 from tests.users import User
 from tests.views.conftest import People, Visit
 from tests.views.drive import run_until_idle, waits
@@ -43,7 +44,7 @@ def test_it_shows_what_there_is_to_know(people: People, visit: Visit, waiting: W
     assert ", by emil" in page
     assert "<svg" in response.content.decode()
     assert "Approve" in page
-    assert Decision.objects.count() == 0, "a GET decides nothing"
+    assert ours(Decision).count() == 0, "a GET decides nothing"
 
 
 def test_values_are_text_whatever_is_in_them(people: People, visit: Visit) -> None:
@@ -72,10 +73,10 @@ def test_who_approves_is_told_and_it_goes_on(people: People, visit: Visit, waiti
     assert (response.status_code, response["Location"]) == (302, "/")
     told = f'You approved <a href="{address(waiting)}">“Sign”</a> of Claim {waiting.rpid_id}.'
     assert messages(client.get("/")) == [told]
-    decision = Decision.objects.get()
+    decision = ours(Decision).get()
     assert (decision.user, decision.approved, decision.comment) == (people.anna, True, "have a good trip")
     run_until_idle()
-    assert RunningProcesses.objects.get().state == "FINISHED"
+    assert ours(RunningProcesses).get().state == "FINISHED"
 
 
 def test_who_rejects_needs_no_field(people: People, visit: Visit) -> None:
@@ -84,7 +85,7 @@ def test_who_rejects_needs_no_field(people: People, visit: Visit) -> None:
     waiting = waits("Claim")
     response = press(visit(people.anna), waiting, "reject", comment="no")
     assert response.status_code == 302
-    assert TaskRun.objects.get().state == "REJECTED"
+    assert ours(TaskRun).get().state == "REJECTED"
 
 
 def test_answers_land_in_the_data(people: People, visit: Visit) -> None:
@@ -94,12 +95,13 @@ def test_answers_land_in_the_data(people: People, visit: Visit) -> None:
     receipt = SimpleUploadedFile("receipt.txt", b"180", content_type="text/plain")
     press(visit(people.anna), waiting, **{"answer-account": "4711", "answer-receipt": receipt})
     run_until_idle()
-    data = RunningProcesses.objects.get().data
-    upload = Upload.objects.get()
+    data = ours(RunningProcesses).get().data
+    upload = ours(Upload).get()
     assert data == {"account": "4711", "receipt": upload.reference}
     assert upload.instance_id == waiting.rpid_id
 
 
+@pytest.mark.alone("To close a streamed answer closes the connection of its test.")
 def test_what_others_have_answered_is_shown_with_who_has(people: People, visit: Visit) -> None:
     made = process("Claim", {"Sign": manual("managers", quorum=3)}, (10, "Sign"))
     form(made, "Sign", account={"kind": "text", "label": "Cost centre"}, contact="user", receipt="file")
@@ -113,7 +115,7 @@ def test_what_others_have_answered_is_shown_with_who_has(people: People, visit: 
     page = mona.get(address(waiting))
     assert "Answered so far mark Cost centre <b>4711</b> Contact emil Receipt receipt.txt 3 bytes" in text(page)
     assert "<b>4711" not in page.content.decode()
-    file: Any = mona.get(f"/files/{Upload.objects.get().pk}/")
+    file: Any = mona.get(f"/files/{ours(Upload).get().pk}/")
     assert b"".join(file.streaming_content) == b"180"
     file.close()
 
@@ -125,7 +127,7 @@ def test_what_others_have_answered_to_another_question_is_not_shown(people: Peop
     for person in (people.mark, people.mona):
         press(visit(person), waiting, **{"answer-account": "4711"})
     run_until_idle()
-    again = WaitingForApproval.objects.get()
+    again = ours(WaitingForApproval).get()
     assert again.task_run_id != waiting.task_run_id
     assert "Answered so far" not in text(visit(people.mona).get(address(again)))
 
@@ -154,7 +156,7 @@ def test_what_is_known_already_stands_in_the_form_and_a_file_stays(people: Peopl
     assert "Leave it blank to keep train.pdf." in text(shown)
     press(client, waiting, **{"answer-price": "13", "answer-when": "", "answer-paid": "no", "answer-trip": "Rome"})
     run_until_idle()
-    changed = RunningProcesses.objects.get()
+    changed = ours(RunningProcesses).get()
     assert changed.data == {"price": Decimal(13), "when": None, "paid": False, "trip": "Rome", "receipt": kept}
 
 
@@ -171,7 +173,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(people: People, v
     assert "Account : This is needed. Price : Give a number, such as 12 or 12.50." in text(response)
     assert 'value="cheap"' in page
     assert "because</textarea>" in page
-    assert not Decision.objects.exists()
+    assert not ours(Decision).exists()
 
 
 def test_one_mistake_is_told_once(people: People, visit: Visit) -> None:
@@ -185,7 +187,7 @@ def test_one_mistake_is_told_once(people: People, visit: Visit) -> None:
 def test_a_comment_that_is_too_long_is_refused(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
     response = press(visit(people.anna), waiting, comment="x" * 2_001)
     assert response.status_code == 422
-    assert not Decision.objects.exists()
+    assert not ours(Decision).exists()
 
 
 class TestRefused:
@@ -194,7 +196,7 @@ class TestRefused:
     def test_who_is_not_logged_in_is_asked_to(self, client: Client, waiting: WaitingForApproval) -> None:
         for response in (client.get(address(waiting)), client.post(address(waiting), {"decision": "approve"})):
             assert response["Location"] == f"/login/?next={address(waiting)}"
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_whom_it_does_not_concern_learns_nothing(
         self, people: People, visit: Visit, waiting: WaitingForApproval
@@ -209,7 +211,7 @@ class TestRefused:
             assert "managers" not in page
         not_there = client.get("/waiting/999999/")
         assert (not_there.status_code, text(not_there)) == (404, text(answers[0])), "nobody can tell one from the other"
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_who_started_it_sees_it_and_may_not_decide_it(
         self, people: People, visit: Visit, waiting: WaitingForApproval
@@ -226,7 +228,7 @@ class TestRefused:
         sent = client.post(address(waiting), {"decision": "approve", "seen": operations.seen_token(waiting)})
         assert sent.status_code == 403
         assert why in text(sent)
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_a_form_without_its_token_is_forged(
         self, people: People, visit: Visit, waiting: WaitingForApproval
@@ -237,7 +239,7 @@ class TestRefused:
             response = client.post(path, given)
             assert response.status_code == 403
             assert "Nothing was changed." in text(response)
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
         token = fields(client.get(address(waiting)), "csrfmiddlewaretoken")[-1]
         assert client.post(address(waiting), {**given, "csrfmiddlewaretoken": token}).status_code == 302
 
@@ -249,7 +251,7 @@ class TestRefused:
         assert "anna has claimed it, and can release it." in text(client.get(address(waiting)))
         sent = client.post(address(waiting), {"decision": "approve", "seen": operations.seen_token(waiting)})
         assert sent.status_code == 403
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_a_file_of_who_may_not_decide_is_not_kept(self, people: People, visit: Visit) -> None:
         made = process("Claim", {"Sign": manual("anna", not_starter=True)}, (10, "Sign"))
@@ -258,12 +260,12 @@ class TestRefused:
         receipt = SimpleUploadedFile("receipt.txt", b"180")
         given = {"decision": "approve", "answer-receipt": receipt}
         assert visit(people.emil).post(address(waiting), given).status_code == 403
-        assert not Upload.objects.exists()
+        assert not ours(Upload).exists()
 
     def test_another_word_decides_nothing(self, people: People, visit: Visit, waiting: WaitingForApproval) -> None:
         for decision in ("", "perhaps"):
             assert press(visit(people.anna), waiting, decision).status_code == 400
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_what_there_is_not(self, people: People, visit: Visit) -> None:
         client = visit(people.root)
@@ -284,7 +286,7 @@ class TestTooLate:
         assert second.status_code == 409
         assert "Anna Huber (anna) rejected it at" in text(second)
         assert "too dear" in text(second)
-        assert Decision.objects.count() == 1
+        assert ours(Decision).count() == 1
 
     @pytest.mark.demo
     def test_a_decided_task_says_so_to_whom_it_asked(
@@ -307,7 +309,7 @@ class TestTooLate:
     ) -> None:
         """Between two queries of one request: it waits in the first, and asks nobody any more in the second."""
         if sees_it_anyway:
-            RunningProcesses.objects.update(started_by=people.mark)
+            ours(RunningProcesses).update(started_by=people.mark)
         is_decided = False
 
         def decide_before_assignees_are_read(execute: Any, sql: str, *rest: Any) -> Any:
@@ -331,7 +333,7 @@ class TestTooLate:
         again = client.post(address(waiting), given)
         assert again.status_code == 409
         assert "You approved it at" in text(again)
-        assert Decision.objects.count() == 1
+        assert ours(Decision).count() == 1
 
     def test_a_vote_of_several_that_is_sent_twice_counts_once(self, people: People, visit: Visit) -> None:
         process("Claim", {"Sign": manual("managers", quorum=2)}, (10, "Sign"))
@@ -344,20 +346,20 @@ class TestTooLate:
         assert again.status_code == 409
         assert "You have decided this already; the others are still asked." in text(again)
         assert "1 of 2 mark" in text(visit(people.mona).get(address(waiting)))
-        assert Decision.objects.count() == 1
+        assert ours(Decision).count() == 1
 
     def test_what_has_changed_since_is_looked_at_again(
         self, people: People, visit: Visit, waiting: WaitingForApproval
     ) -> None:
         client = visit(people.anna)
         (seen,) = fields(client.get(address(waiting)), "seen")
-        RunningProcesses.objects.update(data={"amount": 9_000})
+        ours(RunningProcesses).update(data={"amount": 9_000})
         response = client.post(address(waiting), {"decision": "approve", "seen": seen, "comment": "cheap"})
         assert response.status_code == 409
         assert "has changed: amount, reason, trip. Look at it again. Nothing was changed." in text(response)
         assert "Pay 9000 ?" in text(response)
         assert "cheap</textarea>" in response.content.decode()
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
         (fresh,) = fields(response, "seen")
         assert client.post(address(waiting), {"decision": "approve", "seen": fresh}).status_code == 302
 
@@ -367,7 +369,7 @@ class TestTooLate:
         for seen in ("", "nonsense"):
             response = visit(people.anna).post(address(waiting), {"decision": "approve", "seen": seen})
             assert response.status_code == 409
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_a_question_of_code_that_was_not_shown_is_not_decided(self, people: People, visit: Visit) -> None:
         process("Ask", {"Ask": code('approval("anna", "One?")\napproval("anna", "Two?")')}, (10, "Ask"))
@@ -380,7 +382,7 @@ class TestTooLate:
         assert response.status_code == 409
         assert "asks something else now" in text(response)
         assert "Two?" in text(response)
-        assert WaitingForApproval.objects.get().question == "Two?"
+        assert ours(WaitingForApproval).get().question == "Two?"
 
 
 class TestWhatWasTyped:
@@ -484,7 +486,7 @@ class TestHandedOn:
     ) -> None:
         client = visit(people.bert)
         assert client.get("/people/?q=ann").status_code == 403
-        Process.objects.update(starters="bert")
+        ours(Process).update(starters="bert")
         assert client.get("/people/?q=ann").status_code == 200
         assert visit(people.root).get("/people/?q=ann").status_code == 200
 
@@ -498,7 +500,7 @@ def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: W
     client = visit(people.bert)
     assert "You stand in for Anna Huber (anna), who is away." in text(client.get(address(waiting)))
     press(client, waiting)
-    assert Decision.objects.get().on_behalf_of == people.anna
+    assert ours(Decision).get().on_behalf_of == people.anna
 
 
 def test_when_it_is_due_what_comes_then_and_what_was_decided_by_default(people: People, visit: Visit) -> None:
@@ -508,7 +510,7 @@ def test_when_it_is_due_what_comes_then_and_what_was_decided_by_default(people: 
     with Workflow() as workflow:
         workflow.start("Claim")
         workflow.run()
-        waiting = WaitingForApproval.objects.get()
+        waiting = ours(WaitingForApproval).get()
         page = text(client.get(address(waiting)))
         assert "Due in 2 hours" in page
         assert "Then in 2 hours : they are reminded in 3 hours : it is rejected by default" in page
@@ -529,11 +531,12 @@ class TestFiles:
         kept = operations.keep_upload(file, by=people.emil)
         answers = operations.answers_from(operations.start_form(made), {"receipt": kept}, by=people.emil)
         waits("Claim", answers, people.emil)
-        return Upload.objects.get()
+        return ours(Upload).get()
 
+    @pytest.mark.alone("To close a streamed answer closes the connection of its test.")
     def test_it_is_linked_and_sent(self, people: People, visit: Visit, upload: Upload) -> None:
         client = visit(people.anna)
-        page = client.get(address(WaitingForApproval.objects.get())).content.decode()
+        page = client.get(address(ours(WaitingForApproval).get())).content.decode()
         assert f'href="/files/{upload.pk}/"' in page
         response: Any = client.get(f"/files/{upload.pk}/")
         assert b"".join(response.streaming_content) == b"<script>alert(1)</script>"
@@ -567,11 +570,11 @@ def test_it_asks_as_much_of_the_database_however_much_there_is(
     with django_assert_max_num_queries(15):
         assert client.get(address(waiting)).status_code == 200
     for _ in range(4):
-        one = WaitingForApproval.objects.get()
+        one = ours(WaitingForApproval).get()
         operations.approve(one, by=people.mona)
         operations.approve(one, by=people.mark)
         run_until_idle()
-    operations.approve(WaitingForApproval.objects.get(), by=people.mona)
+    operations.approve(ours(WaitingForApproval).get(), by=people.mona)
     with django_assert_max_num_queries(15):
-        page = client.get(address(WaitingForApproval.objects.get()))
+        page = client.get(address(ours(WaitingForApproval).get()))
     assert "more values" in text(page)

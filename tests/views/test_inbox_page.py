@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils.text import capfirst
 
 from tests.build import code, form, manual, process
+from tests.own import ours
 from tests.users import User
 from tests.views.conftest import People, Visit
 from tests.views.drive import run_until_idle, waits
@@ -28,7 +29,7 @@ def claims(people: People) -> list[WaitingForApproval]:
     form(process("Claim", {"Sign": manual("managers")}, (10, "Sign")), None, amount="money", reason="text")
     operations.start_many(["Claim"], {"amount": 180, "reason": "Train to Lisbon"}, user=people.anna, count=3)
     run_until_idle()
-    return list(WaitingForApproval.objects.order_by("pk"))
+    return list(ours(WaitingForApproval).order_by("pk"))
 
 
 def numbers(response: Any) -> list[int]:
@@ -37,7 +38,7 @@ def numbers(response: Any) -> list[int]:
 
 
 def due(waiting: WaitingForApproval, hours: float) -> None:
-    WaitingForApproval.objects.filter(pk=waiting.pk).update(due_at=clock.now() + timedelta(hours=hours))
+    ours(WaitingForApproval).filter(pk=waiting.pk).update(due_at=clock.now() + timedelta(hours=hours))
 
 
 def test_who_is_not_logged_in_is_asked_to(client: Client, db: None) -> None:
@@ -115,7 +116,7 @@ class TestFilter:
     def test_process_and_age(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
         process("Ask", {"Ask": manual("mark")}, (10, "Ask"))
         own = waits("Ask")
-        WaitingForApproval.objects.filter(pk=own.pk).update(queued_at=clock.now() - timedelta(days=4))
+        ours(WaitingForApproval).filter(pk=own.pk).update(queued_at=clock.now() - timedelta(days=4))
         client = visit(people.mark)
         page = client.get("/?process=Ask")
         assert numbers(page) == [own.rpid_id]
@@ -144,7 +145,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_repetition(people: People, v
     process("Claim", {"Sign": manual("managers")}, (10, "Sign"))
     operations.start_many(["Claim"], count=60)
     run_until_idle()
-    waiting = list(WaitingForApproval.objects.order_by("pk"))
+    waiting = list(ours(WaitingForApproval).order_by("pk"))
     for index, one in enumerate(waiting[::2]):
         due(one, hours=30 - index // 7)  # some at the same time
     client = visit(people.mark)
@@ -153,7 +154,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_repetition(people: People, v
         page = client.get(path)
         seen += numbers(page)
         path = page.context["next_page"]
-    ordered = WaitingForApproval.objects.due_first().values_list("rpid_id", flat=True)
+    ordered = ours(WaitingForApproval).due_first().values_list("rpid_id", flat=True)
     assert seen == list(ordered)
     assert len(seen) == 60
     assert "That was all." in text(client.get(f"/?after={Place.of(ordered.model.objects.due_first().last())}"))
@@ -204,7 +205,7 @@ class TestSeveral:
     ) -> None:
         response = select(visit(people.mark), decision, comment="fine")
         assert messages(response) == [told]
-        runs = TaskRun.objects.all()
+        runs = ours(TaskRun).all()
         assert {(run.state, run.decided_by, run.comment) for run in runs} == {(state, people.mark, "fine")}
 
     def test_what_somebody_was_quicker_with_is_told_and_holds_up_nothing(
@@ -220,7 +221,7 @@ class TestSeveral:
         told = messages(response)
         assert told[0] == "2 tasks were approved."
         assert told[1].startswith(f"mona rejected 'Sign' of instance {claims[1].rpid_id} at")
-        assert Decision.objects.count() == 3
+        assert ours(Decision).count() == 3
 
     @pytest.mark.parametrize("decision", ["approve", "reject"])
     def test_what_has_changed_since_is_not_decided_and_named(
@@ -228,7 +229,7 @@ class TestSeveral:
     ) -> None:
         client = visit(people.mark)
         tasks = fields(client.get("/"), "task")
-        RunningProcesses.objects.filter(pk=claims[1].rpid_id).update(data={"amount": 18_000, "reason": "x" * 10_000})
+        ours(RunningProcesses).filter(pk=claims[1].rpid_id).update(data={"amount": 18_000, "reason": "x" * 10_000})
         told = messages(client.post("/inbox/decide/", {"task": tasks, "decision": decision}, follow=True))
         did = "approved" if decision == "approve" else "rejected"
         assert told == [
@@ -236,7 +237,7 @@ class TestSeveral:
             f"'Sign' of instance {claims[1].rpid_id} has changed since the list was shown. Look at it again. "
             "Nothing was changed.",
         ]
-        assert [one.rpid_id for one in WaitingForApproval.objects.all()] == [claims[1].rpid_id]
+        assert [one.rpid_id for one in ours(WaitingForApproval).all()] == [claims[1].rpid_id]
         assert messages(select(client, decision)) == [f"1 task was {did}."]
 
     def test_of_several_that_have_changed_one_message_tells(
@@ -244,13 +245,13 @@ class TestSeveral:
     ) -> None:
         client = visit(people.mark)
         page = client.get("/")
-        RunningProcesses.objects.update(data={"amount": 18_000})
+        ours(RunningProcesses).update(data={"amount": 18_000})
         given = {"task": fields(page, "task"), "decision": "approve"}
         names = ", ".join(f"Claim {one.rpid_id}: Sign" for one in claims)
         assert messages(client.post("/inbox/decide/", given, follow=True)) == [
             f"3 tasks have changed since the list was shown, and were not decided: {names}. Look at them again."
         ]
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
         known = page.context["digest"]
         assert client.get(f"/?known={known}", headers=HTMX).status_code == 200, "an open list shows what is new"
 
@@ -264,7 +265,7 @@ class TestSeveral:
         assert messages(client.post("/inbox/decide/", given, follow=True)) == [
             f"3 tasks wait for you no more, and were not changed: {names}."
         ]
-        assert Decision.objects.count() == 3
+        assert ours(Decision).count() == 3
 
     def test_what_has_a_form_to_fill_in_is_decided_on_its_page(self, people: People, visit: Visit) -> None:
         made = process("Claim", {"Sign": manual("managers")}, (10, "Sign"))
@@ -276,7 +277,7 @@ class TestSeveral:
         assert told == [
             f'“Sign” of Claim {waiting.rpid_id} has a form to fill in, so it is decided on <a href="{address(waiting)}">its page</a>.'
         ]
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
         assert messages(select(client, "reject")) == ["1 task was rejected."]
 
     def test_a_question_that_was_not_shown_is_not_decided(self, people: People, visit: Visit) -> None:
@@ -285,11 +286,11 @@ class TestSeveral:
         run_until_idle()
         client = visit(people.anna)
         tasks = fields(client.get("/"), "task")
-        operations.reject(WaitingForApproval.objects.get())
+        operations.reject(ours(WaitingForApproval).get())
         run_until_idle()
         response = client.post("/inbox/decide/", {"task": tasks, "decision": "approve"}, follow=True)
         assert "waits no more: the instance has moved on. Nothing was changed." in messages(response)[0]
-        assert WaitingForApproval.objects.get().question == "Two?"
+        assert ours(WaitingForApproval).get().question == "Two?"
 
     def test_only_what_was_shown_to_this_user_can_be_sent(
         self, people: People, visit: Visit, claims: list[WaitingForApproval]
@@ -301,7 +302,7 @@ class TestSeveral:
         for tasks in (others, made_up, []):
             response = client.post("/inbox/decide/", {"task": tasks, "decision": "approve"}, follow=True)
             assert messages(response) == ["Nothing was selected, so nothing was changed."]
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_rights_that_are_lost_meanwhile_count(
         self, people: People, visit: Visit, claims: list[WaitingForApproval]
@@ -313,12 +314,12 @@ class TestSeveral:
         (told,) = messages(response)
         assert told.startswith(f"3 tasks were not decided: Claim {claims[0].rpid_id}: Sign, ")
         assert "it waits for managers" in told
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_what_was_deleted_meanwhile(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
         client = visit(people.mark)
         tasks = fields(client.get("/"), "task")
-        RunningProcesses.objects.filter(pk=claims[0].rpid_id).delete()
+        ours(RunningProcesses).filter(pk=claims[0].rpid_id).delete()
         response = client.post("/inbox/decide/", {"task": tasks, "decision": "approve"}, follow=True)
         assert messages(response) == ["2 tasks were approved.", "A task was deleted meanwhile."]
 
@@ -336,7 +337,7 @@ class TestSeveral:
 
     def test_another_word_decides_nothing(self, people: People, visit: Visit, claims: list[WaitingForApproval]) -> None:
         assert select(visit(people.mark), "perhaps").status_code == 400
-        assert not Decision.objects.exists()
+        assert not ours(Decision).exists()
 
     def test_claimed_from_the_list_and_back_to_it(
         self, people: People, visit: Visit, claims: list[WaitingForApproval]
@@ -363,7 +364,7 @@ def test_it_asks_as_much_of_the_database_however_much_there_is(
     operations.start_many(names, {"amount": 7}, user=people.anna, subject=people.bert, count=10)
     operations.start_many(names, {"text": "x" * 100_000}, user=people.bert, count=2)
     run_until_idle()
-    assert User.objects.count() == 7
+    assert ours(User).count() == 7
     ContentType.objects.clear_cache()
     with django_assert_max_num_queries(15):
         page = client.get("/?text=claim&process=Claim+1")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from tests.app.models import Receipt
 from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.test_timeline import long_history
 from tests.users import User
 from tests.views.who import client_of, somebody
@@ -60,7 +61,7 @@ class TestWhoSeesIt:
         for part in ("", "news/", "children/", "earlier/?after=2.0"):
             found = {
                 user.get_username(): client_of(user).get(address(instance, part)).status_code
-                for user in User.objects.all()
+                for user in ours(User).all()
             }
             assert {name for name, status in found.items() if status != 404} == {"anna", "mark", "olga"}, part
 
@@ -104,7 +105,7 @@ class TestWhatItSays:
     def test_nobody_but_operators_reads_of_engines(self, anna: User) -> None:
         process("P", {"A": code("1")}, (1, "A"))
         instance = operations.start("P", user=anna)
-        RunningProcesses.objects.update(due_at=timezone.now() - timezone.timedelta(hours=1))
+        ours(RunningProcesses).update(due_at=timezone.now() - timezone.timedelta(hours=1))
         assert "something holds it up" in text_of(client_of(anna), instance)
         operator = somebody("olga", "view_runningprocesses", "operate_instances", is_staff=True)
         assert "manage.py runengine" in text_of(client_of(operator), instance)
@@ -114,7 +115,7 @@ class TestWhatItSays:
         process("Outer", {"Step": {"subprocess": inner}}, (1, "Step"))
         outer = operations.start("Outer", user=anna)
         run_until_idle()
-        child = RunningProcesses.objects.get(process_name="Inner")
+        child = ours(RunningProcesses).get(process_name="Inner")
         page = client_of(anna).get(address(outer)).content.decode()
         assert f"It waits for “Inner {child.pk}” to end." in page
         assert page.count(f'href="{address(child)}"') == 2, "in the history, and in the diagram"
@@ -219,7 +220,7 @@ class TestLong:
     ) -> None:
         staff = somebody("olga", "view_runningprocesses", "operate_instances", is_staff=True)
         instance, client = signed(anna).rpid, client_of(staff)
-        RunningProcesses.objects.filter(pk=instance.pk).update(due_at=clock.now() - timedelta(minutes=1), **late)
+        ours(RunningProcesses).filter(pk=instance.pk).update(due_at=clock.now() - timedelta(minutes=1), **late)
         Engine.objects.create(
             name="e1", pid=1, concurrency=1, lease=9, started_at=clock.now(), seen_at=clock.ask_database()
         )
@@ -247,10 +248,10 @@ class TestLong:
         waiting = waits("Inner")
         newest = instance.task_runs.order_by("-pk")[0]
         call = newest.calls.order_by("-number")[0]
-        RunningProcesses.objects.filter(pk=waiting.rpid_id).update(parent=call, depth=1)
-        WaitingForApproval.objects.filter(pk=waiting.pk).update(rpid=instance, task_run=newest)
-        TaskRun.objects.filter(pk=newest.pk).update(state="WAITING", ended_at=None)
-        RunningProcesses.objects.filter(pk=instance.pk).update(state="WAITING", due_at=None, ended_at=None, visit=60)
+        ours(RunningProcesses).filter(pk=waiting.rpid_id).update(parent=call, depth=1)
+        ours(WaitingForApproval).filter(pk=waiting.pk).update(rpid=instance, task_run=newest)
+        ours(TaskRun).filter(pk=newest.pk).update(state="WAITING", ended_at=None)
+        ours(RunningProcesses).filter(pk=instance.pk).update(state="WAITING", due_at=None, ended_at=None, visit=60)
         return instance
 
 

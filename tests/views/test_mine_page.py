@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.build import code, form, manual, process, run_until_idle, waits
+from tests.own import ours
 from tests.users import User
 from tests.views.who import client_of, somebody
 from workflow import operations
@@ -69,7 +70,7 @@ def test_it_has_what_one_has_started_oneself_and_not_what_that_started(anna: Use
     operations.start("Outer", user=somebody("bert"))
     operations.start("Outer")
     run_until_idle()
-    assert RunningProcesses.objects.filter(started_by=anna).count() == 2
+    assert ours(RunningProcesses).filter(started_by=anna).count() == 2
     assert shown(client_of(anna)) == [mine.pk]
 
 
@@ -82,7 +83,7 @@ def test_it_is_filtered_by_state_and_process(anna: User) -> None:
     run_until_idle()
     ended(anna, 1)
     client = client_of(anna)
-    finished = RunningProcesses.objects.get(state="FINISHED", started_by=anna)
+    finished = ours(RunningProcesses).get(state="FINISHED", started_by=anna)
     assert shown(client) == [finished.pk, rejected.pk, under_way.pk]
     assert shown(client, "?state=open") == [under_way.pk]
     assert shown(client, "?state=REJECTED") == [rejected.pk]
@@ -128,11 +129,11 @@ def test_it_takes_few_queries(anna: User, count: int, django_assert_max_num_quer
 
 def test_what_somebody_has_started_is_found_by_its_index(anna: User) -> None:
     ended(somebody("bert"), 4000)
-    ended_by_anna = RunningProcesses.objects.filter(pk__in=RunningProcesses.objects.values("pk")[:50])
+    ended_by_anna = ours(RunningProcesses).filter(pk__in=ours(RunningProcesses).values("pk")[:50])
     ended_by_anna.update(started_by=anna)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    mine = RunningProcesses.objects.filter(started_by=anna, depth=0).order_by("-pk")
+    mine = ours(RunningProcesses).filter(started_by=anna, depth=0).order_by("-pk")
     for found, index in [
         (mine, "workflow_instance_starter"),
         (mine.filter(ended_at=None), "workflow_instance_under_way"),

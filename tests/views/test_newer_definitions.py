@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.build import form, manual, process
+from tests.own import ours
 from tests.views.conftest import People, Visit
 from tests.views.drive import run_until_idle
 from tests.views.pages import address, text
@@ -23,10 +24,10 @@ def newer(people: People) -> WaitingForApproval:
         form(process(name, {"Sign": manual("managers")}, (10, "Sign")), None, amount="money")
         operations.start(name, {"amount": 180}, people.anna)
     run_until_idle()
-    version = ProcessVersion.objects.get(name="Newer")
+    version = ours(ProcessVersion).get(name="Newer")
     version.definition |= {"format": FORMAT + 1}
     version.save()
-    return WaitingForApproval.objects.get(process_name="Newer")
+    return ours(WaitingForApproval).get(process_name="Newer")
 
 
 @pytest.mark.parametrize(("who", "path"), [("mark", "/"), ("anna", "/mine/")])
