@@ -67,7 +67,7 @@ FIELDS = (
     *("decision", "comment", "seen", "task", "to", "token", "reason", "answer-reason", "next", "wish", "digest_hour"),
     *("username", "password", "language", "json", "action", "_selected_action", "step", "result", "waiting", "index"),
     *("name", "description", "starters", "priority", "user", "stand_in", "first_day", "last_day", "hours", "days_off"),
-    *("tasks-TOTAL_FORMS", "transitions-TOTAL_FORMS", "old_password", "new_password1", "select_across", "time_zone"),
+    *("old_password", "new_password1", "select_across", "time_zone"),
 )
 
 
