@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tests.build import code, manual, outline, process, run_until_idle
-from tests.own import mine
+from tests.own import ours
 from workflow import operations, transitions
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, Signal, TaskRun, WaitingForApproval
 from workflow.models.states import ENDED
@@ -39,7 +39,7 @@ class TestKeptSignals:
         operations.signal("letter", 1)
         instance = started("data['got'] = wait_for('parcel')")
         assert instance.state == InstanceState.WAITING
-        assert mine(Signal).get().payload == 1
+        assert ours(Signal).get().payload == 1
         operations.signal("parcel", 2)
         assert goes_on(instance).data == {"got": 2}
 
@@ -49,13 +49,13 @@ class TestKeptSignals:
         operations.signal("parcel", 2, process="Other")
         instance = goes_on(operations.start("P"))
         assert instance.state == InstanceState.WAITING
-        assert mine(Signal).count() == 2
+        assert ours(Signal).count() == 2
 
     def test_the_oldest_is_taken_first_and_only_that(self) -> None:
         operations.signal("parcel", 1)
         operations.signal("parcel", 2)
         assert started("data['got'] = wait_for('parcel')").data == {"got": 1}
-        assert mine(Signal).get().payload == 2
+        assert ours(Signal).get().payload == 2
 
 
 class TestChildren:
@@ -65,7 +65,7 @@ class TestChildren:
             "try:\n    run_process('Child')\nexcept RuntimeError:\n    pass\ndata['got'] = wait_for('news')"
         )
         assert parent.state == InstanceState.WAITING
-        child = mine(RunningProcesses).get(process_name="Child")
+        child = ours(RunningProcesses).get(process_name="Child")
         perform(child.pk, Action.RETRY)
         assert goes_on(child).state == InstanceState.FINISHED
         parent.refresh_from_db()
@@ -76,7 +76,7 @@ class TestChildren:
     def test_a_call_is_answered_once_all_of_its_children_have_ended(self) -> None:
         process("Child", {"Sign": manual()}, (1, "Sign"))
         parent = started("data['got'] = len(run_all([('Child', {}), ('Child', {})]))")
-        first, second = mine(WaitingForApproval).order_by("pk")
+        first, second = ours(WaitingForApproval).order_by("pk")
         operations.approve(first)
         assert goes_on(parent).state == InstanceState.WAITING
         operations.approve(second)
@@ -93,7 +93,7 @@ class TestChildren:
         run_until_idle()
 
         def below(top: RunningProcesses) -> dict[str, str]:
-            children = mine(RunningProcesses).filter(parent__run__instance=top)
+            children = ours(RunningProcesses).filter(parent__run__instance=top)
             found = {child.process_name: str(child.state) for child in children}
             for child in children:
                 found |= below(child)
@@ -101,8 +101,8 @@ class TestChildren:
 
         assert below(one) == {"Quick": "FINISHED", "Child": "CANCELLED", "Below": "CANCELLED"}
         assert below(other) == {"Quick": "FINISHED", "Child": "WAITING", "Below": "WAITING"}
-        assert mine(WaitingForApproval).count() == 1
-        child = mine(RunningProcesses).get(parent__run__instance=one, process_name="Child")
+        assert ours(WaitingForApproval).count() == 1
+        child = ours(RunningProcesses).get(parent__run__instance=one, process_name="Child")
         assert outline(child) == [(1, 1, "A", "CANCELLED")]
         call = ActionCall.objects.get(run__instance=child)
         assert call.error == {"type": "Unanswered", "message": "The task ended while this call waited."}
@@ -191,9 +191,9 @@ class TestReplacingSnapshots:
         for run in runs:
             run.snapshot = b"anew"
         transitions.replace_snapshots(runs)
-        after = dict(mine(RunningProcesses).values_list("pk", "events"))
+        after = dict(ours(RunningProcesses).values_list("pk", "events"))
         assert after == {**before, one.pk: before[one.pk] + 1}
-        kept = {run.instance_id: bytes(run.snapshot) for run in mine(TaskRun)}
+        kept = {run.instance_id: bytes(run.snapshot) for run in ours(TaskRun)}
         assert kept.pop(others[0].pk) != b"anew"
         assert set(kept.values()) == {b"anew"}
 
@@ -235,4 +235,4 @@ class TestReopening:
 
     def test_no_other_is(self, run: TaskRun) -> None:
         transitions.reopen(run)
-        assert mine(TaskRun).exclude(pk=run.pk).get().state == RunState.FAILED
+        assert ours(TaskRun).exclude(pk=run.pk).get().state == RunState.FAILED
