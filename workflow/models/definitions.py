@@ -93,7 +93,7 @@ class Task(models.Model):
         _("not the same as"),
         max_length=200,
         blank=True,
-        help_text=_("The name of another manual task: whoever decided that may not decide this."),
+        help_text=_("The name of another manual task. Whoever decides one of the two may not decide the other."),
     )
     same_as = models.CharField(
         _("the same as"),
