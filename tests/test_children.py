@@ -91,6 +91,42 @@ def test_an_old_child_does_not_go_on_beside_the_one_in_its_place(
     operators.perform(new.pk, action, to=to)
 
 
+@pytest.mark.parametrize("action", [Action.RETRY, Action.RESTART])
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_no_other_is_started_in_place_of_a_child_that_was_retried_and_has_not_ended(
+    parent: RunningProcesses, effects: Path, action: Action, *, is_paused: bool
+) -> None:
+    old = children(parent)[-1]
+    operators.perform(old.pk, Action.RESTART)
+    if is_paused:
+        operators.perform(old.pk, Action.PAUSE)
+    before = effects.read_text()
+    (warning,) = operators.plan(parent.pk, action).warnings
+    with pytest.raises(NotPermitted, match=rf"Instance {old.pk} \(Pay\).* has not ended") as told:
+        operators.perform(parent.pk, action)
+    assert str(told.value) == warning
+    parent.refresh_from_db()
+    assert parent.state == "FAILED"
+    assert effects.read_text() == before
+    operators.perform(old.pk, Action.CANCEL)
+    operators.perform(parent.pk, action)
+
+
+def test_no_other_is_started_in_place_of_one_below_which_something_has_not_ended() -> None:
+    inner = process("Charge", {"Card": code("1 / 0")}, (1, "Card"))
+    middle = process("Pay", {"Sub": {"subprocess": inner}}, (1, "Sub"))
+    process("Order", {"Pay": {"subprocess": middle}}, (1, "Pay"))
+    instance = operations.start("Order")
+    run_until_idle()
+    (child,) = children(instance)
+    (grandchild,) = children(child)
+    operators.perform(grandchild.pk, Action.RETRY)
+    with pytest.raises(NotPermitted, match=rf"Instance {grandchild.pk} \(Charge\), which is READY, has not ended"):
+        operators.perform(instance.pk, Action.RETRY)
+    run_until_idle()
+    operators.perform(instance.pk, Action.RETRY)
+
+
 def test_one_whose_parent_waits_for_another_attempt_is_left_alone_as_well() -> None:
     child = process("Pay", {"Charge": code("fail_first(99)")}, (1, "Charge"))
     process("Order", {"Pay": {"subprocess": child, "max_attempts": 2, "retry_delay": 3_600.0}}, (1, "Pay"))

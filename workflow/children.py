@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.utils.translation import gettext as _
 
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState
-from workflow.models.states import OPEN
+from workflow.models.states import ENDED, OPEN
 
 STARTING = ("run_process", "run_all")
 """Calls that start instances and wait for them; that of a task which is another process has the name of the first."""
@@ -79,6 +79,20 @@ def unheard(instance: RunningProcesses) -> str:
         "Instance %(above)s, which started instance %(pk)s, no longer waits for it, and does not learn what it does. "
         "If instance %(above)s is retried, it starts another instance, which makes all these calls again."
     ) % {"above": call.run.instance_id, "pk": instance.pk}
+
+
+def why_not_replace(instances: Sequence[RunningProcesses]) -> str:
+    """Why no others may be started in place of these: one of them, or below them, has not ended, and would make the same calls
+    at the same time. An operator had it continue by itself. Blank where all have ended."""
+    while instances:
+        if one := next((one for one in instances if one.state not in ENDED), None):
+            return _(
+                "Instance %(pk)s (%(process)s), which is %(state)s, has not ended. Another instance would be started in its place, "
+                "and would make the same calls. Wait until instance %(pk)s has ended, or cancel it."
+            ) % {"pk": one.pk, "process": one.process_name, "state": one.state}
+        below = RunningProcesses.objects.filter(parent__run__instance__in=[one.pk for one in instances])
+        instances = list(below.order_by("pk"))
+    return ""
 
 
 def replaces(instances: Sequence[RunningProcesses]) -> str:

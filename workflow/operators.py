@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from workflow import children, clock, moments, transitions, values
@@ -85,20 +85,13 @@ def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
     """What the action would do to the instance, without doing it. Raises as `perform` does."""
     instance = _instance(instance_id)
     _check(instance, action, to)
-    calls = list(ActionCall.objects.filter(run__instance=instance, ended_at__isnull=False).order_by("pk"))
-    failed = {run.pk: run for run in _failed_runs(instance)}
-    if action == Action.RESTART:
-        again = [call for call in calls if call.run_id in failed and call.attempt >= failed[call.run_id].first_attempt]
-    elif action == Action.RETRY:
-        again = [
-            call
-            for call in calls
-            if call.run_id in failed and call.error and call.number == failed[call.run_id].call_number
-        ]
-    else:
-        again = []
+    calls = list(_ended_calls(instance))
+    again = _made_again(instance, action, calls)
     begun = children.started_by([*again, *_calls_of_cancelled(instance, action)])
-    warnings = [children.why_not_go_on(instance) or children.unheard(instance), children.replaces(begun)]
+    warnings = [
+        children.why_not_go_on(instance) or children.unheard(instance),
+        children.why_not_replace(begun) or children.replaces(begun),
+    ]
     return Plan(
         instance=instance,
         action=action,
@@ -107,6 +100,28 @@ def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
         passes_over=_passed_over(instance, action, to),
         warnings=[warning for warning in warnings if warning],
     )
+
+
+def _made_again(instance: RunningProcesses, action: Action, calls: Sequence[ActionCall]) -> list[ActionCall]:
+    """Those of the instance's calls that the action has its failed tasks make again."""
+    failed = {run.pk: run for run in _failed_runs(instance)}
+    of_failed = [call for call in calls if call.run_id in failed]
+    match action:
+        case Action.RESTART:
+            return [call for call in of_failed if call.attempt >= failed[call.run_id].first_attempt]
+        case Action.RETRY:
+            return [call for call in of_failed if call.error and call.number == failed[call.run_id].call_number]
+    return []
+
+
+def _replaced(instance: RunningProcesses, action: Action) -> list[RunningProcesses]:
+    """The instances in place of which the action has others started."""
+    calls = list(_ended_calls(instance).filter(name__in=children.STARTING))
+    return children.started_by([*_made_again(instance, action, calls), *_calls_of_cancelled(instance, action)])
+
+
+def _ended_calls(instance: RunningProcesses) -> QuerySet[ActionCall]:
+    return ActionCall.objects.filter(run__instance=instance, ended_at__isnull=False).order_by("pk")
 
 
 def _calls_of_cancelled(instance: RunningProcesses, action: Action) -> Sequence[ActionCall]:
@@ -132,8 +147,8 @@ def perform(
 
     `by` is the user who does it, and must have the right to; `None` is the program itself, and may. To pass over what people
     have not decided takes a user the permission `workflow.override_decision`, and a `reason`. Nobody but a superuser operates
-    on an instance that they started. One that another was started in place of does not go on. Raises `NoSuchInstance`,
-    `NotPermitted`, `NotAllowed` or `BadData`.
+    on an instance that they started. One that another was started in place of does not go on, and no other is started in place
+    of one that has not ended. Raises `NoSuchInstance`, `NotPermitted`, `NotAllowed` or `BadData`.
     """
     result, reason = _checked(result, "result"), _checked(reason, "reason")
     _refuse_without_right(by, instance_id)
@@ -145,7 +160,7 @@ def perform(
         above = _locked(parent.run.instance_id, child=instance_id) if parent else None
         instance = _locked(instance_id)
         _check(instance, action, to)
-        if why_not := children.why_not_go_on(instance):
+        if why_not := children.why_not_go_on(instance) or children.why_not_replace(_replaced(instance, action)):
             raise NotPermitted(why_not)
         passes_over = _passed_over(instance, action, to)
         refuse_override(by, passes_over, reason)
