@@ -1,9 +1,19 @@
 """Who tries to log in, for what counts failures."""
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
+
+LONGEST_NAME = 255
+"""Characters that the count of failures has room for. Forms to log in take any number."""
+
+
+def username(request: HttpRequest, credentials: Mapping[str, str] | None = None) -> str | None:
+    """As whom somebody tries to log in; `None` where they don't say."""
+    given = (credentials or request.POST).get("username")
+    return given if given is None else str(given)[:LONGEST_NAME]
 
 
 def client_ip(request: HttpRequest) -> str | None:

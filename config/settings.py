@@ -122,6 +122,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True  # one row for each log-in, for ever
 AXES_SENSITIVE_PARAMETERS = ["next"]  # besides the password
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_USERNAME_CALLABLE = "config.logins.username"
 AXES_CLIENT_IP_CALLABLE = "config.logins.client_ip"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "workflow:inbox"

@@ -64,6 +64,10 @@ def test_who_logs_in_begins_anew() -> None:
     assert fails(LIMIT - 1).status_code == 200
 
 
+def test_a_name_that_is_too_long_to_be_kept_counts_too() -> None:
+    assert [tries(name="x" * 5_000).status_code for _ in range(LIMIT)] == [200] * (LIMIT - 1) + [429]
+
+
 def test_an_operator_lets_somebody_in_again() -> None:
     fails(LIMIT)
     call_command("axes_reset_username", "anna", verbosity=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -48,7 +48,9 @@ class Place:
             return cls(due_at=None, key=int(key))
         try:
             due_at = parse_datetime(moment)
-        except ValueError:
+            if due_at is not None and due_at.tzinfo is not None:
+                due_at = due_at.astimezone(UTC)  # what is beyond the calendar there, no database knows
+        except (ValueError, OverflowError):
             return None
         return cls(due_at=due_at, key=int(key)) if due_at is not None and due_at.tzinfo is not None else None
 
