@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
@@ -22,6 +22,15 @@ def told() -> str:
     output = StringIO()
     call_command("afterrestore", stdout=output)
     return output.getvalue()
+
+
+def told_of_what_is_wrong() -> tuple[str, str]:
+    """The checklist, and what the command ends with."""
+    output = StringIO()
+    with pytest.raises(CommandError) as ended:
+        call_command("afterrestore", stdout=output)
+    assert ended.value.returncode == 1, "so that a script that restores and starts stops here"
+    return output.getvalue(), str(ended.value)
 
 
 def rows() -> dict[str, list[Any]]:
@@ -90,14 +99,14 @@ def test_it_names_what_is_wrong() -> None:
         name="web1:7", host="web1", pid=7, version="1", concurrency=1, lease=600, started_at=now, seen_at=now
     )
     with override_settings(SECRET_KEY="another key"):
-        text = told()
+        text, end = told_of_what_is_wrong()
     assert "WRONG Engines that may be alive: 1. Stop all engines" in text
     assert "web1:7, seen " in text
     assert "WRONG Uploaded files: 2. Missing: 1. Restore the files" in text
     assert f"'lost.txt' of instance -: {lost.file.name}" in text
     assert kept.file.name not in text
     assert "Those that no known key verifies: 1. Restore the keys" in text
-    assert "Put right what is marked WRONG (3)" in text
+    assert end == "Put right what is marked WRONG (3), and run this again, before you start the site and the engines."
 
 
 @pytest.mark.postgres  # SQLite gives out no key that is taken
@@ -105,6 +114,6 @@ def test_it_finds_a_sequence_that_is_behind() -> None:
     made = process("P", {"A": code("1")}, (1, "A"))
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('workflow_process', 'id'), %s, false)", [made.pk])
-    text = told()
+    text, _ = told_of_what_is_wrong()
     assert "WRONG Sequences that would give out primary keys that are taken: 1." in text
     assert f"workflow.Process: the next is {made.pk}, and {made.pk} is there" in text

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+from django.core.management import CommandError
+
 from workflow import restoring
 from workflow.management.base import WorkflowCommand
 from workflow.models import RunningProcesses
@@ -10,7 +12,7 @@ from workflow.models import RunningProcesses
 class Command(WorkflowCommand):
     help = (
         "Print a checklist for after a backup was restored, with numbers from this database: what has to be put right before engines "
-        "start, and what may happen again when they do. It changes nothing."
+        "start, and what may happen again when they do. It changes nothing. Ends with 1 if there is something to be put right."
     )
     examples: ClassVar[str] = """\
   manage.py afterrestore
@@ -25,10 +27,9 @@ class Command(WorkflowCommand):
             self.stdout.write(f"{'WRONG' if point.wrong else '-':5} {point.text}")
             for line in point.about:
                 self.stdout.write(f"        {line}")
-        self.stdout.write(_sum(wrong))
-
-
-def _sum(wrong: int) -> str:
-    if not wrong:
-        return "\nNothing keeps you from starting the site and the engines, when you have read this."
-    return f"\nPut right what is marked WRONG ({wrong}), and run this again, before you start the site and the engines."
+        if wrong:
+            # A script that restores has to stop here, before it starts anything.
+            raise CommandError(
+                f"Put right what is marked WRONG ({wrong}), and run this again, before you start the site and the engines."
+            )
+        self.stdout.write("\nNothing keeps you from starting the site and the engines, when you have read this.")
