@@ -216,7 +216,7 @@ def test_what_has_left_is_let_go_of_however_quick_another_thread_is() -> None:
         gone.append(way)
         way.job = SimpleNamespace()  # by now it has come to short code there
 
-    company = Company(go_on=go_on, later=later, are_others=lambda: False)
+    company = Company(go_on=go_on, later=later, are_others=lambda: False, is_slow=lambda _: False)
     runner: Any = SimpleNamespace(run_together=lambda jobs: [None] * len(jobs))
     nobody: Any = None
     ways = [way_of(nobody) for _ in range(3)]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Barrier, Event, Thread
+from threading import Barrier, Event, Lock, Thread
 
 import pytest
 from django.db import connection
@@ -19,6 +19,7 @@ from workflow.code.runner import get_runner
 from workflow.code.sandbox import SandboxRunner
 from workflow.engine import Engine
 from workflow.engine.slots import Slots
+from workflow.engine.slow import SlowCode
 from workflow.engine.threads import THREADS
 from workflow.models import RunningProcesses, TaskRun
 from workflow.standing import standing
@@ -62,6 +63,51 @@ def test_others_go_on_beside_code(kind: str, effects: Path, over: Event) -> None
         over.set()
         kill_what_computes()
     assert not RunningProcesses.objects.filter(state="RUNNING").exists(), "it has stopped cleanly"
+
+
+LOOPS = {"at once": COMPUTES, "after a call": f"note('begun')\n{COMPUTES}"}
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("kind", "rows", "concurrency", "count"),
+    [
+        ("at once", 1, 4, 16),
+        ("after a call", 1, 4, 16),
+        ("at once", 2, 4, 12),
+        ("at once", 1, 1, 6),
+        ("after a call", 2, 1, 6),
+    ],
+)
+@pytest.mark.usefixtures("effects")
+def test_others_wait_for_no_more_endless_loops_than_compute_at_a_time(
+    kind: str, rows: int, concurrency: int, count: int
+) -> None:
+    """And all the loops come to their end beside a stream of others."""
+    process("Loop", {"A": code(LOOPS[kind], time_limit=1)}, *[(1, "A")] * rows)
+    process("Quick", {"A": code("data['n'] = 1"), "B": code("key()")}, (1, "A"), (2, "B"))
+    operations.start_many(["Loop"], count=count)
+    with working(engine(concurrency=concurrency, batch=100)):
+        eventually(lambda: len(computing()) >= concurrency, within=30)
+        over_before = loops_over()
+        quick = operations.start("Quick")
+        eventually(lambda: has_ended(quick.pk), within=60)
+        assert loops_over() - over_before <= concurrency + 2
+        while RunningProcesses.objects.filter(process_name="Loop", ended_at=None).exists():
+            quick = operations.start("Quick")
+            eventually(lambda key=quick.pk: has_ended(key), within=60)  # type: ignore[misc]
+    assert set(RunningProcesses.objects.filter(process_name="Loop").values_list("state", flat=True)) == {"FAILED"}
+
+
+def loops_over() -> int:
+    return TaskRun.objects.filter(instance__process_name="Loop", state="FAILED").count()
+
+
+def computing() -> set[int]:
+    runner = get_runner()
+    assert isinstance(runner, SandboxRunner)
+    return runner._busy.copy()
 
 
 @pytest.mark.slow
@@ -221,7 +267,7 @@ class TestSlots:
                 for turn in range(20):
                     with slots.working():
                         computing += 1
-                        most = max(most, len(slots._since))
+                        most = max(most, len(slots._computing))
                         time.sleep(0.003 if (number + turn) % 5 == 0 else 0)
                         slots.moved()
                         with slots.away():
@@ -236,6 +282,80 @@ class TestSlots:
         assert computing == 0
         assert most <= count
 
+    @pytest.mark.parametrize("count", [1, 2, 4])
+    def test_neither_slow_code_nor_the_rest_waits_for_ever(self, count: int) -> None:
+        """Beside a stream of others that never ends, slow code comes to its end; and the others are not held back by all of it."""
+        slow, lock = SlowCode(), Lock()
+        slow.note("loop")
+        is_over, taken = Event(), 0
+
+        def others() -> None:
+            nonlocal taken
+            while not is_over.is_set():
+                with slots.working("quick"):
+                    time.sleep(0.001)
+                with lock:
+                    taken += 1
+
+        def loop() -> None:
+            for _ in range(2):
+                with slots.working("loop"):
+                    most.append(len(slots._computing))
+                    time.sleep(0.02)
+                    with slots.away():
+                        pass
+
+        most: list[int] = []
+        with Slots(count, patience=0.001, slow=slow) as slots:
+            stream = started(others, count=3)
+            joined(started(loop, count=6 if count > 1 else 2))
+            is_over.set()
+            joined(stream)
+            assert not slots.is_any_engaged
+        assert taken
+        assert max(most) <= count
+
+    @pytest.mark.parametrize("count", [2, 4])
+    def test_the_last_place_is_not_for_slow_code_while_others_want_it(self, count: int) -> None:
+        slow, over, wanted = SlowCode(), Event(), Event()
+        slow.note("loop")
+
+        def loop() -> None:
+            with slots.working("loop"):
+                over.wait(20)
+
+        with Slots(count, patience=0.001, slow=slow, are_others=wanted.is_set) as slots:
+            wanted.set()
+            threads = started(loop, count=count + 2)
+            eventually(lambda: len(slots._computing) == count - 1)
+            time.sleep(0.1)
+            assert len(slots._computing) == count - 1
+            assert slots.has_room
+            assert not slots.has_room_for_slow
+            wanted.clear()
+            eventually(lambda: len(slots._computing) == count)
+            over.set()
+            joined(threads)
+
+    def test_slow_code_in_the_line_begins_when_no_others_come_after_all(self) -> None:
+        """With a single place nothing computes then, and so nobody leaves it either."""
+        slow, wanted = SlowCode(), Event()
+        slow.note("loop")
+        done: list[int] = []
+
+        def loop() -> None:
+            with slots.working("loop"):
+                done.append(1)
+
+        with Slots(1, patience=0.001, slow=slow, are_others=wanted.is_set) as slots:
+            joined(started(loop))
+            wanted.set()
+            threads = started(loop)
+            eventually(lambda: len(slots._line) == 1)
+            wanted.clear()
+            joined(threads)
+        assert len(done) == 2
+
     def test_it_ends_while_some_still_wait(self) -> None:
         """The watch may be gone before the last has had its turn."""
         done: list[int] = []
@@ -248,7 +368,7 @@ class TestSlots:
                     done.append(1)
 
             threads = started(work, count=6)
-            eventually(lambda: len(slots._since) == 2)
+            eventually(lambda: len(slots._computing) == 2)
         over.set()
         joined(threads)
         assert len(done) == 6

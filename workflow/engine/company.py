@@ -50,12 +50,13 @@ def way_of(instance: RunningProcesses, runs: list[TaskRun] | None = None) -> Way
 class Company:
     """Drives instances together. `go_on` has one go to where it stops next, given the outcome of its job, if that has run:
     returns whether it goes on from there. `later` has one driven when a thread may compute, as those are of which there
-    `are_others`.
+    `are_others`. One that has come to code that `is_slow` waits for a place that such code may have.
     """
 
     go_on: Callable[[Way, Outcome | None, Runner], bool]
     later: Callable[[Way], None]
     are_others: Callable[[], bool]
+    is_slow: Callable[[Way], bool]
 
     def drive(self, ways: Sequence[Way], runner: Runner) -> None:
         """Drive these in this thread as far as they go together, and the last one as far as it goes."""
@@ -91,6 +92,9 @@ class Company:
     def _drive_alone(self, way: Way, runner: Runner) -> None:
         """Drive it as far as it goes, or until it may come back."""
         while self.go_on(way, None, runner):
+            if self.is_slow(way):
+                self._leave(way)
+                return
             if way.job and self.are_others():
                 way.is_alone = False
                 self.later(way)

@@ -78,6 +78,12 @@ class Crew(Executor):
             self._call_one()
         return future
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a thread is free for one thing more."""
+        with self._lock:
+            return len(self._asked) < len(self._resting) + self._size - self._count
+
     def resize(self, *, by: int) -> None:
         """Have so many threads more, if they are needed. Of too many, those end that have nothing to do."""
         with self._lock:

@@ -102,6 +102,8 @@ class Drive:
     lacking: Lacking = field(default_factory=Lacking)
     takes_turns: bool = False
     running: dict[Future[Report | None], Place] = field(default_factory=dict)
+    comes_to: str = ""
+    """The code that it runs next, where it has stopped before that."""
     for_others: dict[Place, Exception] = field(default_factory=dict)
     """The task runs that can't be run here, with what is missing."""
 
@@ -243,12 +245,17 @@ class Drive:
     def _is_short(self, held: Held, run: TaskRun) -> bool:
         return self._may_join(run) and self.runner.may_join(held.job(run))
 
+    def _code(self, run: TaskRun) -> str:
+        return self.definition.task_of(run.row).code
+
     def _may_join(self, run: TaskRun) -> bool:
         return not (run.call_number or self.definition.task_of(run.row).subprocess)
 
     def _work_alone(self, held: Held, run: TaskRun) -> _Part:
+        code = self.comes_to = self._code(run)
         outcome = yield held.job(run) if self._may_join(run) else None
-        self.slots.moved()
+        self.comes_to = ""
+        self.slots.moved(code)
         if outcome is None:
             self._take(held, run.place, self._execute(held, run, self.runner, _Alone(self.writer)))
         elif not isinstance(outcome, Applied):
@@ -277,7 +284,7 @@ class Drive:
         held.reports[place] = report
 
     def _execute_aside(self, held: Held, run: TaskRun) -> Report | None:
-        with self.slots.working():
+        with self.slots.working(self._code(run)):
             report = self._execute(held, run, self.aside, self.writer)
         self.patience.share()
         return report

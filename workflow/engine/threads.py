@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from itertools import islice
-from threading import Lock
 from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self
@@ -19,6 +19,7 @@ from workflow.engine.heartbeat import renew
 from workflow.engine.lacking import Lacking
 from workflow.engine.patience import Patience
 from workflow.engine.slots import Slots
+from workflow.engine.slow import Queue, SlowCode
 from workflow.errors import CannotDrive
 from workflow.models import RunningProcesses, TaskRun
 from workflow.transitions import Lease
@@ -81,9 +82,11 @@ class Threads:
         self._runner = runner
         self._lacking = lacking
         self._size = max(THREADS, concurrency)
-        self._slots = Slots(concurrency, on_room=self._call_driver)
-        self._to_drive: deque[Way] = deque()
-        self._choosing = Lock()
+        self._slow = SlowCode()
+        self._slots = Slots(
+            concurrency, on_room=self._call_driver, slow=self._slow, are_others=self._can_others_be_driven
+        )
+        self._to_drive = Queue(self._is_slow)
         self._resting: deque[Runner] = deque()
         self._is_called = False
         self._lease = lease
@@ -112,7 +115,10 @@ class Threads:
                 lacking=self._lacking,
             )
             self._company = Company(
-                go_on=self._driver.go_on, later=self._drive_later, are_others=lambda: bool(self._to_drive)
+                go_on=self._driver.go_on,
+                later=self._drive_later,
+                are_others=self._to_drive.has_others,
+                is_slow=self._is_slow,
             )
             self._stack = stack.pop_all()
         return self
@@ -129,7 +135,7 @@ class Threads:
     @property
     def queued(self) -> Sequence[tuple[int, int]]:
         latest = monotonic() - LONG_QUEUED
-        waiting = islice((way.instance for way in self._to_drive.copy() if way.queued_at < latest), MOST_QUEUED)
+        waiting = islice((way.instance for way in self._to_drive if way.queued_at < latest), MOST_QUEUED)
         return [(instance.pk, instance.fence) for instance in waiting]
 
     def begin(self, claimed: Sequence[Claimed]) -> None:
@@ -138,7 +144,7 @@ class Threads:
             for instance, _ in claimed:
                 with suppress(CannotDrive):
                     self._driver.definition(instance.version_id)
-        self._to_drive.extend(way_of(instance, runs) for instance, runs in claimed)
+        self._to_drive.extend([way_of(instance, runs) for instance, runs in claimed])
         self._call_driver()
 
     def renew(self, leases: Collection[Lease], *, until: datetime) -> None:
@@ -151,7 +157,7 @@ class Threads:
 
     def _call_driver(self) -> None:
         """Have a thread drive what is claimed, if one more may compute; and have what is done written, if none does."""
-        if self._to_drive and self._slots.has_room:
+        if self._may_any_be_driven():
             if not self._is_called:
                 self._is_called = True
                 self._main.submit(self._drive_in_turn)
@@ -161,26 +167,39 @@ class Threads:
     def _drive_in_turn(self) -> None:
         """Drive what is claimed as long as this thread may compute."""
         self._is_called = False
-        while self._to_drive and self._slots.try_take():
+        while take := self._begun():
             try:
                 with self._own_runner() as runner:
-                    self._company.drive(self._next(), runner)
+                    self._company.drive(take(), runner)
             finally:
                 self._slots.leave()
             self._patience.share()
         self._call_driver()
 
-    def _next(self) -> list[Way]:
-        """The first that is to be driven, with those right after it that may be driven together with it: none, where another
-        thread has taken the last one.
+    def _may_any_be_driven(self) -> bool:
+        if not self._to_drive:
+            return False
+        if self._to_drive.has_slow() and self._slots.has_room_for_slow:
+            return True
+        return self._to_drive.has_others() and self._slots.has_room
+
+    def _begun(self) -> Callable[[], list[Way]] | None:
+        """What takes from the queue what this thread is to drive, if it may compute. It finds nothing where another thread has
+        taken the last one.
         """
-        found: list[Way] = []
-        with self._choosing:
-            while self._to_drive and len(found) < LARGEST:
-                if found and (found[0].is_alone or self._to_drive[0].is_alone):
-                    break
-                found.append(self._to_drive.popleft())
-        return found
+        if self._to_drive.has_slow() and self._slots.try_take(is_slow=True):
+            return self._to_drive.take_slow
+        if self._to_drive.has_others() and self._slots.try_take():
+            return partial(self._to_drive.take, most=LARGEST, fits=_may_go_together)
+        return None
+
+    def _can_others_be_driven(self) -> bool:
+        """Whether anything waits that is not slow, and a thread is free for it."""
+        return self._to_drive.has_others() and self._main.has_room
+
+    def _is_slow(self, way: Way) -> bool:
+        """Whether the code that it runs next is slow."""
+        return way.drive is not None and way.drive.comes_to in self._slow
 
     @contextmanager
     def _own_runner(self) -> Iterator[Runner]:
@@ -196,3 +215,7 @@ class Threads:
 
     def _are_more_coming(self) -> bool:
         return self._slots.is_any_engaged or bool(self._to_drive)
+
+
+def _may_go_together(first: Way, other: Way) -> bool:
+    return not (first.is_alone or other.is_alone)
