@@ -127,6 +127,26 @@ def test_no_other_is_started_in_place_of_one_below_which_something_has_not_ended
     operators.perform(instance.pk, Action.RETRY)
 
 
+def test_one_below_an_old_child_does_not_go_on_either() -> None:
+    inner = process("Charge", {"Card": code("1 / 0")}, (1, "Card"))
+    middle = process("Pay", {"Sub": {"subprocess": inner}}, (1, "Sub"))
+    process("Order", {"Pay": {"subprocess": middle}}, (1, "Pay"))
+    instance = operations.start("Order")
+    run_until_idle()
+    (child,) = children(instance)
+    (grandchild,) = children(child)
+    operators.perform(instance.pk, Action.RETRY)
+    with pytest.raises(NotPermitted, match=f"is about to start another instance in place of instance {child.pk}"):
+        operators.perform(grandchild.pk, Action.RETRY)
+    run_until_idle()
+    new = children(instance)[-1]
+    with pytest.raises(
+        NotPermitted, match=f"Instance {new.pk}, which is FAILED, was started in place of instance {child.pk}"
+    ):
+        operators.perform(grandchild.pk, Action.RETRY)
+    operators.perform(children(new)[0].pk, Action.RETRY)
+
+
 def test_one_whose_parent_waits_for_another_attempt_is_left_alone_as_well() -> None:
     child = process("Pay", {"Charge": code("fail_first(99)")}, (1, "Charge"))
     process("Order", {"Pay": {"subprocess": child, "max_attempts": 2, "retry_delay": 3_600.0}}, (1, "Pay"))

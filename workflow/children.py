@@ -43,16 +43,26 @@ def replaced_by(instance: RunningProcesses) -> RunningProcesses | None:
 
 
 def why_not_go_on(instance: RunningProcesses) -> str:
-    """Why a failed instance must not go on: another one does its work, or is about to. Blank where it may."""
-    if instance.parent is None or instance.state != InstanceState.FAILED:
+    """Why a failed instance must not go on: another one does its work, or is about to, in its place or in that of one above it.
+    Blank where it may."""
+    if instance.state != InstanceState.FAILED:
         return ""
-    named = {"pk": instance.pk, "above": instance.parent.run.instance_id}
+    one = instance
+    while call := one.parent:
+        if why_not := _why_replaced(one, call):
+            return why_not
+        one = call.run.instance
+    return ""
+
+
+def _why_replaced(instance: RunningProcesses, call: ActionCall) -> str:
+    named = {"pk": instance.pk, "above": call.run.instance_id}
     if other := replaced_by(instance):
         return _(
             "Instance %(other)s, which is %(state)s, was started in place of instance %(pk)s, and makes the same calls. "
             "Operate on that one instead. Instance %(pk)s can continue only after that one is cancelled."
         ) % {**named, "other": other.pk, "state": other.state}
-    if _is_made_again(instance.parent):
+    if _is_made_again(call):
         return (
             _(
                 "Instance %(above)s is about to start another instance in place of instance %(pk)s, which makes the same calls. "
