@@ -101,7 +101,12 @@ class Console(logging.StreamHandler[TextIO]):
             return ""
 
 
-_TOKEN = re.compile(r"(decide(?:/|%2F))[A-Za-z0-9_:.%-]{20,}", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"(decide(?:/|%2F))[A-Za-z0-9_:.%-]{20,}"
+    # An address can be written in many ways, as /%64ecide/ or with a slash too many: whatever is signed, with its time.
+    r"|()[A-Za-z0-9_.-]{20,}(?::|%3A)[A-Za-z0-9]{6,}(?::|%3A)[A-Za-z0-9_-]{43}",
+    re.IGNORECASE,
+)
 OF_REQUESTS = (
     *("django.request", "django.server", "django.security.csrf", "django.security.SuspiciousOperation"),
     *("gunicorn.access", "uvicorn.access", "daphne.access", "hypercorn.access", "django.channels.server"),
@@ -130,7 +135,7 @@ def _hidden(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
     text = str(value)
-    hidden = _TOKEN.sub(r"\1…", text)
+    hidden = _TOKEN.sub(r"\1\2…", text)
     return value if hidden == text else hidden
 
 

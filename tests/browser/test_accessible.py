@@ -137,3 +137,11 @@ def test_what_is_smuggled_into_a_page_is_kept_away(browser: Any, site: str) -> N
     )
     page.close()
     assert kept_away == "script-src-attr"
+
+
+@pytest.mark.parametrize("where", ["/login/", "/admin/login/"])
+def test_the_browser_knows_all_that_headers_say(visit: Visit, where: str) -> None:
+    page, told = visit(), list[str]()
+    page.on("console", lambda message: told.append(message.text))
+    page.goto(where)
+    assert [text for text in told if "favicon" not in text and "404" not in text] == []

@@ -307,6 +307,21 @@ class TestLogs:
         assert len([text for text in told if "/decide/…" in text]) == 3
         assert token[:20] not in caplog.text
 
+    @pytest.mark.parametrize(
+        "wrong", ["/decide//{}/", "/%64ecide/{}/", "/decide/x/{}", "/decide/\x00{}/", "/Decide this: {}"]
+    )
+    def test_of_addresses_that_are_written_in_another_way(
+        self, people: People, path: str, wrong: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        token = path.removeprefix("/decide/").rstrip("/")
+        Client().get(wrong.format(token))
+        logging.getLogger("django.server").warning('"%s" %s', f"GET {wrong.format(token)} HTTP/1.1", 404)
+        logging.getLogger("django.server").warning('"%s" %s', f"GET {wrong.format(quote(token))} HTTP/1.1", 404)
+        told = [record.getMessage() for record in caplog.records if record.name == "django.server"]
+        assert [text.count("…") for text in told] == [1, 1]
+        for part in token.split(":"):
+            assert part not in caplog.text
+
     @pytest.mark.parametrize("name", ["django.server", "gunicorn.access", "uvicorn.access"])
     def test_of_servers(self, people: People, path: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
         quoted = quote(path, safe="")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.own import ours
 from tests.people.conftest import People
-from tests.users import User
+from tests.users import User, rename
 from workflow import approvers, circle, operations, starting
 from workflow.errors import NotAllowed, NotStartable
 from workflow.models import Process, RunningProcesses, Task, WaitingForApproval
@@ -131,3 +131,16 @@ def test_a_name_is_of_one_kind_or_of_any(name: str) -> None:
     else:
         assert kinds == (name, name)
     assert approvers.bare(name) == (kinds[0] or kinds[1])
+
+
+def test_whom_it_asks_is_told_by_the_name_of_today(people: People) -> None:
+    process("P", {"Sign": manual("anna, managers, bert")}, (1, "Sign"))
+    waiting, bystander = waits("P"), waits("P")
+    assert waiting.asked == "anna, managers, bert"
+    rename("anna", "anne")
+    somebody_else = User.objects.create_user("anna")
+    for one in (waiting, bystander, *WaitingForApproval.objects.filter(pk=waiting.pk).with_asked()):
+        assert one.asked == "anne, bert, managers"
+    assert operations.why_not(somebody_else, waiting).endswith(": it waits for anne, bert, managers.")
+    operations.delegate(waiting, people.emil, User.objects.get(pk=people.anna.pk))
+    assert waiting.asked == "anne, bert, managers, emil"

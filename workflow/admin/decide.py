@@ -14,6 +14,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -26,7 +27,7 @@ from workflow.admin import show
 from workflow.admin.chosen import keys
 from workflow.errors import WorkflowError
 from workflow.forms import AnswersForm
-from workflow.models import TaskRun, WaitingForApproval
+from workflow.models import Assignee, TaskRun, WaitingForApproval
 from workflow.origin import ADMIN
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _runs(request: HttpRequest) -> list[TaskRun]:
     runs = TaskRun.objects.select_related(
         *("instance", "decided_by"),
         *("waiting__task_run", "waiting__claimed_by", "waiting__rpid__version"),
-    ).prefetch_related("waiting__assignees", "waiting__barred")
+    ).prefetch_related(Prefetch("waiting__assignees", queryset=Assignee.objects.with_names()), "waiting__barred")
     # One order for all deciders, in the admin and on the pages: where each request is a transaction, each holds all that it decides.
     return list(runs.defer("snapshot").filter(pk__in=keys(request, "run", most=MOST)).order_by("instance_id", "pk"))
 

@@ -82,9 +82,7 @@ class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
 
     def with_asked(self) -> Self:
         """With whom each asks, by one query more: for `asked`."""
-        return self.prefetch_related(
-            models.Prefetch("assignees", queryset=Assignee.objects.select_related("user", "group"))
-        )
+        return self.prefetch_related(models.Prefetch("assignees", queryset=Assignee.objects.with_names()))
 
     def with_people_left(self) -> Self:
         """Each with how many active people are `left` who are asked, and not barred."""
@@ -178,10 +176,18 @@ class WaitingForApproval(models.Model):
 
     @property
     def asked(self) -> str:
-        """Whom it asks, in words: its approver, and those to whom it was handed on or escalated."""
-        added = [str(one) for one in self.assignees.all() if one.reason in {Reason.DELEGATED, Reason.ESCALATED}]
+        """Whom it asks, in words: its approver, and those to whom it was handed on or escalated.
+
+        Who was renamed since has the name of today: somebody else may have the old one by now.
+        """
+        is_known = "assignees" in getattr(self, "_prefetched_objects_cache", ())
+        rows = self.assignees.all() if is_known else self.assignees.with_names()
+        added = [str(one) for one in rows if one.reason in {Reason.DELEGATED, Reason.ESCALATED}]
+        meant = [str(one) for one in rows if one.reason == Reason.NAMED and (one.user_id or one.group_id)]
         named = [*map(approvers.bare, approvers.names(self.approver))] or [gettext("a member of staff")]
-        return ", ".join(dict.fromkeys([*named, *added]))
+        # A row does not tell which of the names it came from, so one new name replaces them all.
+        told = named if set(meant) <= set(named) else meant
+        return ", ".join(dict.fromkeys([*told, *added]))
 
     @property
     def external_key(self) -> str:
@@ -206,6 +212,10 @@ class WaitingForApproval(models.Model):
 
 class AssigneeQuerySet(models.QuerySet["Assignee"]):
     """Whom tasks ask."""
+
+    def with_names(self) -> Self:
+        """With the users and groups themselves, by the same query."""
+        return self.select_related("user", "group")
 
     def naming(self, person: Any) -> Self:
         """Those rows by which this user is asked."""

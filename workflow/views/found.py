@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from django.db.models import Prefetch
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from workflow import approvers, moments, operations
 from workflow.deciding import May
-from workflow.models import Decision, RunState, TaskRun, WaitingForApproval
+from workflow.models import Assignee, Decision, RunState, TaskRun, WaitingForApproval
 from workflow.models.people import names_of
 from workflow.models.waiting import LONGEST_NUMBER
 from workflow.views.facts import full_name
@@ -42,7 +43,11 @@ def _run(key: int) -> TaskRun | None:
     if len(str(key)) >= LONGEST_NUMBER:
         return None
     runs = TaskRun.objects.select_related(*related).defer(*_HEAVY)
-    return runs.prefetch_related("waiting__assignees", "waiting__barred").filter(pk=key).first()
+    return (
+        runs.prefetch_related(Prefetch("waiting__assignees", queryset=Assignee.objects.with_names()), "waiting__barred")
+        .filter(pk=key)
+        .first()
+    )
 
 
 def _concerns(user: Any, run: TaskRun, waiting: WaitingForApproval | None) -> bool:
