@@ -15,7 +15,7 @@ STARTS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("anna", {"amount": 180, "purpose": "Train to Lisbon"}),
         ("anna", {"amount": 45, "purpose": "Lunch with a customer"}),
     ],
-    "Onboarding": [("hr", {"name": "Ada Lovelace", "role": "Analyst"})],
+    "Onboarding": [("hanna", {"name": "Ada Lovelace", "role": "Analyst"})],
     "Order": [
         ("shop", {"customer": "Grace"}),
         ("shop", {"customer": "Linus", "card": "4000 0000 0000 0002", "items": [{"name": "lamp", "price": 95.5}]}),

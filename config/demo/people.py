@@ -37,8 +37,8 @@ PEOPLE = (
     Person(login="fiona", first_name="Fiona", last_name="Lang", role="approves for finance", groups=("finance",)),
     Person(login="felix", first_name="Felix", last_name="Roth", role="approves for finance too", groups=("finance",)),
     Person(login="frida", first_name="Frida", last_name="Berg", role="and so does she", groups=("finance",)),
-    Person(login="hr", first_name="Hanna", last_name="Reich", role="signs contracts", groups=("hr",)),
-    Person(login="it", first_name="Ivo", last_name="Thal", role="sets up laptops", groups=("it",)),
+    Person(login="hanna", first_name="Hanna", last_name="Reich", role="signs contracts", groups=("hr",)),
+    Person(login="ivo", first_name="Ivo", last_name="Thal", role="sets up laptops", groups=("it",)),
     Person(login="shop", first_name="Sonja", last_name="Hoppe", role="approves orders", groups=("sales",)),
     Person(
         login="wanda",

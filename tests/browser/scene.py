@@ -51,7 +51,7 @@ def play(workflow: Workflow) -> Scene:
     _approve(workflow, paid, "frida", "Finance approval")
     sent_back = _claim(workflow, 1250, "New chair")
     workflow.advance(hours=20)
-    workflow.start("Onboarding", {"name": "Grace Hopper", "role": "Analyst"}, user=user("hr"))
+    workflow.start("Onboarding", {"name": "Grace Hopper", "role": "Analyst"}, user=user("hanna"))
     order = workflow.start("Order", {"customer": "Linus"}, user=user("shop"))
     workflow.approve("Order", "Sales approval", by=user("shop"))
     _reject(workflow, sent_back, "mark", "A chair is ordered, not claimed. Did you ask Ivo?")
@@ -63,7 +63,7 @@ def play(workflow: Workflow) -> Scene:
         workflow, with_finance, "felix", "Finance approval", "Booked as training.", answers={"cost_centre": "4720"}
     )
     with_manager = _claim(workflow, 180, "Train to Lisbon")
-    _approve(workflow, _claim(workflow, 150, "Books on contract law", by="hr"), "mark", "Manager approval")
+    _approve(workflow, _claim(workflow, 150, "Books on contract law", by="hanna"), "mark", "Manager approval")
     workflow.advance(hours=2, minutes=10)
     asked = WaitingForApproval.objects.get(rpid=with_manager)
     link = f"/decide/{links.token(user('mark'), asked)}/"

@@ -48,7 +48,7 @@ def test_what_who_decides_sees(visit: Visit, scene: Scene) -> None:
 
 
 def test_what_who_starts_sees(visit: Visit, scene: Scene) -> None:
-    anna, hr = visit("anna"), visit("hr")
+    anna, hr = visit("anna"), visit("hanna")
     take(hr, "start", "/start/")
     anna.goto(f"/start/{scene.paid.process_id}/")
     anna.get_by_label("For what").fill("Train to Lisbon")

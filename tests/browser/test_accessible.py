@@ -92,8 +92,8 @@ def test_pages_of_who_decides(visit: Visit, scene: Scene) -> None:
 
 def test_pages_of_who_has_nothing_and_of_nobody(visit: Visit, scene: Scene) -> None:
     look_at(visit("anna"), "/?tab=claimed")
-    look_at(visit("it"), "/mine/")
-    look_at(visit("it"), scene.task(scene.with_finance), status=403)
+    look_at(visit("ivo"), "/mine/")
+    look_at(visit("ivo"), scene.task(scene.with_finance), status=404)
     nobody = visit()
     look_at(nobody, "/login/", scene.link)
     look_at(nobody, "/decide/forged/", status=404)
