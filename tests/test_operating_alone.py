@@ -33,6 +33,24 @@ def test_in_which_states_an_action_is_possible(action: Action, state: InstanceSt
     assert is_possible(RunningProcesses(state=state), action) is (state in POSSIBLE[action])
 
 
+@pytest.mark.parametrize(
+    ("action", "able"),
+    [
+        (Action.CANCEL, "PAUSED or READY or RUNNING or WAITING"),
+        (Action.PAUSE, "READY or RUNNING or WAITING"),
+        (Action.GOTO, "FAILED or PAUSED or READY or RUNNING or WAITING"),
+        (Action.SKIP, "FAILED"),
+    ],
+)
+def test_a_refusal_says_in_which_states_it_would_be_possible(action: Action, able: str) -> None:
+    process("P", {"A": code("1")}, (1, "A"))
+    instance = operations.start("P")
+    run_until_idle()
+    with pytest.raises(NotPermitted) as caught:
+        operators.perform(instance.pk, action, to=1)
+    assert str(caught.value) == f"Instance {instance.pk} is FINISHED; {action} takes one that is {able}."
+
+
 def failed_twice() -> tuple[RunningProcesses, RunningProcesses]:
     """Two that stand at the same place: a task has failed, after calls, and one was cancelled beside it, as in an earlier visit,
     that was done again.

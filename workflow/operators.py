@@ -75,7 +75,10 @@ class Plan:
 
 def is_possible(instance: RunningProcesses, action: Action) -> bool:
     """Whether the instance's state permits the action."""
-    state = InstanceState(instance.state)
+    return _is_possible_in(InstanceState(instance.state), action)
+
+
+def _is_possible_in(state: InstanceState, action: Action) -> bool:
     target = TARGETS.get(action, InstanceState.READY)
     permitted = target in MOVES[state] or (action == Action.GOTO and state == InstanceState.READY)
     return permitted and state in FROM.get(action, {state})
@@ -211,8 +214,7 @@ def _locked(instance_id: int, *, child: int | None = None) -> RunningProcesses:
 
 def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:
     if not is_possible(instance, action):
-        target = TARGETS.get(action, InstanceState.READY)
-        able = sorted(FROM.get(action, {before for before, after in MOVES.items() if target in after}))
+        able = sorted(state for state in InstanceState if _is_possible_in(state, action))
         raise NotPermitted(
             _("Instance %(pk)s is %(state)s; %(action)s takes one that is %(listed)s.")
             % {"pk": instance.pk, "state": instance.state, "action": action, "listed": (" " + _("or") + " ").join(able)}
