@@ -78,7 +78,7 @@ def missing(instance: RunningProcesses, fleet: Iterable[Engine], *, keys: Collec
 
 def can_others(needs: Needs) -> bool:
     """Whether an engine is alive that has what is needed, as it announced itself."""
-    announced = Engine.objects.exclude(abilities=None).annotate(now=clock.database_now(), holds=Value(0))
+    announced = Engine.objects.filter(abilities__isnull=False).annotate(now=clock.database_now(), holds=Value(0))
     able = [engine for engine in announced if not Abilities.from_json(engine.abilities or {}).lacks(needs)]
     return any(not is_dead(engine) for engine in able)
 

@@ -110,7 +110,7 @@ def votes_on(instance: int, tasks: Collection[str]) -> list[Cast]:
             by=frozenset(_keys(origin, user=user, on_behalf_of=on_behalf_of)),
             user=user,
         )
-        for task, visit, row, attempt, user, on_behalf_of, origin in first.union(*others, all=True)
+        for task, visit, row, attempt, user, on_behalf_of, origin in first.union(*others, all=True).order_by()
     ]
 
 
