@@ -157,7 +157,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-# Browsers that have a site on their list come by HTTPS alone for years, whatever becomes of it: nobody's default.
+# Browsers keep preloaded sites on HTTPS for years, even after they leave the list, so it is opt-in.
 SECURE_HSTS_PRELOAD = HTTPS and env.switch("HSTS_PRELOAD", default=False)
 SILENCED_SYSTEM_CHECKS = ["security.W021"]  # it wants that preload
 BEHIND_PROXY = env.switch("BEHIND_PROXY", default=False)
