@@ -61,7 +61,7 @@ def test_it_logs_failures_and_what_is_tried_again(manage: Manage) -> None:
     told = lines(manage("runengine", "--until-idle").stderr)
     why = "ZeroDivisionError: division by zero"
     assert f"WARNING Bad task A is retrying: {why} (instance {key})" in told
-    assert f"ERROR Bad task A is failed: {why} (instance {key})" in told
+    assert f"WARNING Bad task A is failed: {why} (instance {key})" in told
     assert f"ERROR Bad instance {key} is FAILED at step 1: {why}" in told
 
 
