@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.utils.formats import date_format
+from django.utils.timezone import localdate
 
 from tests.build import code, manual, process
 from tests.mail.steps import run, sign, waits
@@ -79,7 +80,7 @@ class TestToWhom:
         assert sent() == []
 
     def test_also_to_stand_ins(self, people: People) -> None:
-        today = clock.now().date()
+        today = localdate(clock.now())
         for away, stand_in in ((people.anna, people.bert), (people.bert, people.emil)):
             Absence.objects.create(user=away, stand_in=stand_in, first_day=today, last_day=today)
         sign("anna")
@@ -150,7 +151,7 @@ class TestWhatItSays:
         (line,) = [line for line in message.body.splitlines() if "/decide/" in line]
         assert line.startswith("https://workflow.example.com/decide/")
         assert f'href="{line}"' in html(message)
-        until = date_format(clock.now() + timedelta(days=14))
+        until = date_format(localdate(clock.now() + timedelta(days=14)))
         assert f"so don't forward it. It is good until {until}." in message.body
 
     def test_without_the_sites_address_there_is_no_link(self, people: People, settings: Any) -> None:

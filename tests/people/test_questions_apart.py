@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils.timezone import localdate
 
 from tests.build import code, manual, process, run_until_idle, waits
 from tests.own import ours
@@ -91,7 +92,7 @@ def test_the_task_comes_after_the_question(people: People) -> None:
 
 
 def test_a_stand_in_counts_for_both(people: People) -> None:
-    today = clock.now().date()
+    today = localdate(clock.now())
     Absence.objects.create(user=people.anna, stand_in=people.emil, first_day=today, last_day=today)
     ask("not_same_as='Sign'", step=2)
     start()

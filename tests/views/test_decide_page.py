@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
+from django.utils.timezone import localdate
 
 from tests.build import code, form, manual, process
 from tests.own import ours
@@ -493,7 +494,7 @@ class TestHandedOn:
 
 @pytest.mark.demo
 def test_who_stands_in_is_told_for_whom(people: People, visit: Visit, waiting: WaitingForApproval) -> None:
-    today = clock.now().date()
+    today = localdate(clock.now())
     Absence.objects.create(
         user=people.anna, stand_in=people.bert, first_day=today - timedelta(days=1), last_day=today + timedelta(days=1)
     )

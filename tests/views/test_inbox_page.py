@@ -7,6 +7,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.utils.text import capfirst
+from django.utils.timezone import localdate
 
 from tests.build import code, form, manual, process
 from tests.own import ours
@@ -353,7 +354,7 @@ def test_it_asks_as_much_of_the_database_however_much_there_is(
 ) -> None:
     for number in range(5):
         process(f"Claim {number}", {"Sign": manual("managers, mark")}, (10, "Sign"))
-    today = clock.now().date()
+    today = localdate(clock.now())
     for person in (people.anna, people.bert, people.mona):
         Absence.objects.create(user=person, stand_in=people.mark, first_day=today, last_day=today)
     client = visit(people.mark)
