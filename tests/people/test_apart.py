@@ -1,4 +1,4 @@
-"""Separation of duties, through the operations: in both directions, for stand-ins too, in loops, and for who was deleted."""
+"""Separation of duties, through the operations: in both directions, for stand-ins too, in loops, and for deleted users."""
 
 from datetime import date, timedelta
 from itertools import combinations
