@@ -385,7 +385,6 @@ class TestBeside:
 
     def test_a_worker_of_a_task_queue_hands_it_back_with_a_pause(self, effects: Path) -> None:
         """It can't keep engines from claiming it at once, and sending it to the same worker again."""
-        worker._lacking.cache_clear()
         instance = self.asleep()
         now = clock.ask_database()
         (claimed,) = transitions.claim("e", now=now, until=now + timedelta(seconds=60), limit=1)
@@ -397,7 +396,6 @@ class TestBeside:
         assert effects.read_text().split() == ["a1", "b1", "b2"]
 
     def test_so_it_does_with_a_version_that_it_can_not_run(self) -> None:
-        worker._lacking.cache_clear()
         process("P", {"A": code("1")}, (1, "A"))
         instance = operations.start("P")
         ProcessVersion.objects.update(needs={"format": 1, "names": ["unheard_of"]})
