@@ -14,9 +14,10 @@ DATABASE = {"db", "transactional_db", "live_server"}
 
 @pytest.fixture(scope="session", autouse=True)
 def built_bystanders(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> None:
-    """They are built before the first test begins, outside of its transaction."""
+    """They are built before the first test begins, outside of its transaction; once, however many import this."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        bystanders.build()
+        if not bystanders.are_built():
+            bystanders.build()
 
 
 @pytest.fixture(autouse=True)

@@ -76,6 +76,11 @@ def build() -> None:
     connection.ops.execute_sql_flush(flush)
 
 
+def are_built() -> bool:
+    """Whether this database has them."""
+    return SHADOW + _tables()[-1] in connection.introspection.table_names()
+
+
 def _live() -> None:
     """What they do."""
     users = get_user_model().objects
