@@ -9,6 +9,7 @@ Pure: no Django, no database.
 
 import secrets
 from collections.abc import Collection
+from functools import lru_cache
 from hashlib import sha256
 
 TOKEN_BYTES = 16
@@ -36,12 +37,17 @@ def run_key(token: str, *, visit: int, sequence: int, task: str, taken: Collecti
     a later version inserts a row. `taken` are the keys of the visit's other runs: a step can have the same task several times.
     """
     # The step's number as well: a restored instance may take another branch, which is other work with the same task.
-    first = f"{token}-{visit}-{sequence}-{sha256(task.encode()).hexdigest()[:12]}"
+    first = f"{token}-{visit}-{sequence}-{_digest(task)}"
     key, count = first, 1
     while key in taken:
         count += 1
         key = f"{first}_{count}"  # not ".2", which is how the keys of a restarted run go on
     return key
+
+
+@lru_cache(maxsize=1_000)  # each of a process's instances asks for the same few
+def _digest(task: str) -> str:
+    return sha256(task.encode()).hexdigest()[:12]
 
 
 def run_key_by_row(instance: int, *, visit: int, row: int) -> str:

@@ -183,7 +183,7 @@ class Drive:
 
     def _is_for_others(self, held: Held) -> bool:
         """Whether it takes another engine to go on: once what runs beside it has ended, and is written."""
-        return any(run.place in self.for_others for run in held.running())
+        return bool(self.for_others) and any(run.place in self.for_others for run in held.running())
 
     def _back_at(self, held: Held) -> datetime | None:
         """When to take what is handed back: at once, after all that is due now, or when others have had the time to."""

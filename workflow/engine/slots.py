@@ -66,7 +66,7 @@ class Slots:
         self._are_others = are_others
         self._changed = Condition()
         self._computing: dict[int, _Computing] = {}
-        self._line: Queue[_Waiting] = Queue(lambda waiting: self._is_slow(waiting.code))
+        self._line: Queue[_Waiting] = Queue(SlowCode() if slow is None else slow, lambda waiting: waiting.code)
         self._others_at = -inf
         self._slow_at = -inf
         self._is_over = False
@@ -144,10 +144,10 @@ class Slots:
 
     def moved(self, code: str = "") -> None:
         """This thread gets on: what it computes next, that code if any, is counted by itself."""
-        computing = self._computing[get_ident()]
-        if self._is_slow(computing.code):
-            self._slow_at = monotonic()
-        computing.code, computing.since = code, monotonic()
+        computing, now = self._computing[get_ident()], monotonic()
+        if self._slow and computing.code in self._slow:
+            self._slow_at = now
+        computing.code, computing.since = code, now
 
     def _take(self, code: str) -> None:
         with self._changed:
@@ -192,7 +192,7 @@ class Slots:
         return self._count == 1 or monotonic() - self._others_at > KEPT
 
     def _is_slow(self, code: str) -> bool:
-        return self._slow is not None and code in self._slow
+        return code in self._slow if self._slow else False
 
     def _let_in(self) -> None:
         while self._line and (first := self._next_in_line()):

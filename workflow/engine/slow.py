@@ -24,8 +24,12 @@ class SlowCode:
     def __init__(self) -> None:
         self._seen: dict[str, float] = {}
 
+    def __bool__(self) -> bool:
+        """Whether any code was slow so far: as a rule, none ever is, and nobody has to look further."""
+        return bool(self._seen)
+
     def __contains__(self, code: str) -> bool:
-        seen = self._seen.get(code) if self._seen else None
+        seen = self._seen.get(code)
         return seen is not None and monotonic() - seen < REMEMBERED
 
     def note(self, code: str) -> None:
@@ -36,13 +40,14 @@ class SlowCode:
 
 
 class Queue(Generic[T]):
-    """First come, first served, where what `is_slow` stands in a queue of its own.
+    """First come, first served, where items whose code is slow stand in a queue of their own. `code_of` gives an item's code.
 
     What stands first is looked at each time, as code may have been found slow meanwhile. Each changes queues once at most.
     """
 
-    def __init__(self, is_slow: Callable[[T], bool]) -> None:
-        self._is_slow = is_slow
+    def __init__(self, slow_code: SlowCode, code_of: Callable[[T], str]) -> None:
+        self._slow_code = slow_code
+        self._code_of = code_of
         self._others: deque[T] = deque()
         self._slow: deque[T] = deque()
         self._lock = Lock()
@@ -64,12 +69,16 @@ class Queue(Generic[T]):
 
     def has_others(self) -> bool:
         """Whether anything waits that is not slow."""
+        if not self._slow_code:
+            return bool(self._others)
         with self._lock:
             self._set_slow_apart()
             return bool(self._others)
 
     def has_slow(self) -> bool:
         """Whether anything waits that is slow."""
+        if not self._slow_code:
+            return False
         with self._lock:
             self._set_slow_apart()
             return bool(self._slow)
@@ -91,5 +100,5 @@ class Queue(Generic[T]):
             return [self._slow.popleft()] if self._slow else []
 
     def _set_slow_apart(self) -> None:
-        while self._others and self._is_slow(self._others[0]):
+        while self._slow_code and self._others and self._code_of(self._others[0]) in self._slow_code:
             self._slow.append(self._others.popleft())

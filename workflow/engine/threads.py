@@ -86,7 +86,7 @@ class Threads:
         self._slots = Slots(
             concurrency, on_room=self._call_driver, slow=self._slow, are_others=self._can_others_be_driven
         )
-        self._to_drive = Queue(self._is_slow)
+        self._to_drive = Queue(self._slow, _comes_to)
         self._resting: deque[Runner] = deque()
         self._is_called = False
         self._lease = lease
@@ -199,7 +199,7 @@ class Threads:
 
     def _is_slow(self, way: Way) -> bool:
         """Whether the code that it runs next is slow."""
-        return way.drive is not None and way.drive.comes_to in self._slow
+        return bool(self._slow) and _comes_to(way) in self._slow
 
     @contextmanager
     def _own_runner(self) -> Iterator[Runner]:
@@ -219,3 +219,8 @@ class Threads:
 
 def _may_go_together(first: Way, other: Way) -> bool:
     return not (first.is_alone or other.is_alone)
+
+
+def _comes_to(way: Way) -> str:
+    """The code that it runs next; empty if it has not begun."""
+    return way.drive.comes_to if way.drive else ""
