@@ -21,11 +21,14 @@ pytestmark = pytest.mark.django_db
 
 MAY_READ = {
     "owner": {CODE, CONDITION},
-    "viewer": set(SECRETS),
+    "viewer": {CODE, CONDITION},
     "operator": set(SECRETS),
     "superuser": set(SECRETS),
 }
-"""Which of what is hidden somebody may come across: who defines a process knows its code."""
+"""Which of what is hidden somebody may come across: who may look at definitions knows their code."""
+
+
+OF_DEFINITIONS = ("/admin/workflow/process/", "/admin/workflow/processversion/")
 
 
 class Seen(NamedTuple):
@@ -59,6 +62,9 @@ def test_everybody_sees_what_is_theirs_and_changes_nothing_else(role: str, world
                 read[secret].add(visit.path)
     assert found == dict(_expected(role))
     assert {secret: places for secret, places in read.items() if secret not in MAY_READ.get(role, ())} == {}
+    if role == "viewer":
+        of_instances = {path for paths in read.values() for path in paths if not path.startswith(OF_DEFINITIONS)}
+        assert of_instances == set(), "of instances, only operators see what is inside"
 
 
 def test_who_decides_in_the_admin_sees_no_more_there_than_on_the_pages(world: World) -> None:

@@ -33,7 +33,7 @@ def given_up(told: User) -> Notice:
 
 
 def test_it_says_why_something_was_not_sent(client: Client, login: Any, told: User) -> None:
-    login("view_notice")
+    login("view_notice", "operate_instances")
     shown = client.get(LIST).content.decode()
     assert "The user has no e-mail address that mail could be sent to." in shown
     assert "all whom the task asks" in shown
@@ -42,7 +42,7 @@ def test_it_says_why_something_was_not_sent(client: Client, login: Any, told: Us
 
 
 def test_what_failed_is_found_and_escaped(client: Client, login: Any, given_up: Notice) -> None:
-    login("view_notice")
+    login("view_notice", "operate_instances")
     shown = client.get(f"{LIST}?trouble=yes").content.decode()
     assert "&lt;b&gt;550&lt;/b&gt; nobody" in shown
     assert "all whom the task asks" not in shown

@@ -91,7 +91,7 @@ class TestPages:
         assert f"/admin/workflow/taskrun/{waiting.task_run_id}/change/" in page
 
     def test_a_failure_is_shown_with_the_codes_own_traceback(self, client: Client, login: Any) -> None:
-        login(*VIEW)
+        login(*VIEW, "operate_instances")
         run = ours(TaskRun).get(task_name="Fail")
         page = client.get(f"/admin/workflow/taskrun/{run.pk}/change/").content.decode()
         assert "x / 0" in page
@@ -99,7 +99,7 @@ class TestPages:
         assert "It failed: division by zero" in page
 
     def test_what_code_printed_is_on_its_run(self, client: Client, login: Any) -> None:
-        login(*VIEW)
+        login(*VIEW, "operate_instances")
         run = ours(TaskRun).filter(task_name="Count").first()
         assert "hello" in client.get(f"/admin/workflow/taskrun/{run.pk}/change/").content.decode()
 

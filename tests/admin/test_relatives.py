@@ -142,7 +142,7 @@ class TestCalls:
         assert f"/admin/workflow/runningprocesses/?above={many.pk}" in response.content.decode()
 
     def test_one_that_had_no_answer_says_so(self, client: Client, login: Login) -> None:
-        login(*VIEW)
+        login(*VIEW, "operate_instances")
         order = started("Order")
         operators.perform(order.pk, Action.CANCEL)
         words = text(page_of(client, ours(TaskRun).get(instance=order)))

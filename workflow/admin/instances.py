@@ -15,6 +15,7 @@ from workflow.admin import decide, relatives, show, step_in
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.admin.relatives import AboveFilter, LevelFilter
 from workflow.models import Engine, RunningProcesses, TaskRun
+from workflow.people.visible import data_for_people
 from workflow.picture import newest_of_each_row, picture_of
 from workflow.standing import standing
 
@@ -29,7 +30,7 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     list_select_related = ("started_by",)
     search_fields = ("process_name",)
     search_help_text = _("The number of an instance, or a part of its process's name.")
-    heavy = ("data", "results", "error")
+    heavy = inside = ("data", "results", "error")
     empty_list_text = _("Nothing has been started yet. Start a process on its page, or with manage.py startprocess.")
     fieldsets = (
         (
@@ -60,26 +61,32 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
         "origin_shown",
         "error_shown",
         "data_shown",
+        "asked_data_shown",
         "results_shown",
         "engine_link",
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the error, where there is none."""
+        """Without the error, where there is none; and, for all but operators, without what only they see."""
         has_error = obj is not None and obj.error is not None
-        return [fieldset for fieldset in self.fieldsets if has_error or "error_shown" not in fieldset[1]["fields"]]
+        head, error, (values, options), engine = self.fieldsets
+        if not operations.sees_inside(request.user):
+            return [head, (values, {**options, "fields": ("asked_data_shown",)}), engine]
+        return [head, *([error] if has_error else []), (values, options), engine]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        instance = context["original"]
-        context.update(_history(instance, self.admin_site), waiting=_waiting(request, instance, self.admin_site))
+        instance, inside = context["original"], operations.sees_inside(request.user)
+        context.update(
+            _history(instance, self.admin_site, inside=inside), waiting=_waiting(request, instance, self.admin_site)
+        )
         context.update(
             relatives.below(instance, self.admin_site),
             subject=relatives.subject(request, instance, self.admin_site),
             above=relatives.above(instance),
         )
-        context["standing"] = standing(instance)
+        context.update(inside=inside, standing=standing(instance, for_operators=inside))
         context["interventions"] = instance.interventions.select_related("by")[:RUNS_SHOWN]
         is_possible = any(operators.is_possible(instance, action) for action in operators.Action)
         if is_possible and step_in.may(request, instance):
@@ -138,19 +145,23 @@ class RunningProcessesAdmin(ReadOnlyAdmin):
     def data_shown(self, instance: RunningProcesses) -> SafeString:
         return show.json(instance.data)
 
+    @admin.display(description=_("data"))
+    def asked_data_shown(self, instance: RunningProcesses) -> SafeString:
+        return show.json(data_for_people(instance.data, instance.version.frozen))
+
     @admin.display(description=_("results"))
     def results_shown(self, instance: RunningProcesses) -> SafeString:
         return show.json(instance.results)
 
 
-def _history(instance: RunningProcesses, site: admin.AdminSite) -> dict[str, Any]:
+def _history(instance: RunningProcesses, site: admin.AdminSite, *, inside: bool) -> dict[str, Any]:
     runs = instance.task_runs.select_related("decided_by").defer("changes", "log", "snapshot").order_by("-visit", "row")
     shown = list(runs[: RUNS_SHOWN + 1])
     newest = newest_of_each_row(instance)
     return {
         "runs": [(run, show.state(run.state, run.get_state_display())) for run in shown[:RUNS_SHOWN]],
         "all_runs": show.list_address(site, "taskrun", instance=instance.pk) if len(shown) > RUNS_SHOWN else "",
-        "diagram": picture_of(instance, newest, links=_links(instance, newest, site)),
+        "diagram": picture_of(instance, newest, links=_links(instance, newest, site), inside=inside),
     }
 
 

@@ -11,7 +11,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from workflow import clock
+from workflow import clock, operations
 from workflow.admin import show
 from workflow.admin.guarded import GuardedAdmin
 from workflow.admin.readonly import ReadOnlyAdmin
@@ -48,8 +48,9 @@ class TroubleFilter(admin.SimpleListFilter):
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
     list_display = ("kind", "to", "about", "state_badge", "attempts", "since", "next_try", "short_error")
+    inside = ("error",)
     list_filter = (TroubleFilter, "state", "kind")
-    search_help_text = _("The number of an instance, or a part of a user's name or of an error.")
+    search_help_text = _("The number of an instance, or a part of a user's name or, for operators, of an error.")
     number_field = "task_run__instance"
     heavy = ("task_run__snapshot", "task_run__log", "task_run__result", "task_run__changes")
     empty_list_text = _("Nobody was told anything yet.")
@@ -74,7 +75,16 @@ class NoticeAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).select_related("user", "task_run")
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("key", f"user__{get_user_model().USERNAME_FIELD}", "error")
+        inside = self.inside if operations.sees_inside(request.user) else ()
+        return ("key", f"user__{get_user_model().USERNAME_FIELD}", *inside)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = self.list_display
+        return shown if operations.sees_inside(request.user) else [name for name in shown if name != "short_error"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        is_inside = operations.sees_inside(request.user)
+        return [name for name in self.fields if is_inside or name not in self.inside]
 
     @admin.display(description=_("to"), ordering="user")
     def to(self, notice: Notice) -> str:

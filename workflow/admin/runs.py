@@ -10,11 +10,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from workflow import operations
 from workflow.admin import relatives, show
 from workflow.admin.readonly import ProcessNameFilter, ReadOnlyAdmin
 from workflow.code.ledger import written
 from workflow.models import ActionCall, Decision, RunningProcesses, TaskRun
 from workflow.origin import Origin
+from workflow.people.visible import data_for_people
 
 CALLS_SHOWN = 100
 CHILDREN_SHOWN = 100
@@ -24,19 +26,22 @@ UNANSWERED = "Unanswered"
 
 @dataclass(frozen=True)
 class _Call:
-    """One line of the ledger, which an operator reads before a retry."""
+    """One line of the ledger, which an operator reads before a retry. Others see neither values nor errors (`inside`)."""
 
     call: ActionCall
     children: Sequence[tuple[RunningProcesses, SafeString]] = ()
+    inside: bool = False
 
     @property
     def written(self) -> str:
-        return written(self.call.name, self.call.arguments)
+        return written(self.call.name, self.call.arguments) if self.inside else f"{self.call.name}(…)"
 
     @property
     def outcome(self) -> SafeString | str:
         if self.call.ended_at is None:
             return gettext("waits")
+        if not self.inside:
+            return gettext("This call failed.") if self.call.error else "-"
         if self.call.error and self.call.error["type"] == UNANSWERED:
             return gettext("No answer: the task ended while this waited.")
         return show.error(self.call.error) if self.call.error else show.json(self.call.result)
@@ -44,9 +49,10 @@ class _Call:
 
 @dataclass(frozen=True)
 class _Vote:
-    """What one person decided, and what of."""
+    """What one person decided, and what of. Of the data, only operators see more than forms have asked (`inside`)."""
 
     vote: Decision
+    inside: bool = False
 
     @property
     def answers(self) -> SafeString | str:
@@ -54,7 +60,12 @@ class _Vote:
 
     @property
     def saw(self) -> SafeString:
-        return show.json(self.vote.saw)
+        return show.json(self.vote.saw if self.inside else self._saw_of_forms)
+
+    @property
+    def _saw_of_forms(self) -> dict[str, Any]:
+        saw, definition = self.vote.saw, self.vote.task_run.instance.version.frozen
+        return {**saw, "data": data_for_people(saw.get("data"), definition)} if isinstance(saw, dict) else {}
 
 
 class InstanceProcessFilter(ProcessNameFilter):
@@ -71,6 +82,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
     search_fields = ("task_name",)
     search_help_text = _("The number of an instance, or a part of the task's name.")
     number_field = "instance"
+    inside = ("result", "changes", "log", "error", "snapshot")
     heavy = ("result", "changes", "log", "error", "snapshot", "instance__data", "instance__results", "instance__error")
     empty_list_text = _("No task has run yet. An engine (manage.py runengine) runs what has been started.")
     fieldsets = (
@@ -107,7 +119,7 @@ class TaskRunAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        run = context["original"]
+        run, inside = context["original"], operations.sees_inside(request.user)
         calls = run.calls.order_by("-number", "-attempt")[: CALLS_SHOWN + 1]
         shown = list(calls)
         children = relatives.of_calls([call.pk for call in shown], most=CHILDREN_SHOWN + 1)
@@ -116,16 +128,20 @@ class TaskRunAdmin(ReadOnlyAdmin):
             all_children=show.list_address(self.admin_site, "runningprocesses", above=run.instance_id)
             if has_more_children
             else "",
-            calls=[_Call(call, children.get(call.pk, ())) for call in shown[:CALLS_SHOWN]],
+            calls=[_Call(call, children.get(call.pk, ()), inside) for call in shown[:CALLS_SHOWN]],
             has_more_calls=len(shown) > CALLS_SHOWN,
-            votes=[_Vote(vote) for vote in run.decisions.select_related("user", "on_behalf_of")],
+            votes=[_Vote(vote, inside) for vote in run.decisions.select_related("user", "on_behalf_of")],
         )
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the decision, where there was nothing to decide, and without a deadline, where there is none."""
+        """Without the decision, where there was nothing to decide, and without a deadline, where there is none; and, for all but
+        operators, without what came of it.
+        """
         is_decided = obj is not None and (obj.decision != Origin() or obj.comment)
-        (head, options), *more = self.fieldsets if is_decided else self.fieldsets[:-1]
+        (head, options), outcome, decision = self.fieldsets
+        more = [outcome] if operations.sees_inside(request.user) else []
+        more += [decision] if is_decided else []
         has_deadline = obj is not None and obj.deadline is not None
         fields = tuple(field for field in options["fields"] if has_deadline or field != "deadline")
         return [(head, {**options, "fields": fields}), *more]

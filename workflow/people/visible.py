@@ -40,10 +40,11 @@ def sees_all(user: Any) -> bool:
 
 
 def sees_inside(user: Any) -> bool:
-    """Whether the user may look behind what people see of an instance: at all of its data, the arguments of its calls, the
-    texts of its errors, and conditions. Those are members of staff who operate, or may look at every instance.
+    """Whether the user may look behind what people see of an instance: at all of its data, the arguments and results of its
+    calls, the texts of its errors, and conditions. Those are operators who are members of staff, and superusers. To look at
+    every instance is not enough.
     """
-    return sees_all(user) or bool(user.is_active and user.is_staff and user.has_perm(OPERATE))
+    return bool(user.is_active and (user.is_superuser or (user.is_staff and user.has_perm(OPERATE))))
 
 
 def data_for(user: Any, instance: RunningProcesses) -> Data:
