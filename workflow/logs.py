@@ -190,8 +190,12 @@ _again_quoted = lru_cache(maxsize=1_000)(_quoted_text)
 """For names, of which the same ones come in each line."""
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""As `json.dumps`, which makes an encoder for each call: an engine logs several thousand events a second."""
+
+
 def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _encode(value)
     return text if text.isascii() and "\x7f" not in text else _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -194,7 +194,7 @@ class Drive:
 
     def _is_quickly_planned(self) -> bool:
         """Whether nothing is slow that a plan needs: to evaluate expressions, and to look up whom manual tasks ask."""
-        can_look_up = connection.connection is not None or not self.definition.asks_people
+        can_look_up = not self.definition.asks_people or connection.connection is not None
         return can_look_up and self.runner.are_short(self.definition.expressions)
 
     def _have_written(self, held: Held, *, is_urgent: bool) -> _Part:

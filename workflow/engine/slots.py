@@ -62,11 +62,12 @@ class Slots:
         self._count = count
         self._patience = patience
         self._on_room = on_room
-        self._slow = slow
+        self._slow = SlowCode() if slow is None else slow
+        self._learns = slow is not None
         self._are_others = are_others
         self._changed = Condition()
         self._computing: dict[int, _Computing] = {}
-        self._line: Queue[_Waiting] = Queue(SlowCode() if slow is None else slow, lambda waiting: waiting.code)
+        self._line: Queue[_Waiting] = Queue(self._slow, lambda waiting: waiting.code)
         self._others_at = -inf
         self._slow_at = -inf
         self._is_over = False
@@ -145,7 +146,7 @@ class Slots:
     def moved(self, code: str = "") -> None:
         """This thread gets on: what it computes next, that code if any, is counted by itself."""
         computing, now = self._computing[get_ident()], monotonic()
-        if self._slow and computing.code in self._slow:
+        if self._slow.is_any and computing.code in self._slow:
             self._slow_at = now
         computing.code, computing.since = code, now
 
@@ -192,7 +193,7 @@ class Slots:
         return self._count == 1 or monotonic() - self._others_at > KEPT
 
     def _is_slow(self, code: str) -> bool:
-        return code in self._slow if self._slow else False
+        return self._slow.is_any and code in self._slow
 
     def _let_in(self) -> None:
         while self._line and (first := self._next_in_line()):
@@ -207,7 +208,7 @@ class Slots:
         return found[0] if found else None
 
     def _note_slow(self) -> None:
-        if self._slow is not None:
+        if self._learns:
             latest = monotonic() - LONG
             for one in list(self._computing.values()):
                 if one.code and one.since < latest:

@@ -23,10 +23,8 @@ class SlowCode:
 
     def __init__(self) -> None:
         self._seen: dict[str, float] = {}
-
-    def __bool__(self) -> bool:
-        """Whether any code was slow so far: as a rule, none ever is, and nobody has to look further."""
-        return bool(self._seen)
+        self.is_any = False
+        """Whether any code was slow so far. As a rule none ever is, and nobody has to look further."""
 
     def __contains__(self, code: str) -> bool:
         seen = self._seen.get(code)
@@ -37,6 +35,7 @@ class SlowCode:
         if code not in self._seen:
             self._seen = {known: seen for known, seen in self._seen.items() if known in self}
         self._seen[code] = monotonic()
+        self.is_any = True
 
 
 class Queue(Generic[T]):
@@ -69,7 +68,7 @@ class Queue(Generic[T]):
 
     def has_others(self) -> bool:
         """Whether anything waits that is not slow."""
-        if not self._slow_code:
+        if not self._slow_code.is_any:
             return bool(self._others)
         with self._lock:
             self._set_slow_apart()
@@ -77,7 +76,7 @@ class Queue(Generic[T]):
 
     def has_slow(self) -> bool:
         """Whether anything waits that is slow."""
-        if not self._slow_code:
+        if not self._slow_code.is_any:
             return False
         with self._lock:
             self._set_slow_apart()
@@ -100,5 +99,7 @@ class Queue(Generic[T]):
             return [self._slow.popleft()] if self._slow else []
 
     def _set_slow_apart(self) -> None:
-        while self._slow_code and self._others and self._code_of(self._others[0]) in self._slow_code:
+        if not self._slow_code.is_any:
+            return
+        while self._others and self._code_of(self._others[0]) in self._slow_code:
             self._slow.append(self._others.popleft())

@@ -199,7 +199,7 @@ class Threads:
 
     def _is_slow(self, way: Way) -> bool:
         """Whether the code that it runs next is slow."""
-        return bool(self._slow) and _comes_to(way) in self._slow
+        return self._slow.is_any and _comes_to(way) in self._slow
 
     @contextmanager
     def _own_runner(self) -> Iterator[Runner]:
