@@ -35,7 +35,8 @@ def address(verb: str, runs: list[int]) -> str:
 
 def sent(comment: str = "") -> dict[str, Any]:
     """What the page sends that shows all that waits now."""
-    return {"comment": comment, "waiting": list(ours(WaitingForApproval).values_list("pk", flat=True))}
+    shown = {one.pk: operations.seen_token(one) for one in ours(WaitingForApproval).all()}
+    return {"comment": comment, "waiting": list(shown), **{f"seen-{key}": token for key, token in shown.items()}}
 
 
 def states() -> list[str]:

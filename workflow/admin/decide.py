@@ -145,7 +145,7 @@ def _decide(
             messages.error(request, _("%(what)s asks something else now: look at that first.") % {"what": waiting})
             continue
         try:
-            seen = request.POST.get(f"seen-{waiting.pk}")
+            seen = request.POST.get(f"seen-{waiting.pk}", "")  # a missing one tells no more than a forged one
             decide(waiting, by=request.user, comment=comment, answers=answers, seen=seen, via=ADMIN)
         except WorkflowError as error:
             messages.error(request, str(error))
