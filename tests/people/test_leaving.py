@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.contrib.messages import get_messages
 from django.db.models import ProtectedError
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
@@ -159,7 +162,10 @@ class TestAdmin:
         assert response.status_code == 302
         assert not ours(User).filter(pk=people.emil.pk).exists()
 
-    def test_one_on_whom_something_depends_since_the_page_was_shown(self, people: People, boss: Client) -> None:
+    @pytest.mark.parametrize("several", [False, True])
+    def test_one_on_whom_something_depends_since_the_page_was_shown(
+        self, people: People, boss: Client, *, several: bool
+    ) -> None:
         class Late(type(admin.site.get_model_admin(User))):  # type: ignore[misc]
             def get_deleted_objects(self, objs: Any, request: Any) -> Any:
                 found = super().get_deleted_objects([], request)
@@ -169,7 +175,16 @@ class TestAdmin:
         shown = Late(User, admin.site)
         request = boss.post("/").wsgi_request
         request._dont_enforce_csrf_checks = True
-        request.POST = {"post": "yes"}
-        response = shown.delete_view(request, str(people.anna.pk))
+        chosen = [str(people.emil.pk), str(people.anna.pk)]
+        request.POST = QueryDict(mutable=True)
+        request.POST["post"] = "yes"
+        if several:
+            request.POST["action"] = "delete_selected"
+            request.POST.setlist("_selected_action", chosen)
+            response = shown.changelist_view(request)
+        else:
+            response = shown.delete_view(request, chosen[1])
         assert response.status_code == 302
-        assert ours(User).filter(pk=people.anna.pk).exists()
+        assert list(map(str, get_messages(request))) == [f"A task that waits asks anna by name. {DEACTIVATE}"]
+        assert ours(User).filter(pk__in=chosen).count() == 2
+        assert not LogEntry.objects.exists(), "nothing says that they were deleted"

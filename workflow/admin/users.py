@@ -1,12 +1,13 @@
 """Users in the admin: who deactivates one is told what waits for them, and who deletes one what depends on them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from django.db.models import ProtectedError
+from django.db import transaction
+from django.db.models import ProtectedError, RestrictedError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
@@ -31,16 +32,27 @@ class TellsWhatWaits(admin.ModelAdmin):
         return deleted, counts, missing, [*protected, *_kept(objs)]
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except ProtectedError as error:  # it depends on them since the page was shown
-            messages.error(request, error.args[0])
-            return redirect(request.path)
+        return _or_why_not(request, lambda: super(TellsWhatWaits, self).delete_view(request, object_id, extra_context))
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return _or_why_not(request, lambda: super(TellsWhatWaits, self).changelist_view(request, extra_context))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data and not obj.is_active:
             tell_what_waits(request, obj, self.admin_site)
+
+
+def _or_why_not(request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+    """The view's response; or why it deleted nobody, if open work depends on somebody only since their page was looked at."""
+    if request.method != "POST":
+        return view()
+    try:
+        with transaction.atomic():  # Django logs what it is about to delete
+            return view()
+    except (ProtectedError, RestrictedError) as error:
+        messages.error(request, error.args[0])
+        return redirect(request.get_full_path())
 
 
 def _kept(users: Any) -> Iterator[str]:
