@@ -63,7 +63,7 @@ TOKEN = UUID(int=7)
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One address of a page, and what a browser would send there in earnest."""
+    """The address of a page, and the form data that a browser would send there."""
 
     path: str
     sent: Mapping[str, Any] = field(default_factory=dict)

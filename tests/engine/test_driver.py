@@ -50,7 +50,7 @@ def refuse(*_: Any) -> None:
 
 
 def held_up(commit: Answered, main: Executor) -> RunningProcesses:
-    """An instance that was let go of, as somebody has it locked: it is to be handed back."""
+    """An instance that is to be released, while another transaction locks it."""
     instance = claimed()
     driver = Driver(
         runner=get_runner(),

@@ -1,4 +1,4 @@
-"""Whose absence somebody may enter, what is kept of it, and who is told."""
+"""Absences: who may enter them for whom, the audit trail, and the e-mail to the absent person."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -144,7 +144,7 @@ class TestKeepingApart:
 
 class TestInboxes:
     def test_who_is_barred_is_not_asked_for_another_either(self, people: People) -> None:
-        """Standing in for one who is asked opens nothing that one may not decide oneself."""
+        """A stand-in may not decide a task from which they are barred themselves."""
         sign("anna", not_starter=True)
         away(people.anna, people.bert)
         own, others = waits("Sign", user=people.bert), waits("Sign", user=people.carl)

@@ -1,4 +1,4 @@
-"""Who did something and how stays in the history as it was, whatever becomes of the user."""
+"""The history keeps who did something, and how, after the user was renamed or deleted."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -29,8 +29,8 @@ from workflow.code.text import is_blank
 
 SECONDS, MEBIBYTES = 3.0, 256
 LIMITS: Final[ResourceLimits] = {"max_feed_duration_secs": SECONDS, "max_memory": MEBIBYTES << 20}
-"""Of one check, which somebody waits for who looks at a page. Code of some hundred lines takes it a tenth of a second and 60 MiB at most, as a
-rule; but variables that take their values from one another in a loop take it longer than anybody would wait.
+"""Limits of one check, as a page waits for it. A check of a hundred lines takes a tenth of a second and up to 60 MiB as a rule;
+variables that depend on each other in a loop can take much longer.
 """
 
 AT_ONCE: Final = BoundedSemaphore(2)
