@@ -49,9 +49,7 @@ def drive_handed_over(*, instance: int, owner: str, fence: int, lease: float) ->
 
     Raises `RuntimeError` where this process can't run code (see `get_runner`), or where the database lacks migrations.
     """
-    # First: what can't be driven here must not be taken over.
-    runner = get_runner()
-    _refuse_old_database()
+    runner = get_runner()  # first: what can't be driven here must not be taken over
     stint = _Stint(runner=runner, claim=Lease(instance=instance, owner=owner, fence=fence, events=0), lease=lease)
     work = _threads(os.getpid()).submit(stint.run)
     # Whatever interrupts a task, such as its queue's time limit, hits the thread that waits here. It must not hit the one
@@ -93,6 +91,8 @@ class _Stint:
     def run(self) -> None:
         close_old_connections()
         try:
+            # Here and not in the caller's thread, which may leave the connection open that this takes.
+            self._patience(_refuse_old_database)
             self._patience(self._clock.measure)
             taken = self._patience(self._take_over)
             if taken is None:
