@@ -60,10 +60,21 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Absent:
+    """Somebody who is away, and `through` whom another person stands in for them: that person stands in for the first of these,
+    the first for the second, and the last for the absent person. Nobody is between the two where it is empty.
+    """
+
+    person: Person
+    through: Sequence[UserKey] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class May:
-    """The person may decide; for somebody who is away, where `on_behalf_of` is one."""
+    """The person may decide; for somebody who is away, where `on_behalf_of` is one, and `through` these, as `Absent` has it."""
 
     on_behalf_of: UserKey | None = None
+    through: Sequence[UserKey] = ()
 
 
 class Refused(Enum):
@@ -71,17 +82,20 @@ class Refused(Enum):
 
     INACTIVE = "inactive"
     NOT_ASKED = "not asked"
-    FOR_BARRED = "for barred"  # it asks only somebody for whom they stand in, and who is barred from it
+    FOR_BARRED = (
+        "for barred"  # it asks only somebody for whom they stand in, who is barred from it, or somebody between the two
+    )
     CLAIMED = "claimed"
 
 
 Right = May | Bar | Refused
 
 
-def right(circle: Circle, person: Person, *, away: Sequence[Person] = (), claimed_by: UserKey | None = None) -> Right:
+def right(circle: Circle, person: Person, *, away: Sequence[Absent] = (), claimed_by: UserKey | None = None) -> Right:
     """Whether the person may decide, and in whose right.
 
-    `away` are those for whom they stand in. `claimed_by` is an active user who holds the task. A superuser is asked
+    `away` are those for whom they stand in, each once for each way in which they do; the first that gives a right counts. All who
+    are on that way take part in the decision, so none of them may be barred. `claimed_by` is an active user who holds the task. A superuser is asked
     like everybody, but what bars people bars superusers too.
     """
     if not person.is_active:
@@ -89,18 +103,19 @@ def right(circle: Circle, person: Person, *, away: Sequence[Person] = (), claime
     if person.key in circle.barred:
         return circle.barred[person.key]
     granted = _granted(circle, person, away)
-    if isinstance(granted, May) and claimed_by not in {None, person.key, *(one.key for one in away)}:
+    if isinstance(granted, May) and claimed_by not in {None, person.key, *(one.person.key for one in away)}:
         return Refused.CLAIMED
     return granted
 
 
-def _granted(circle: Circle, person: Person, away: Sequence[Person]) -> Right:
+def _granted(circle: Circle, person: Person, away: Sequence[Absent]) -> Right:
     if asks(circle, person):
         return May()
-    asked = [absent for absent in away if absent.is_active and asks(circle, absent)]
+    asked = [absent for absent in away if absent.person.is_active and asks(circle, absent.person)]
     for absent in asked:
-        if absent.key not in circle.barred:
-            return May(on_behalf_of=absent.key)
+        key = absent.person.key
+        if circle.barred.keys().isdisjoint((key, *absent.through)):
+            return May(on_behalf_of=key, through=absent.through)
     if person.is_superuser:
         return May()
     return Refused.FOR_BARRED if asked else Refused.NOT_ASKED
@@ -124,8 +139,8 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class Cast:
-    """A vote that was cast, and the keys of all `by` whom: of the decider, and of the person for whom they stood in. `user` is
-    the decider's, if there is such a user still.
+    """A vote that was cast, and the keys of all `by` whom: of the decider, of the person for whom they stood in, and of those
+    between the two. `user` is the decider's, if there is such a user still.
     """
 
     execution: Execution
@@ -176,17 +191,41 @@ def newest_round(task: str, *, cast: Collection[Cast], open_now: Collection[Exec
     return [vote for vote in votes if vote.execution in rounds]
 
 
-def stood_in_for(person: UserKey, away: Callable[[Collection[UserKey]], Iterable[UserKey]]) -> set[UserKey]:
-    """For whom a person stands in: also for those for whom one of these does.
+Chain = tuple[UserKey, ...]
+"""Keys of people who are away: somebody stands in for the first, the first for the second, and so on."""
 
-    `away` tells for whom any of some people stands in today; it is asked once more than there are such levels.
+MOST_CHAINS = 10
+"""Of ways in which a person stands in for another. Who does so in more of them, by absences that overlap, can use the shortest."""
+
+
+def chains(person: UserKey, away: Callable[[Collection[UserKey]], Iterable[tuple[UserKey, UserKey]]]) -> list[Chain]:
+    """For whom a person stands in, and through whom, the shortest first: each chain ends with one of those people.
+
+    There are several for one of them where absences overlap. One that needs all the people of another one, and more, is left
+    out. `away` tells of some people for whom they stand in today, as pairs of the two; it is asked once more than there are
+    levels of stand-ins.
     """
-    found: set[UserKey] = set()
-    level = {person}
+    found: dict[UserKey, list[Chain]] = {}
+    stands_in_for: dict[UserKey, list[UserKey]] = {}
+    level: list[Chain] = [()]
     while level:
-        level = set(away(level)) - found - {person}
-        found |= level
-    return found
+        last = {chain[-1] if chain else person for chain in level}
+        new = last - stands_in_for.keys()
+        stands_in_for |= {key: [] for key in new}
+        for stand_in, absent in away(new) if new else ():
+            stands_in_for[stand_in].append(absent)
+        longer = [(*chain, key) for chain in level for key in stands_in_for[chain[-1] if chain else person]]
+        level = [chain for chain in longer if person not in chain and _adds(chain, found.setdefault(chain[-1], []))]
+    return [chain for each in found.values() for chain in each]
+
+
+def _adds(chain: Chain, known: list[Chain]) -> bool:
+    """Whether it is a new way to its last person; if so, it is known from now on."""
+    is_new = chain[-1] not in chain[:-1] and not any(set(one) <= set(chain) for one in known)
+    if is_new and len(known) < MOST_CHAINS:
+        known.append(chain)
+        return True
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ users may be numbers, UUIDs or text.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
@@ -83,16 +83,19 @@ class Name:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Who did something, for whom they stood in, and how. `via` is `None` where it was not recorded."""
+    """Who did something, for whom they stood in, `through` whom (the user stood in for the first of these, and so on), and how.
+    `via` is `None` where it was not recorded.
+    """
 
     via: Via | None = None
     user: Name | None = None
     on_behalf_of: Name | None = None
+    through: tuple[Name, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
         """The keys of all who take part in it."""
-        return frozenset(one.key for one in (self.user, self.on_behalf_of) if one is not None)
+        return frozenset(one.key for one in (self.user, self.on_behalf_of, *self.through) if one is not None)
 
     @property
     def who(self) -> str:
@@ -130,7 +133,9 @@ class Origin:
             found |= {name: text for name in ("os_user", "host") if (text := getattr(self.via, name))}
         for name, one in (("user", self.user), ("on_behalf_of", self.on_behalf_of)):
             if one is not None:
-                found[name] = {"key": one.key, "username": one.username, "full_name": one.full_name}
+                found[name] = asdict(one)
+        if self.through:
+            found["through"] = list(map(asdict, self.through))
         return found
 
     @classmethod
@@ -140,7 +145,7 @@ class Origin:
         if value.get("via") in list(Channel):
             via = Via(channel=Channel(value["via"]), os_user=value.get("os_user", ""), host=value.get("host", ""))
         people = {name: Name(**value[name]) for name in ("user", "on_behalf_of") if name in value}
-        return cls(via=via, **people)
+        return cls(via=via, **people, through=tuple(Name(**one) for one in value.get("through", ())))
 
 
 def name_of(user: Any) -> Name | None:

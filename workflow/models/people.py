@@ -152,6 +152,8 @@ def _keys(origin: Mapping[str, Any] | None, **users: Any) -> Iterator[Any]:
             yield key
         elif gone is not None and (read := key_from(gone["key"])) is not None:
             yield read
+    between = [key_from(one["key"]) for one in (origin or {}).get("through", ())]
+    yield from (key for key in between if key is not None)
 
 
 def key_from(text: str) -> Any:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import approvers
 from workflow.deadlines import Event
-from workflow.deciding import Bar, Reason, UserKey
+from workflow.deciding import Bar, Chain, Reason, UserKey
 from workflow.definition import Field, TaskDefinition
 from workflow.models.definitions import Process, Task
 from workflow.models.instances import RunningProcesses, TaskRun
@@ -31,11 +31,15 @@ MOST_ABOUT = 1_000
 class WaitingQuerySet(models.QuerySet["WaitingForApproval"]):
     """What waits for people, as the domain speaks of it."""
 
-    def asking(self, people: Sequence[Any]) -> Self:
-        """What one of these users is asked, and may decide: named, by a group, or as staff; and not barred from it."""
+    def asking(self, people: Sequence[Any], *, through: Sequence[tuple[Any, Chain]] = ()) -> Self:
+        """What one of these users is asked, and may decide: named, by a group, or as staff; and not barred from it.
+
+        Or what somebody is asked who is away, as `through` has them: each with the chain of people through whom another one stands
+        in for them. Nobody on it may be barred.
+        """
         mine = Q(pk__in=[])
-        for person in people:
-            barred = Barred.objects.filter(waiting=OuterRef("waiting"), user=person)
+        for person, chain in (*((one, (one.pk,)) for one in people), *through):
+            barred = Barred.objects.filter(waiting=OuterRef("waiting"), user__in=chain)
             mine |= Q(pk__in=Assignee.objects.naming(person).filter(~Exists(barred)).values("waiting"))
         return self.filter(mine)
 

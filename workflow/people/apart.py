@@ -8,7 +8,7 @@ from workflow import notices
 from workflow.circle import apart_of, voters_apart
 from workflow.deciding import Bar, Execution, May, Reason, bars
 from workflow.models import Assignee, Barred, Decision, Intervention, NoticeKind, WaitingForApproval
-from workflow.models.people import open_now, starter_of, votes_on
+from workflow.models.people import key_from, open_now, starter_of, votes_on
 from workflow.origin import Origin, name_of
 from workflow.people.rights import Rights
 
@@ -109,5 +109,6 @@ def _take_from_holder(waiting: WaitingForApproval, vote: Decision) -> None:
 
 
 def voters(vote: Decision) -> set[Any]:
-    """The keys of everybody who takes part in a vote: the decider, and the person for whom they stood in."""
-    return {user for user in (vote.user_id, vote.on_behalf_of_id) if user is not None}
+    """The keys of everybody who takes part in a vote: the decider, the person for whom they stood in, and those between them."""
+    between = [key_from(one.key) for one in vote.made.through]
+    return {user for user in (vote.user_id, vote.on_behalf_of_id, *between) if user is not None}

@@ -18,7 +18,7 @@ from workflow.models import (
     TaskRun,
     WaitingForApproval,
 )
-from workflow.origin import CODE, DEFAULT, Channel, Origin, Via, name_of
+from workflow.origin import CODE, DEFAULT, Channel, Name, Origin, Via, name_of
 from workflow.people.answers import answers_from, refuse_unasked
 from workflow.people.apart import barred_now, keep_apart, voters
 from workflow.people.rights import Rights, reason
@@ -119,7 +119,7 @@ def decide(
     now = clock.now()
     with transaction.atomic():
         instance, current = locked(waiting)
-        absent = _granted(rights, current, barred_now(current)) if rights else None
+        absent, through = _granted(rights, current, barred_now(current)) if rights else (None, ())
         if seen is not None:
             refuse_stale(current, seen)
         by = rights.user if rights else None
@@ -129,7 +129,7 @@ def decide(
             call=current.task_run.call_number if current.question else 0,
             user=by,
             on_behalf_of=absent,
-            origin=Origin(via=via, user=name_of(by), on_behalf_of=name_of(absent)).to_json(),
+            origin=Origin(via=via, user=name_of(by), on_behalf_of=name_of(absent), through=through).to_json(),
             by_link=via.channel is Channel.LINK,  # for servers of an earlier version
             approved=approved,
             comment=comment,
@@ -172,11 +172,14 @@ def locked(waiting: WaitingForApproval) -> tuple[RunningProcesses, WaitingForApp
     return instance, current
 
 
-def _granted(rights: Rights, waiting: WaitingForApproval, barred: Mapping[Any, Bar]) -> Any:
-    """The user on whose behalf the vote is, if it is not the user's own. Raises what refuses it."""
+def _granted(rights: Rights, waiting: WaitingForApproval, barred: Mapping[Any, Bar]) -> tuple[Any, tuple[Name, ...]]:
+    """The user on whose behalf the vote is, if it is not the user's own, and through whom. Raises what refuses it."""
     match rights.to(waiting, barred=barred):
-        case May(on_behalf_of=principal):
-            return next((absent for absent in rights.absent if absent.pk == principal), None) if principal else None
+        case May(on_behalf_of=None):
+            return None, ()
+        case May(on_behalf_of=principal, through=through):
+            absent = {user.pk: user for user in rights.absent}
+            return absent[principal], tuple(filter(None, (name_of(absent.get(key)) for key in through)))
         case Bar.VOTED as found:
             raise AlreadyDecided(reason(found, rights.user, waiting))
         case found:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from workflow import clock
-from workflow.deciding import Bar, Circle, May, Person, Reason, Refused, Right, right, stood_in_for
+from workflow.deciding import Absent, Bar, Chain, Circle, May, Person, Reason, Refused, Right, UserKey, chains, right
 from workflow.models import Absence, Barred, RunningProcesses, WaitingForApproval
 from workflow.models.waiting import WaitingQuerySet
 
@@ -65,9 +65,14 @@ class Rights:
         return found
 
     @cached_property
+    def chains(self) -> list[Chain]:
+        """For whom this user stands in today, and through whom, the shortest first."""
+        return sorted(chains(self.user.pk, _away_today), key=len)
+
+    @cached_property
     def absent(self) -> list[Any]:
         """The users for whom this one stands in."""
-        keys = stood_in_for(self.user.pk, _away_today)
+        keys = {chain[-1] for chain in self.chains}
         return (
             list(get_user_model()._default_manager.filter(pk__in=keys).order_by("pk").prefetch_related("groups"))
             if keys
@@ -89,17 +94,23 @@ class Rights:
     def _person(self) -> Person:
         return _person(self.user)
 
+    @property
+    def ways(self) -> list[tuple[Any, Chain]]:
+        """Each chain with the user at its end."""
+        users = {user.pk: user for user in self.absent}
+        return [(users[chain[-1]], chain) for chain in self.chains if chain[-1] in users]
+
     @cached_property
-    def _away(self) -> list[Person]:
-        return [_person(user) for user in self.absent]
+    def _away(self) -> list[Absent]:
+        return [Absent(person=_person(user), through=chain[:-1]) for user, chain in self.ways]
 
 
-def _away_today(people: Collection[int]) -> QuerySet[Absence, int]:
+def _away_today(people: Collection[UserKey]) -> QuerySet[Absence, tuple[UserKey, UserKey]]:
     today = timezone.localdate(clock.now())
     absences = Absence.objects.filter(
         stand_in__in=people, first_day__lte=today, last_day__gte=today, user__is_active=True
     )
-    return absences.order_by().values_list("user", flat=True)
+    return absences.order_by("user").values_list("stand_in", "user").distinct()
 
 
 def _person(user: Any) -> Person:
@@ -161,7 +172,7 @@ _REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.NOT_ASKED: lambda: _("%(user)s may not decide %(task)s of instance %(instance)s: it waits for %(who)s."),
     Refused.FOR_BARRED: lambda: _(
         "%(user)s may not decide %(task)s of instance %(instance)s: it waits for %(who)s, and nobody stands in for a person "
-        "who may not decide it themselves."
+        "who may not decide it themselves, nor through such a person."
     ),
     Refused.CLAIMED: lambda: _(
         "%(user)s may not decide %(task)s of instance %(instance)s: %(holder)s has claimed it, and can release it."
@@ -181,7 +192,7 @@ _REASONS: Mapping[Bar | Refused, Callable[[], str]] = {
 _REASONS_TO_THEM: Mapping[Bar | Refused, Callable[[], str]] = {
     Refused.NOT_ASKED: lambda: _("You may not decide this: it waits for %(who)s."),
     Refused.FOR_BARRED: lambda: _(
-        "You may not decide this: the person for whom you stand in may not decide it themselves."
+        "You may not decide this: the person for whom you stand in, or somebody between you and them, may not decide it themselves."
     ),
     Refused.CLAIMED: lambda: _("You may not decide this: %(holder)s has claimed it, and can release it."),
     Bar.STARTER: lambda: _("You may not decide this: nobody decides what they have started themselves."),
@@ -201,6 +212,7 @@ def inbox(user: Any, rights: Rights | None = None) -> WaitingQuerySet:
     """
     if not user.is_active:
         return WaitingForApproval.objects.none()
-    people = [user, *(rights or Rights(user)).absent]
+    rights = rights or Rights(user)
     barred = Barred.objects.filter(waiting=OuterRef("pk"), user=user)
-    return WaitingForApproval.objects.asking(people).open_to(people).filter(~Exists(barred))
+    asked = WaitingForApproval.objects.asking([user], through=rights.ways)
+    return asked.open_to([user, *rights.absent]).filter(~Exists(barred))

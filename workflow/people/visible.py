@@ -75,8 +75,8 @@ def _ways(rights: Rights) -> Iterator[QuerySet[Any, Any]]:
     user, waiting = rights.user, WaitingForApproval.objects.order_by()
     yield RunningProcesses.objects.filter(started_by=user).order_by().values_list("pk")
     yield Assignee.objects.naming(user).order_by().values_list("waiting__rpid")
-    if absent := rights.absent:
-        yield waiting.asking(absent).values_list("rpid")
+    if ways := rights.ways:
+        yield waiting.asking([], through=ways).values_list("rpid")
     yield waiting.filter(claimed_by=user).values_list("rpid")
     decided = Decision.objects.filter(Q(user=user) | Q(on_behalf_of=user))
     yield decided.order_by().values_list("task_run__instance")
