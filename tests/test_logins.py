@@ -58,6 +58,15 @@ def test_it_ends_after_a_while_however_often_one_tries_meanwhile(monkeypatch: py
     assert tries(password="her secret").status_code == 302
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_programs_are_told_how_many_seconds_to_wait(page: str) -> None:
+    locked = fails(LIMIT, page)
+    assert 895 <= int(locked["Retry-After"]) <= 900
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=5))
+    assert 595 <= int(tries(page)["Retry-After"]) <= 600, "a try meanwhile makes it no longer"
+    assert "Retry-After" not in tries(page, name="bert")
+
+
 def test_who_logs_in_begins_anew() -> None:
     fails(LIMIT - 1)
     assert tries(password="her secret").status_code == 302

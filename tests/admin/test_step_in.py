@@ -1,5 +1,6 @@
 """The page on which operators step in."""
 
+import re
 from typing import Any
 
 import pytest
@@ -108,6 +109,16 @@ class TestWhatNobodyHasDecided:
         assert "may not pass over &#x27;Sign&#x27;" in refused.content.decode()
         waiting.refresh_from_db()
         assert waiting.state == "WAITING"
+
+    @pytest.mark.parametrize("query", ["?to=20", "?action=goto&to=20"])
+    def test_a_link_says_to_which_step(self, client: Client, login: Any, waiting: RunningProcesses, query: str) -> None:
+        login("operate_instances", "view_runningprocesses")
+        page = client.get(address(waiting) + query).content.decode()
+        assert re.search(r'value="goto"[^>]*checked', page)
+        assert re.search(r'<option value="20" selected>', page)
+        for odd in ("?to=30", "?to=x", "?to=", "?to=%00", "?action=cancel"):
+            page = client.get(address(waiting) + odd).content.decode()
+            assert not re.search(r'<option value="[12]0" selected>', page)
 
     def test_who_may_gives_a_reason(self, client: Client, login: Any, waiting: RunningProcesses) -> None:
         login("operate_instances", "view_runningprocesses", "override_decision")

@@ -97,7 +97,7 @@ def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> Http
         return _page(admin, request, instance, {"why_not": why_not}, status=403)
     possible = [action for action in Action if operators.is_possible(instance, action)]
     steps = passed_over_by_each(instance) if Action.GOTO in possible else {}
-    chosen = {"action": request.GET.get("action")}  # a link on the page for people may say what it is for
+    chosen = _chosen(request.GET)
     sent = request.POST if request.method == "POST" else None
     form = StepInForm(sent, possible=possible, steps=steps, initial=chosen)
     if form.is_valid() and _performed(request, instance, form):
@@ -113,6 +113,12 @@ def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> Http
         "skips": operators.plan(key, Action.SKIP).passes_over if Action.SKIP in possible else (),
     }
     return _page(admin, request, instance, context)
+
+
+def _chosen(query: Mapping[str, str]) -> dict[str, str | None]:
+    """What a link says that the page is for: `?action=cancel`, or the step to go to, `?to=20`."""
+    step = query.get("to")
+    return {"action": query.get("action") or (Action.GOTO if step else None), "step": step}
 
 
 def _page(
