@@ -311,6 +311,24 @@ class TestPassingOver:
         assert operators.plan(instance.pk, Action.GOTO, to=10).passes_over == ("Sub",)
         assert ours(WaitingForApproval).count() == 1
 
+    def test_what_a_sub_process_would_ask_that_was_never_started(self) -> None:
+        below = process("Below", {"Sign": manual("anna")}, (1, "Sign"))
+        instance = started((10, "Sub"), (20, "End"), Sub={"subprocess": below}, End=code("1"))
+        ours(RunningProcesses).filter(parent__isnull=False).delete()
+        assert operators.plan(instance.pk, Action.GOTO, to=20).passes_over == ("Sub",)
+
+    def test_what_a_sub_process_that_has_not_begun_would_ask(self) -> None:
+        below = process("Below", {"Sign": manual("anna")}, (1, "Sign"))
+        plain = process("Plain", {"A": code("1")}, (1, "A"))
+        tasks = {
+            "A": code("sleep(days=1)"),
+            "Sub": {"subprocess": below},
+            "Plain": {"subprocess": plain},
+            "End": code("1"),
+        }
+        instance = started((10, "A"), (20, "Sub"), (30, "Plain"), (40, "End"), **tasks)
+        assert operators.plan(instance.pk, Action.GOTO, to=40).passes_over == ("Sub",)
+
     def test_all_or_none(self, otto: Any, olga: Any) -> None:
         first = started(*ROWS, **APPROVED)
         other = operations.start("P", user=otto)

@@ -61,7 +61,8 @@ class TestWho:
         ):
             operations.save_absence(of_anna, people.emil)
         assert not ours(Absence).exists()
-        operations.save_absence(of_anna, hr)
+        change = operations.save_absence(of_anna, hr)
+        assert (change.user, change.by) == (people.anna, hr)
         with pytest.raises(NotAllowed, match="emil may not"):
             operations.delete_absence(of_anna, people.emil)
         of_anna.user = people.emil

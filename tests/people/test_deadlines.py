@@ -314,6 +314,7 @@ class TestByDefault:
         )
         vote, signed = ours(Decision).get(), ours(TaskRun).get(task_name="Sign")
         assert (vote.user, vote.by_default, vote.comment) == (None, True, why)
+        assert vote.origin == {"via": "default"}
         assert (signed.state, signed.decided_by, signed.comment) == (run, None, why)
         assert signed.ended_at == datetime(2026, 1, 5, 17, tzinfo=UTC)
         assert instance.state == state
@@ -338,6 +339,13 @@ class TestByDefault:
         votes = instance.data["signed"]["votes"]
         assert [(one["user"], one.get("by_default", False)) for one in votes] == [("anna", False), (None, True)]
 
+    def test_the_attempt_that_nobody_decided(self, workflow: Workflow) -> None:
+        sign(due="1d", by_default="approve")
+        workflow.start("P")
+        ours(TaskRun).update(attempt=2)
+        workflow.advance(days=1)
+        assert ours(Decision).get().attempt == 2
+
     def test_what_it_ends_beside_it_is_not_reminded_of(self, workflow: Workflow) -> None:
         tasks = {"Sign": manual(due="1d", by_default="reject"), "Stamp": manual(due="1d", remind="0")}
         process("P", tasks, (1, "Sign"), (1, "Stamp"))
@@ -357,6 +365,7 @@ class TestByDefault:
     def test_what_would_come_after_its_time_out_never_does(self, workflow: Workflow) -> None:
         sign(due="1d", remind="0, 2d", by_default="approve", by_default_after="3d", timeout=timedelta(days=2))
         instance = workflow.start("P")
+        assert [one["kind"] for one in workflow.waiting("P", "Sign").schedule] == ["remind"]
         workflow.advance(days=9)
         assert (instance.state, instance.error["type"]) == (InstanceState.FAILED, "TimedOut")
         assert told() == [("remind", "'Sign'")]

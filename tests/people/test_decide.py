@@ -16,7 +16,7 @@ from tests.users import User, unsaved
 from workflow import operations, operators
 from workflow.errors import AlreadyDecided, BadData, NoSuchInstance, NotAllowed, Stale, WorkflowError
 from workflow.models import Decision, Process, RunningProcesses, TaskRun, WaitingForApproval
-from workflow.people.seen import SALT
+from workflow.people.seen import MD5_OF_DATA, SALT, fingerprint, seen_in_a_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +35,11 @@ def refused(error: type[WorkflowError], waiting: WaitingForApproval, by: Any, **
     now = list(ours(WaitingForApproval).values()), list(ours(TaskRun).values("state")), ours(Decision).count()
     assert now == before
     return str(raised.value)
+
+
+def in_the_database(waiting: WaitingForApproval) -> str:
+    """What a list shows of the data: nothing but whether it has changed."""
+    return fingerprint(ours(RunningProcesses).filter(pk=waiting.rpid_id).values_list(MD5_OF_DATA, flat=True).get())
 
 
 class TestRefusals:
@@ -97,7 +102,9 @@ class TestRefusals:
         first = waits("Ask")
         operations.reject(first, by=people.anna)
         run_until_idle()
-        assert "waits no more" in refused(AlreadyDecided, first, people.anna)
+        assert refused(AlreadyDecided, first, people.anna) == (
+            f"'Ask' of instance {first.rpid_id} waits no more: the instance has moved on. Nothing was changed."
+        )
 
 
 class TestSeparation:
@@ -321,6 +328,30 @@ class TestStale:
         assert refused(Stale, second, people.anna, seen=seen) == (
             f"'Ask' of instance {first.rpid_id} asks something else now. Look at it again. Nothing was changed."
         )
+
+    def test_another_version_with_another_form(self, people: People) -> None:
+        made = sign()
+        waiting = waits("Sign")
+        seen = operations.seen_token(waiting)
+        form(made, "Sign", centre="text")
+        newer = operations.start("Sign")
+        ours(RunningProcesses).filter(pk=waiting.rpid_id).update(version=newer.version)
+        assert refused(Stale, waiting, people.carl, seen=seen) == (
+            f"Instance {waiting.rpid_id} goes by another version of its process now. The form of 'Sign' has changed. "
+            "Look at it again. Nothing was changed."
+        )
+
+    def test_in_a_list(self, people: People) -> None:
+        sign()
+        waiting = waits("Sign", {"amount": 1})
+        seen = seen_in_a_list(waiting, version=waiting.rpid.version_id, data=in_the_database(waiting))
+        ours(RunningProcesses).update(data={"amount": 2})
+        assert refused(Stale, waiting, people.carl, seen=seen) == (
+            f"'Sign' of instance {waiting.rpid_id} has changed since the list was shown. Look at it again. "
+            "Nothing was changed."
+        )
+        seen = seen_in_a_list(waiting, version=waiting.rpid.version_id, data=in_the_database(waiting))
+        assert operations.approve(waiting, by=people.carl, seen=seen).state == "FINISHED"
 
     @pytest.mark.parametrize("seen", ["", "x", "a:b:c"])
     def test_no_token_of_ours(self, people: People, seen: str) -> None:

@@ -1,10 +1,11 @@
 """Instructions: Markdown with values, of which nothing has an effect but to be read."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,9 @@ from workflow.people.instructions import rendered
         ("{{ data.items.1 }}", "<p>lamp</p>\n"),
         ("{{ data.items }}", "<p>desk, lamp</p>\n"),
         ("{{ data.paid }} {{ data.none }}", "<p>no –</p>\n"),
+        ("{{ data.agreed }}", "<p>yes</p>\n"),
         ("{{ data.due }}", "<p>March 1, 2026</p>\n"),
+        ("{{ data.sent }}", "<p>March 1, 2026, 9:30 a.m.</p>\n"),
         ("{{ data.receipt }}", "<p>a.pdf</p>\n"),
         ("{{ data.amont }}", '<p><span class="workflow-gap">[data.amont is missing]</span></p>\n'),
         ("{{ data.items.7 }}", '<p><span class="workflow-gap">[data.items.7 is missing]</span></p>\n'),
@@ -45,8 +48,10 @@ def test_a_template(template: str, expected: str) -> None:
         "claimant": {"first_name": "Ada"},
         "items": ["desk", "lamp"],
         "paid": False,
+        "agreed": True,
         "none": None,
         "due": date(2026, 3, 1),
+        "sent": datetime(2026, 3, 1, 9, 30, tzinfo=timezone.get_current_timezone()),
         "receipt": {"upload": 1, "name": "a.pdf", "size": 2},
         "evil": "**a** <script> [b](https://b.example) {{ data.amount }}",
     }

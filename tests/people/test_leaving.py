@@ -54,6 +54,12 @@ class TestRefused:
         assert kept(people.anna) == f"2 tasks that wait ask anna by name. {DEACTIVATE}"
         people.carl.delete()  # Dora is left of the managers
 
+    def test_who_has_voted_on_another_task_only(self, people: People) -> None:
+        sign(quorum=2)
+        operations.approve(waits("Sign"), by=people.anna)
+        waits("Sign")
+        assert kept(people.anna) == f"A task that waits asks anna by name. {DEACTIVATE}"
+
     def test_who_has_claimed_a_task(self, people: People) -> None:
         sign()
         operations.claim(waits("Sign"), people.carl)

@@ -78,7 +78,7 @@ def test_a_name_with_a_very_long_ending_is_kept_all_the_same(people: People) -> 
 def test_a_file_has_its_limit(people: People) -> None:
     with (
         override_settings(WORKFLOW={"MAX_UPLOAD_BYTES": 3}),
-        pytest.raises(BadData, match="The file has 4 bytes; up to 3"),
+        pytest.raises(BadData, match="^The file has 4 bytes; up to 3 can be sent.$"),
     ):
         sent(people.anna)
     assert not ours(Upload).exists()
@@ -119,6 +119,20 @@ def test_who_decides_in_a_sub_process_that_was_given_the_file_reads_it_too(peopl
     assert not operations.may_read(people.emil, upload)
     with_it.assignees.update(group=None, user=people.emil)
     assert operations.may_read(people.emil, upload)
+
+
+def test_who_may_look_at_an_instance_that_got_it_from_its_sub_process_reads_it_too(people: People) -> None:
+    form(process("Inner", {"Send": manual("emil")}, (1, "Send")), "Send", receipt="file")
+    passed_on = "data['paper'] = run_process('Inner')['receipt']"
+    tasks = {"Inner": code(passed_on), "Look": manual("anna")}
+    process("Outer", tasks, (1, "Inner"), (2, "Look"))
+    operations.start("Outer")
+    run_until_idle()
+    upload = sent(people.emil)
+    operations.approve(ours(WaitingForApproval).get(), by=people.emil, answers={"receipt": upload})
+    assert not operations.may_read(people.anna, ours(Upload).get())
+    run_until_idle()
+    assert operations.may_read(people.anna, ours(Upload).get())
 
 
 def test_a_file_of_the_start_form_goes_with_the_instance_but_not_one_of_somebody_else(people: People) -> None:
