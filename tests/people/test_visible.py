@@ -44,6 +44,16 @@ def test_who_started_it_and_whom_it_asks_now(people: People) -> None:
     assert seers(people) == {"bert", "anna", "carl", "dora"}
 
 
+def test_rights_that_were_looked_up_are_not_looked_up_again(people: People, django_assert_num_queries: Any) -> None:
+    sign("anna")
+    waiting = waits("Sign")
+    rights = operations.Rights.kept(people.anna)
+    assert operations.Rights.kept(people.anna) is rights
+    assert operations.may_see(people.anna, waiting.rpid, rights)
+    with django_assert_num_queries(1):
+        assert operations.may_see(people.anna, waiting.rpid, rights)
+
+
 def test_any_member_of_staff_where_any_is_asked(people: People) -> None:
     sign("")
     waits("Sign")

@@ -48,7 +48,7 @@ def checkpoint(lease: Lease) -> None:
 
 def refresh(lease: Lease) -> None:
     if transitions.refresh(lease) is None:
-        raise LeaseLost
+        raise LeaseLost(f"The lease of instance {lease.instance} was lost.")
 
 
 @pytest.mark.parametrize("use", [hold, checkpoint, refresh])
@@ -57,7 +57,7 @@ def test_one_that_another_claim_has_replaced_is_lost(
     lease: Lease, use: Callable[[Lease], None], stale: dict[str, Any]
 ) -> None:
     use(lease)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match=f"^The lease of instance {lease.instance} was lost.$"):
         use(replace(lease, **stale))
 
 
