@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,19 @@ def test_a_choice_is_one_of_its_choices() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.YES_NO])
 def test_what_is_needed_must_be_there(kind: Kind) -> None:
     assert message(kind, " ", required=True) == "This is needed."
+
+
+def test_what_is_needed_may_be_blank_where_nothing_need_be_there() -> None:
+    form = [Field(name="x", kind=Kind.TEXT, required=True)]
+    assert operations.answers_from(form, {"x": ""}, partial=True) == {"x": ""}
+
+
+def test_very_much_is_refused() -> None:
+    form = [Field(name="x", kind=Kind.LONG_TEXT)]
+    with override_settings(WORKFLOW={"MAX_DATA_BYTES": 100}):
+        assert operations.answers_from(form, {"x": "y" * 80}) == {"x": "y" * 80}
+        with pytest.raises(BadData, match=r"^The answers take 108 bytes; the limit \(MAX_DATA_BYTES\) is 100.$"):
+            operations.answers_from(form, {"x": "y" * 100})
 
 
 def test_a_yes_or_no_that_is_needed_must_be_said() -> None:
