@@ -303,6 +303,16 @@ def test_a_long_log_keeps_its_beginning_and_is_cut_once(settings: Any) -> None:
     assert "[… cut]" not in log
 
 
+def test_the_log_of_several_attempts_keeps_its_end(settings: Any) -> None:
+    settings.WORKFLOW = {**settings.WORKFLOW, "MAX_LOG_CHARACTERS": 100}
+    process("P", {"A": code("print('x' * 90)\n1 / 0", max_attempts=4, retry_delay=0)}, (1, "A"))
+    instance = operations.start("P")
+    run_until_idle()
+    log = TaskRun.objects.get(instance=instance).log
+    assert log.startswith("[… cut]\n")
+    assert len(log) == len("[… cut]\n") + 100
+
+
 def test_a_connection_that_was_cut_at_rest_is_no_interrupted_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is interrupted often is given up, and it takes no more than a few restarts of a server to cut all of them."""
     interrupted: list[Held] = []
