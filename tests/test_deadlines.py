@@ -153,6 +153,9 @@ class TestFaults:
         assert not list(faults(task(by_default="reject", fields=form)))
         (found,) = faults(task(due="", calendar="Office"))
         assert (found.level, found.field) == ("warning", "calendar")
+        assert found.message == (
+            "The task is never due, so no calendar counts for it. Say after which time it is due, or clear it."
+        )
 
     def test_what_makes_sense(self) -> None:
         given = task(remind="-4h, 0, 1d", escalate_to="boss", escalate_after="1d", by_default="reject")

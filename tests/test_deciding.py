@@ -286,3 +286,18 @@ def test_what_counts_is_the_last_round_or_the_one_under_way() -> None:
     assert newest_round("a", cast=cast, open_now=[again]) == cast[3:]
     assert newest_round("a", cast=cast, open_now=[replace(again, visit=5)]) == []
     assert newest_round("a", cast=cast, open_now=[replace(again, task="b")]) == cast[2:]
+
+
+def test_each_is_barred_for_what_they_did() -> None:
+    now, other = Execution(task="Sign", visit=1, row=0, attempt=2), Execution(task="Check", visit=1, row=1)
+    cast = [
+        Cast(execution=now, by=frozenset({1, 2})),
+        Cast(execution=replace(now, attempt=1), by=frozenset({3})),
+        Cast(execution=other, by=frozenset({4})),
+    ]
+    assert bars(now, apart_from=["Check"], cast=cast, open_now=[now], starter=5) == {
+        1: Bar.VOTED,
+        2: Bar.VOTED,
+        4: Bar.DID,
+        5: Bar.STARTER,
+    }

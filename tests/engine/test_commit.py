@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import chain, pairwise, repeat
 from threading import Event
+from threading import enumerate as enumerate_threads
 from time import monotonic
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from tests.build import code, process
 from workflow import operations, transitions
-from workflow.engine.commit import FIRST_PAUSE, LONGEST_PAUSE, Direct, GroupCommit
+from workflow.engine.commit import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_REST, LONGEST_WAIT, Direct, GroupCommit
 from workflow.engine.crew import Crew
 from workflow.models import InstanceState, RunningProcesses
 from workflow.transitions import Applied, HeldUp, Turn
@@ -71,6 +72,20 @@ def test_what_can_not_be_written_keeps_no_other_from_being_written(claimed: list
         assert second.result(LONG) is Applied.DONE
     assert len(patience.tried) == 3
     assert states(claimed) == ["RUNNING", "PAUSED"]
+
+
+@pytest.mark.parametrize(("is_urgent", "rest"), [(True, LONGEST_WAIT), (False, LONGEST_REST)])
+def test_while_others_are_on_their_way_it_waits_for_them(
+    claimed: list[RunningProcesses], is_urgent: bool, rest: float
+) -> None:
+    patience = Scripted()
+    patience.begin.set()
+    with GroupCommit(patience, lambda: True) as commit:
+        assert "commit" in {thread.name for thread in enumerate_threads()}
+        asked = monotonic()
+        written = commit.ask(transitions.lease_of(claimed[0]), paused(), is_urgent=is_urgent)
+        assert written.result(LONG) is Applied.DONE
+    assert patience.tried[0] - asked >= rest * 0.9
 
 
 def test_what_is_held_up_is_tried_again_after_ever_longer_pauses(claimed: list[RunningProcesses]) -> None:
