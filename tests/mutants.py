@@ -70,24 +70,28 @@ def _built() -> Any:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "__mutmut_" not in os.environ.get("MUTANT_UNDER_TEST", ""):
+    mutant = os.environ.get("MUTANT_UNDER_TEST", "")
+    if "__mutmut_" not in mutant:
         return
     stats = json.loads(STATS.read_text())
-    items[:], left = _likely_first(items, stats["tests_by_mangled_function_name"], stats["duration_by_test"])
+    module = mutant.rpartition(".")[0].rpartition(".")[2]
+    items[:], left = _likely_first(
+        items, stats["tests_by_mangled_function_name"], stats["duration_by_test"], own=f"/test_{module}.py::"
+    )
     config.hook.pytest_deselected(items=left)
 
 
 def _likely_first(
-    items: list[pytest.Item], tests_of: dict[str, list[str]], seconds: dict[str, float]
+    items: list[pytest.Item], tests_of: dict[str, list[str]], seconds: dict[str, float], *, own: str
 ) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Those that are short, and reach little else; and those for which there is no time."""
+    """The module's own tests, then those that are short, and reach little else; and those for which there is no time."""
     reached = Counter(test for tests in tests_of.values() for test in tests)
     chosen, left, spent = [], [], 0.0
 
     def lasts(item: pytest.Item) -> float:
         return seconds.get(item.nodeid, 0) + BESIDES
 
-    for item in sorted(items, key=lambda item: lasts(item) * reached[item.nodeid]):
+    for item in sorted(items, key=lambda item: (own not in item.nodeid, lasts(item) * reached[item.nodeid])):
         spent += lasts(item)
         (chosen if spent < LONGEST else left).append(item)
     return chosen, left
