@@ -65,6 +65,13 @@ def test_only_what_is_locked_is_held_up(
     assert transitions.apply_all(turns[1:2]) == [Applied.DONE]
 
 
+def test_a_task_run_that_is_locked_holds_up_its_own_turn_alone(claimed: list[RunningProcesses]) -> None:
+    turns = [(transitions.lease_of(one), local(one)) for one in claimed]
+    with locked(ours(TaskRun).filter(instance=claimed[1])):
+        assert transitions.apply_all(turns) == [Applied.DONE, Applied.HELD_UP, Applied.DONE]
+    assert transitions.apply_all(turns[1:2]) == [Applied.DONE]
+
+
 def test_one_that_is_waited_for_is_seen_as_it_is_then(claimed: list[RunningProcesses]) -> None:
     one = claimed[0]
     lease, turn = transitions.lease_of(one), plain(one)

@@ -95,6 +95,28 @@ def test_a_checkpoint_renews_its_own_lease_alone(pair: list[RunningProcesses], l
     assert due == {pair[0].pk: LATER, pair[1].pk: before}
 
 
+def runs_of(pair: list[RunningProcesses]) -> list[TaskRun]:
+    given = {"task_name": "A", "visit": 9, "row": 0, "sequence": 1, "state": RunState.RUNNING, "started_at": NOW}
+    return [TaskRun.objects.create(instance=one, **given) for one in pair]
+
+
+def test_a_checkpoint_writes_where_the_code_stands(pair: list[RunningProcesses], lease: Lease) -> None:
+    own, other = runs_of(pair)
+    own.log = "so far"
+    with transaction.atomic():
+        transitions.checkpoint(lease, own, [], until=LATER)
+    assert [TaskRun.objects.get(pk=run.pk).log for run in (own, other)] == ["so far", ""]
+
+
+def test_a_call_that_has_waited_long_enough_ends_and_no_other(pair: list[RunningProcesses], lease: Lease) -> None:
+    own, other = runs_of(pair)
+    for run in (own, other):
+        ActionCall.objects.create(run=run, number=1, attempt=1, name="sleep", arguments={}, started_at=NOW)
+    turn = transitions.Turn(state=InstanceState.RUNNING, woken=[own], at=LATER)
+    assert transitions.apply(lease, turn) is transitions.Applied.DONE
+    assert [run.calls.get().ended_at for run in (own, other)] == [LATER, None]
+
+
 def test_a_checkpoint_of_a_run_that_was_closed_writes_nothing_of_it(lease: Lease) -> None:
     runs = [
         TaskRun.objects.create(
