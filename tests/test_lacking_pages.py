@@ -25,7 +25,7 @@ HERE = Abilities.of_this_process()
 
 def an_engine(name: str, *, without: str = "", keys: tuple[str, ...] = (), **fields: Any) -> None:
     abilities = Abilities(format=FORMAT, names=HERE.names - {without}, keys=HERE.keys | set(keys))
-    Presence(name=name, lease=30, concurrency=1, abilities=lambda: abilities).begin()
+    Presence(name=name, lease=90, concurrency=1, abilities=lambda: abilities).begin()
     ours(Engine).filter(name=name).update(**fields)
 
 
@@ -90,6 +90,65 @@ def test_a_key_that_no_engine_knows_is_named_by_its_fingerprint(effects: Any) ->
     assert MISSING.format(f"the snapshot key {newer}") in told(instance)
     an_engine("b", keys=(newer,))
     assert told(instance) == "Ready. An engine will pick it up in a moment."
+
+
+class TestChildren:
+    """A parent that starts a draft which calls what no live engine has: its page names that."""
+
+    UNSTARTABLE = (
+        "It starts the process “Child”, and no engine that is alive can: the draft of “Child” needs the action sail(). "
+        "It continues when an engine has that, or when the draft is corrected."
+    )
+
+    def told_later(self, instance: RunningProcesses) -> str:
+        return standing(ours(RunningProcesses).get(pk=instance.pk), now=clock.ask_database() + timedelta(minutes=1))
+
+    def started(self, calling: str = "", data: Any = None) -> RunningProcesses:
+        child = process("Child", {"A": code("sail('it')")}, (1, "A"))
+        process("P", {"A": code(calling) if calling else {"subprocess": child}}, (1, "A"))
+        instance = operations.start("P", data)
+        run_until_idle()
+        instance.refresh_from_db()
+        assert instance.state == "READY"
+        return instance
+
+    @pytest.mark.parametrize(
+        ("calling", "data"),
+        [
+            ("", None),
+            ("run_process('Child')", None),
+            ("run_all([('Child', {})])", None),
+            ("run_process(data['of'][0]['kind'])", {"of": [{"kind": "Child"}], "n": 3}),
+        ],
+    )
+    def test_it_is_named(self, calling: str, data: Any) -> None:
+        instance = self.started(calling, data)
+        an_engine("a")
+        assert self.UNSTARTABLE in self.told_later(instance)
+        ours(RunningProcesses).filter(pk=instance.pk).update(due_at=clock.ask_database() + timedelta(minutes=2))
+        assert self.UNSTARTABLE in self.told_later(instance), "a worker of a task queue hands it back with a pause"
+
+    def test_nothing_is_told_once_an_engine_has_it(self) -> None:
+        instance = self.started()
+        abilities = Abilities(format=FORMAT, names=HERE.names | {"sail"})
+        Presence(name="b", lease=90, concurrency=1, abilities=lambda: abilities).begin()
+        assert "sail" not in self.told_later(instance)
+
+    def test_nor_of_a_version_that_is_frozen(self) -> None:
+        instance = self.started()
+        with actions.replaced():
+            actions.action(a_new_action())
+            operations.start("Child")
+        an_engine("a")
+        assert "sail" not in self.told_later(instance)
+
+
+def a_new_action() -> Any:
+    def sail(what: str) -> str:
+        """Something new."""
+        return what
+
+    return sail
 
 
 def test_actions_that_are_replaced_are_those_that_are_announced() -> None:

@@ -23,6 +23,7 @@ from workflow import health, migrations, moments
 from workflow.code import signing
 from workflow.models import Engine, InstanceState, Process, RunningProcesses, TaskRun
 from workflow.models.states import OPEN
+from workflow.unstartable import unstartable
 
 PATIENCE = timedelta(seconds=10)
 """An instance that nobody has taken for so long is held up by something. Engines look for work each second by default."""
@@ -142,7 +143,11 @@ def _why_not_taken(instance: RunningProcesses, found: Circumstances, now: dateti
         return _("No engine that is alive can run it: it needs %(missing)s. It continues when an engine has that.") % {
             "missing": missing
         }
-    if instance.due_at is None or now - instance.due_at <= PATIENCE:
+    if instance.due_at is None or timedelta(0) <= now - instance.due_at <= PATIENCE:
+        return ""
+    if blocked := unstartable(instance, found.fleet):
+        return _unstartable(*blocked)
+    if instance.due_at > now:
         return ""
     if not found.is_migrated:
         return _unapplied()
@@ -160,6 +165,13 @@ def _start_of_snapshot(instance: RunningProcesses) -> Any:
     runs = TaskRun.objects.filter(instance=instance, visit=instance.visit, state__in=OPEN).exclude(snapshot=b"")
     start = Substr("snapshot", 1, signing.START_BYTES, output_field=BinaryField())
     return Subquery(runs.order_by("-pk").values(part=start)[:1], output_field=BinaryField())
+
+
+def _unstartable(process: str, missing: str) -> str:
+    return _(
+        "It starts the process “%(process)s”, and no engine that is alive can: the draft of “%(process)s” needs %(missing)s. "
+        "It continues when an engine has that, or when the draft is corrected."
+    ) % {"process": process, "missing": missing}
 
 
 def _unapplied() -> str:

@@ -28,10 +28,14 @@ class NoSuchInstance(WorkflowError):
 
 
 class NotStartable(WorkflowError):
-    """The draft has mistakes; an instance of it could not run."""
+    """The draft has mistakes; an instance of it could not run.
 
-    def __init__(self, name: str, mistakes: Sequence[str]) -> None:
+    `only_lacks_functions` tells that it has none but calls of functions that this OS process lacks, and another one may have.
+    """
+
+    def __init__(self, name: str, mistakes: Sequence[str], *, only_lacks_functions: bool = False) -> None:
         self.mistakes = tuple(mistakes)
+        self.only_lacks_functions = only_lacks_functions
         lines = "".join(f"\n  - {mistake}" for mistake in mistakes)
         super().__init__(
             _("The process %(name)r can't be started before its mistakes are mended:%(lines)s")

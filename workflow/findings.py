@@ -5,6 +5,7 @@ Pure: no Django, no database.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Literal, Protocol
 
 from workflow.definition import Definition
@@ -21,7 +22,8 @@ class Finding:
     model's field. A finding about a step stands at its first row, without a task; one about the process has neither.
     `entry` is the index of a form field, where `field` is the form that it belongs to.
     `line` and `column` (1-based) are places in the text of `field`. The message leaves the place to whoever shows
-    it; `str` puts the place before it, but not the level.
+    it; `str` puts the place before it, but not the level. `unknown` is the name that a task's code uses, where there is
+    nothing of that name here.
     """
 
     level: Level
@@ -33,6 +35,7 @@ class Finding:
     entry: int | None = None
     line: int | None = None
     column: int | None = None
+    unknown: str = dataclass_field(default="", compare=False)
 
     def __str__(self) -> str:
         place = ", ".join(self._place())
@@ -64,6 +67,8 @@ class Problem(Protocol):
     def column(self) -> int: ...
     @property
     def message(self) -> str: ...
+    @property
+    def unknown(self) -> str: ...
 
 
 def at_task(name: str, field: str, message: str, level: Level = "error") -> Finding:
@@ -97,4 +102,5 @@ def at_problem(
         field=field,
         line=problem.line,
         column=column,
+        unknown=problem.unknown if field == "code" else "",
     )

@@ -64,14 +64,19 @@ def missing(instance: RunningProcesses, fleet: Iterable[Engine], *, keys: Collec
     """What no live engine of the `fleet`, as `engines()` gave it, has of what the instance needs, in words. Blank where one has all
     of it, or may have. `keys` are the fingerprints that its snapshots name.
     """
-    alive = [engine for engine in fleet if takes(engine, instance.process_name) and not is_dead(engine)]
-    announced = [engine.abilities for engine in alive if engine.abilities is not None]
-    if not alive or len(announced) < len(alive):
-        return ""  # an engine of an older version of this software, which doesn't tell
     try:
         needs = Needs.of_version(instance.version)
     except DefinitionTooNew:
         return ""  # what there is newer than this site can't be told here
+    return missing_of(needs, instance, fleet, keys=keys)
+
+
+def missing_of(needs: Needs, instance: RunningProcesses, fleet: Iterable[Engine], *, keys: Collection[str] = ()) -> str:
+    """What no live engine that takes the instance has of these `needs`, as `missing` tells it."""
+    alive = [engine for engine in fleet if takes(engine, instance.process_name) and not is_dead(engine)]
+    announced = [engine.abilities for engine in alive if engine.abilities is not None]
+    if not alive or len(announced) < len(alive):
+        return ""  # an engine of an older version of this software, which doesn't tell
     fewest = min([Abilities.from_json(one).lacks(needs, keys) for one in announced], key=len)
     return ", ".join(fewest)
 

@@ -19,7 +19,7 @@ from workflow.abilities import Abilities, Needs
 from workflow.announce import announce
 from workflow.code.check import Checks
 from workflow.definition import FORMAT, Definition
-from workflow.errors import BadData, DefinitionTooNew, NoSuchProcess, NotStartable
+from workflow.errors import BadData, CannotDrive, DefinitionTooNew, NoSuchProcess, NotStartable
 from workflow.lint import Finding, lint
 from workflow.models import ActionCall, InstanceState, Priority, Process, ProcessVersion, RunningProcesses, bulk
 from workflow.models.drafts import draft, drafts
@@ -52,6 +52,18 @@ def prepare(wanted: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[Star
         for name, data in checked
         for definition, version in [frozen[name]]
     ]
+
+
+def prepare_children(wanted: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[Start]:
+    """What an instance starts, as `prepare` does it. Raises `CannotDrive` where a draft only calls functions that this engine lacks:
+    while a release is being deployed, that says nothing about the draft, whether or not another engine is alive that has them.
+    """
+    try:
+        return prepare(wanted)
+    except NotStartable as error:
+        if error.only_lacks_functions:
+            raise CannotDrive(str(error)) from error
+        raise
 
 
 def begin(
@@ -188,14 +200,6 @@ def findings_of_version(version: ProcessVersion) -> list[Finding]:
         return [Finding(level="error", message=str(error))]
 
 
-def are_for_others(names: Sequence[str]) -> bool:
-    """Whether another engine that is alive has the functions which drafts of these names call, and which are not granted here."""
-    own = Abilities.of_this_process()
-    needed = [Needs.of_code(one) for one in drafts(Process.objects.filter(name__in=names)).values()]
-    lacking = [needs for needs in needed if own.lacks(needs)]
-    return bool(lacking) and all(health.can_others(needs) for needs in lacking)
-
-
 def may_others_see_more() -> bool:
     """Whether an engine is alive that knows more of definitions than this software: its release may have added columns to drafts."""
     return health.can_others(Needs(format=FORMAT + 1))
@@ -232,9 +236,11 @@ def _startable(process: Process) -> tuple[Definition, ProcessVersion | None]:
         if newest.digest == definition.digest:
             return definition, newest
         _refuse_newer(newest)
-    mistakes = [str(finding) for finding in findings(definition) if finding.level == "error"]
+    mistakes = [finding for finding in findings(definition) if finding.level == "error"]
     if mistakes:
-        raise NotStartable(process.name, mistakes)
+        lacking = Needs.of_code(definition).names - Abilities.of_this_process().names
+        only_lacks = all(finding.unknown in lacking for finding in mistakes)
+        raise NotStartable(process.name, list(map(str, mistakes)), only_lacks_functions=only_lacks)
     return definition, None
 
 

@@ -25,8 +25,8 @@ from workflow.definition import FORMAT
 from workflow.engine import Mode, worker
 from workflow.engine.lacking import LONGEST_PAUSE, MOST_PASSED_OVER, MOST_REMEMBERED, HandedBack, Lacking
 from workflow.engine.presence import Presence
-from workflow.errors import CannotDrive, DefinitionTooNew
-from workflow.models import ActionCall, ProcessVersion, RunningProcesses, TaskRun
+from workflow.errors import CannotDrive, DefinitionTooNew, NotStartable
+from workflow.models import ActionCall, ProcessVersion, RunningProcesses, Task, TaskRun
 from workflow.models import Engine as EngineRow
 from workflow.testing import Workflow
 from workflow.transitions import PassedOver
@@ -245,14 +245,78 @@ class TestChildren:
         parent.refresh_from_db()
         return parent.state
 
-    def test_what_nobody_has_is_the_drafts_mistake(self, parent: RunningProcesses) -> None:
+    @pytest.mark.parametrize("calling", ["run_process('Child')", "run_all([('Child', {}), ('Child', {'a': 1})])"])
+    def test_no_engine_has_to_be_alive_that_has_it(self, calling: str, effects: Path) -> None:
+        """It may just be restarted. No attempt is used up, and no call is made twice."""
+        with actions.replaced():
+            granted_elsewhere()
+            process("Child", {"A": code("sail('it')")}, (1, "A"))
+            process("P", {"A": code(f"note('once')\n{calling}")}, (1, "A"))
+            parent = operations.start("P")
         self.another(Abilities.of_this_process())
-        assert self.ended(parent) == "FAILED"
+        running = engine()
+        running.run(Mode.UNTIL_IDLE)
+        parent.refresh_from_db()
+        run = parent.task_runs.get()
+        assert (parent.state, parent.interrupted, run.state, run.attempt) == ("READY", 0, "RUNNING", 1)
+        assert parent.due_at == parent.started_at, "others can take it at once"
+        assert running.lacking.passed_over.instances == [parent.pk]
+        with actions.replaced():
+            granted_elsewhere()
+            run_until_idle()
+        assert set(RunningProcesses.objects.values_list("state", flat=True)) == {"FINISHED"}
+        assert effects.read_text() == "once\n"
 
-    def test_nor_does_one_have_it_that_is_dead(self, parent: RunningProcesses) -> None:
-        own = Abilities.of_this_process()
-        self.another(replace(own, names=own.names | {"sail"}), seen_at=timezone.now() - timedelta(hours=1))
-        assert self.ended(parent) == "FAILED"
+    def test_so_it_is_for_tasks_that_are_processes_and_below_them(self) -> None:
+        with actions.replaced():
+            granted_elsewhere()
+            lowest = process("Lowest", {"A": code("sail('it')")}, (1, "A"))
+            middle = process("Middle", {"A": {"subprocess": lowest}}, (1, "A"))
+            process("Top", {"A": {"subprocess": middle}}, (1, "A"))
+        operations.start("Top")
+        run_until_idle()
+        assert states() == {"Top": "WAITING", "Middle": "READY"}
+        with actions.replaced():
+            granted_elsewhere()
+            run_until_idle()
+        assert states() == {"Top": "FINISHED", "Middle": "FINISHED", "Lowest": "FINISHED"}
+
+    def test_a_draft_that_is_mended_goes_on(self, parent: RunningProcesses) -> None:
+        assert self.ended(parent) == "READY"
+        Task.objects.filter(parent__name="Child").update(code="1")
+        assert self.ended(parent) == "FINISHED"
+
+    @pytest.mark.parametrize(
+        "broken",
+        ["sail('it'", "sail('it')\nlen(3)", "sail('it')\n__it()", "sail('it')\nif len(data) > 2:\n    del x\nx"],
+    )
+    def test_what_is_wrong_with_a_draft_wherever_it_runs_fails(self, broken: str) -> None:
+        process("Child", {"A": code(broken)}, (1, "A"))
+        process("P", {"A": code("run_process('Child')")}, (1, "A"))
+        assert self.ended(operations.start("P")) == "FAILED"
+
+    def test_a_name_in_a_condition_is_no_function(self) -> None:
+        process("Child", {"A": code("1")}, (1, "A", {"condition": "sail > 2"}))
+        process("P", {"A": code("run_process('Child')")}, (1, "A"))
+        assert self.ended(operations.start("P")) == "FAILED"
+
+    def test_what_starts_is_the_version_that_is_frozen(self) -> None:
+        """Any engine can start it: another one runs it."""
+        with actions.replaced():
+            granted_elsewhere()
+            process("Child", {"A": code("sail('it')")}, (1, "A"))
+            process("P", {"A": code("run_process('Child')")}, (1, "A"))
+            operations.start("Child")
+            operations.start("P")
+        run_until_idle()
+        assert set(RunningProcesses.objects.values_list("process_name", "state")) == {
+            ("P", "WAITING"),
+            ("Child", "READY"),
+        }
+
+    def test_a_start_by_a_person_is_refused(self, parent: RunningProcesses) -> None:
+        with pytest.raises(NotStartable, match="There is no 'sail' here"):
+            operations.start("Child")
 
     def test_what_another_engine_has_is_left_to_it(self, parent: RunningProcesses) -> None:
         own = Abilities.of_this_process()

@@ -15,6 +15,7 @@ class Problem:
     line: int
     column: int
     message: str
+    unknown: str = ""
 
 
 def no_problems(code: str, *, expression: bool) -> list[Problem]:

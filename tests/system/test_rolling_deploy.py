@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,24 @@ TaskTransitions.objects.create(process=made, task=task, sequence=1)
 made = Process.objects.create(name="Parent of new")
 task = Task.objects.create(parent=made, name="A", code="run_process('New')")
 TaskTransitions.objects.create(process=made, task=task, sequence=1)
-operations.start_many(["New", "Parent of new"], count=3)
+draft = Process.objects.create(name="Draft")
+task = Task.objects.create(parent=draft, name="A", code="ring(f'{run.id} draft')")
+TaskTransitions.objects.create(process=draft, task=task, sequence=1)
+made = Process.objects.create(name="Parent of draft")
+tasks = [
+    Task.objects.create(parent=made, name="A", code="note(f'{run.id} parent')\\nrun_all([('Draft', {}), ('Draft', {})])"),
+    Task.objects.create(parent=made, name="B", subprocess=draft),
+]
+for number, task in enumerate(tasks, 1):
+    TaskTransitions.objects.create(process=made, task=task, sequence=number)
+operations.start_many(["New", "Parent of new", "Parent of draft"], count=3)
 """
-"""What a site of the next release does: it publishes a process that only an engine of that release can run."""
+"""What a site of the next release does: it publishes a process that only an engine of that release can run, and one that starts
+another such process, which is still a draft.
+"""
+
+
+ENDING = ("Old", "New", "Parent of new", "Draft", "Parent of draft")
 
 
 class NextRelease:
@@ -99,15 +115,16 @@ def test_each_instance_ends_whichever_engine_takes_it(
     told = standing(instance, now=clock.ask_database())
     assert "it needs the action ring(), a newer version of this software (definitions of format 2)." in told
 
+    leaves_to_others(old, of("Parent of draft"))
+
     new = next_release.start_engine()
     eventually(lambda: not of("New").exclude(state="FINISHED").exists(), lambda: f"{old.log}\n{new.log}")
     for number in range(10):
         operations.start("Old", {"n": number / 5})
     awake = [f"{key} awake" for key in of("Old").values_list("pk", flat=True)]
     eventually(lambda: set(awake) <= set(effects.read_text().splitlines()), lambda: f"{old.log}\n{new.log}")
-    newer = signing.fingerprint(NEW_KEY)
     signed = {signing.signed_by(bytes(one)) for one in TaskRun.objects.values_list("snapshot", flat=True) if one}
-    assert newer in signed, "some of them can only be woken by the new engine"
+    assert signing.fingerprint(NEW_KEY) in signed, "some of them can only be woken by the new engine"
     for instance in of("Old"):
         operations.signal("go", instance=instance.pk)
     eventually(lambda: not RunningProcesses.objects.filter(ended_at=None).exists(), lambda: f"{old.log}\n{new.log}")
@@ -116,11 +133,20 @@ def test_each_instance_ends_whichever_engine_takes_it(
         assert engine.ended() == 0, engine.log
 
     states = RunningProcesses.objects.values_list("process_name", "state", "interrupted").distinct()
-    assert set(states) == {(name, "FINISHED", 0) for name in ("Old", "New", "Parent of new")}
+    assert set(states) == {(name, "FINISHED", 0) for name in ENDING}
     assert set(TaskRun.objects.values_list("state", "attempt")) == {("FINISHED", 1)}
     assert Counter(effects.read_text().splitlines()) == Counter(expected())
     assert "level=ERROR" not in old.log + new.log
     assert "Result of New" not in old.log
+
+
+def leaves_to_others(engine: EngineProcess, parents: Any) -> None:
+    """Wait until the engine has come to the draft that these instances start, with no other engine alive: they are told to wait."""
+    needs = "the draft of “Draft” needs the action ring()"
+    later = clock.ask_database() + timedelta(minutes=1)
+    eventually(lambda: all(needs in standing(one, now=later) for one in parents.all()), lambda: engine.log)
+    eventually(lambda: "'Draft' can't be started" in engine.log, lambda: engine.log)
+    assert set(parents.values_list("state", flat=True)) <= {"READY", "RUNNING"}
 
 
 def expected() -> Iterator[str]:
@@ -129,3 +155,7 @@ def expected() -> Iterator[str]:
         yield from (f"{key} {what}" for what in ("asleep", "awake", "done", "B"))
     for key in of("New").values_list("pk", flat=True):
         yield f"{key} before"
+    for key in of("Draft").values_list("pk", flat=True):
+        yield f"{key} draft"
+    for key in of("Parent of draft").values_list("pk", flat=True):
+        yield f"{key} parent"

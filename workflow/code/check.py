@@ -1,6 +1,5 @@
 """What is wrong with code, before it runs: what lint is given."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,9 +13,6 @@ from workflow.code.mail import SWITCHED_OFF
 from workflow.code.runner import get_runner
 from workflow.code.stubs import stubs
 from workflow.code.waits import WAITS
-
-_MISSING: Final = re.compile(r"There is no '(\w+)' here")
-
 
 LONGEST = 10.0
 """Seconds that code which is too complicated may take, over all the tasks of a definition."""
@@ -93,12 +89,13 @@ def _explained(problem: Problem, *, expression: bool) -> Problem:
     """A name that code has and an expression has not, or that is switched off, is told as that, and not as one that there
     is not.
     """
-    missing = _MISSING.match(problem.message)
-    if missing is None or missing[1] not in {*actions(), *WAITS}:
+    name = problem.unknown
+    if name not in {*actions(), *WAITS}:
         return problem
     if not expression:
-        return replace(problem, message=SWITCHED_OFF) if missing[1] not in {*_granted(), *WAITS} else problem
-    return replace(problem, message=f"An expression can't call {missing[1]}(): only a task's code can.")
+        is_off = name not in {*_granted(), *WAITS}
+        return replace(problem, message=SWITCHED_OFF, unknown="") if is_off else problem
+    return replace(problem, message=f"An expression can't call {name}(): only a task's code can.", unknown="")
 
 
 @lru_cache(maxsize=2_000)

@@ -165,8 +165,12 @@ TOO_COMPLICATED = "The code is too complicated to be checked"
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Problem:
-    """What the checker finds wrong with code, before it runs. Line and column are 1-based."""
+    """What the checker finds wrong with code, before it runs. Line and column are 1-based.
+
+    `unknown` is the name that the code uses, where there is nothing of that name.
+    """
 
     line: int
     column: int
     message: str
+    unknown: str = field(default="", compare=False)

@@ -99,17 +99,22 @@ def _readable(diagnostics: list[dict[str, Any]], *, names: Collection[str]) -> l
     problems: dict[tuple[int, int], Problem] = {}
     for diagnostic in grammar or diagnostics:
         line, column = diagnostic["location"]["row"], diagnostic["location"]["column"]
-        problems.setdefault((line, column), _problem(line, column, _worded(diagnostic["message"], names=names)))
+        problems.setdefault((line, column), _reworded(line, column, diagnostic["message"], names=names))
     return sorted(problems.values())
 
 
-def _problem(line: int, column: int, message: str) -> Problem:
-    return Problem(line=max(line - 1, 1), column=column, message=message)  # the first line is the stop
+def _problem(line: int, column: int, message: str, unknown: str = "") -> Problem:
+    return Problem(line=max(line - 1, 1), column=column, message=message, unknown=unknown)  # the first line is the stop
 
 
-def _worded(message: str, *, names: Collection[str]) -> str:
+def _reworded(line: int, column: int, message: str, *, names: Collection[str]) -> Problem:
     if undefined := _UNDEFINED.match(message):
-        return f"There is no {undefined[1]!r} here{suggestion(undefined[1], names) or '.'}"
+        name = undefined[1]
+        return _problem(line, column, f"There is no {name!r} here{suggestion(name, names) or '.'}", unknown=name)
+    return _problem(line, column, _worded(message))
+
+
+def _worded(message: str) -> str:
     if module := _UNKNOWN_MODULE.match(message):
         return f"The module {module[1]!r} can't be imported here."
     if _MAY_BE_NONE.search(message):

@@ -16,7 +16,7 @@ from workflow.code.waits import ForChildren, ForSignal
 from workflow.cut import cut_is_gone
 from workflow.engine.commit import Writer
 from workflow.engine.patience import Patience
-from workflow.errors import CannotDrive, NotStartable, WorkflowError
+from workflow.errors import CannotDrive, WorkflowError
 from workflow.models import ActionCall, InstanceState, RunningProcesses, RunState, TaskRun
 from workflow.models.people import unknown_names
 from workflow.transitions import Applied, Lease, LeaseLost, RunClosed, Turn
@@ -164,13 +164,10 @@ class DatabaseLedger:
                 f"{limit} instances stand above one another already (MAX_DEPTH): is this endless recursion?"
             )
         try:
-            starts = self._patience(lambda: starting.prepare(children.items))
+            starts = self._patience(lambda: starting.prepare_children(children.items))
         except CannotDrive:
             raise
         except WorkflowError as error:
-            names = [name for name, _ in children.items]
-            if isinstance(error, NotStartable) and self._patience(lambda: starting.are_for_others(names)):
-                raise CannotDrive(str(error)) from error
             raise ValueError(str(error)) from error
         if any(one.version is None for one in starts) and self._patience(starting.may_others_see_more):
             raise CannotDrive(

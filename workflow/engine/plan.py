@@ -283,7 +283,7 @@ def _begun(run: TaskRun, report: Report) -> tuple[ActionCall, list[Start]] | Non
     """What code starts that stands at `run_process()` or `run_all()`, with its call."""
     match report.outcome:
         case Suspended(wait=ForChildren(items=items)) if run.state == RunState.SUSPENDED and report.calls:
-            return report.calls[-1], starting.prepare(items)
+            return report.calls[-1], starting.prepare_children(items)
     return None
 
 
