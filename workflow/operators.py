@@ -7,14 +7,14 @@ To skip a task that people have not decided, or to go to a step past one, amount
 its own and a reason, and is told in the history.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from workflow import children, clock, moments, transitions, values
@@ -25,6 +25,7 @@ from workflow.models.states import OPEN
 from workflow.origin import CODE, Origin, Via, name_of
 from workflow.people.overriding import listed, passed_over, passed_over_by_skipping, refuse_override
 from workflow.people.rights import OPERATE, why_not_operate
+from workflow.routes import Cause
 
 
 class Action(StrEnum):
@@ -89,11 +90,12 @@ def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
     instance = _instance(instance_id)
     _check(instance, action, to)
     calls = list(_ended_calls(instance))
-    again = _made_again(instance, action, calls)
-    begun = children.started_by([*again, *_calls_of_cancelled(instance, action)])
+    again = _made_again(instance, action, calls, to=to)
+    begun = _replaced(instance, action, again, to=to)
     warnings = [
         children.why_not_go_on(instance) or children.unheard(instance),
-        children.why_not_replace(begun) or children.replaces(begun),
+        _why_not_start_again(instance, action, to) or children.replaces(begun),
+        _continues_alone(instance, action, to),
     ]
     return Plan(
         instance=instance,
@@ -105,8 +107,13 @@ def plan(instance_id: int, action: Action, *, to: int | None = None) -> Plan:
     )
 
 
-def _made_again(instance: RunningProcesses, action: Action, calls: Sequence[ActionCall]) -> list[ActionCall]:
-    """Those of the instance's calls that the action has its failed tasks make again."""
+def _made_again(
+    instance: RunningProcesses, action: Action, calls: Sequence[ActionCall], *, to: int | None
+) -> list[ActionCall]:
+    """Those of the instance's calls that the action has its tasks make again."""
+    if action == Action.GOTO:
+        newest = {run.pk: run for run in _newest_runs(instance, to)}
+        return [call for call in calls if call.run_id in newest and call.attempt >= newest[call.run_id].first_attempt]
     failed = {run.pk: run for run in _failed_runs(instance)}
     of_failed = [call for call in calls if call.run_id in failed]
     match action:
@@ -117,10 +124,51 @@ def _made_again(instance: RunningProcesses, action: Action, calls: Sequence[Acti
     return []
 
 
-def _replaced(instance: RunningProcesses, action: Action) -> list[RunningProcesses]:
-    """The instances in place of which the action has others started."""
-    calls = list(_ended_calls(instance).filter(name__in=children.STARTING))
-    return children.started_by([*_made_again(instance, action, calls), *_calls_of_cancelled(instance, action)])
+def _newest_runs(instance: RunningProcesses, to: int | None) -> Sequence[TaskRun]:
+    """The last run of each row from the step `to` on, if nothing is rejected and nothing fails."""
+    steps = children.steps_ahead(instance, to=to, causes=[Cause.FINISHED])
+    newest = (
+        TaskRun.objects.filter(instance=instance, sequence__in=steps)
+        .order_by()
+        .values("row")
+        .annotate(newest=Max("pk"))
+    )
+    return list(TaskRun.objects.filter(pk__in=newest.values("newest")))
+
+
+def _replaced(
+    instance: RunningProcesses, action: Action, again: Sequence[ActionCall], *, to: int | None
+) -> list[RunningProcesses]:
+    """The instances in place of which the action has others started, where it has these calls made `again`."""
+    if action == Action.GOTO:
+        waiting = ActionCall.objects.filter(run__in=_newest_runs(instance, to), ended_at=None)
+        return children.started_by([*again, *waiting])
+    return children.started_by([*again, *_calls_of_cancelled(instance, action)])
+
+
+def _why_not_start_again(instance: RunningProcesses, action: Action, to: int | None) -> str:
+    """Why the action must not have others started in place of instances that this one has started. Blank where it may."""
+    runs = TaskRun.objects.filter(instance=instance)
+    match action:
+        case Action.GOTO:
+            entered = runs.filter(sequence__in=children.steps_ahead(instance, to=to))
+            begun, cancelled = children.started_at(entered), children.cancelled_with(instance)
+        case Action.RETRY | Action.RESTART | Action.SKIP:
+            starting = list(_ended_calls(instance).filter(name__in=children.STARTING))
+            again = _made_again(instance, action, starting, to=to)
+            # Where it leads back to a step, others are started there, too, and nobody is asked then.
+            led_back_to = Q(sequence__in=children.steps_ahead(instance))
+            entered = runs.filter(led_back_to | Q(sequence=instance.step, visit__lt=instance.visit))
+            begun, cancelled = [*_replaced(instance, action, again, to=to), *children.started_at(entered)], set()
+        case _:
+            return ""
+    return children.why_not_replace(begun, cancelled=cancelled)
+
+
+def _continues_alone(instance: RunningProcesses, action: Action, to: int | None) -> str:
+    if action not in {Action.GOTO, Action.SKIP} or _why_not_start_again(instance, action, to):
+        return ""
+    return children.continues_alone(instance, cancelled=children.cancelled_with(instance))
 
 
 def _ended_calls(instance: RunningProcesses) -> QuerySet[ActionCall]:
@@ -158,12 +206,10 @@ def perform(
     now = clock.now()
     parent = ActionCall.objects.select_related("run").filter(children=instance_id).first()
     with transaction.atomic():
-        # Parents before their children, as engines lock them. One that a purge has deleted meanwhile took its children
-        # along.
-        above = _locked(parent.run.instance_id, child=instance_id) if parent else None
-        instance = _locked(instance_id)
+        family = _lock_with_those_above([instance_id])
+        instance, above = family[instance_id], family.get(parent.run.instance_id) if parent else None
         _check(instance, action, to)
-        if why_not := children.why_not_go_on(instance) or children.why_not_replace(_replaced(instance, action)):
+        if why_not := children.why_not_go_on(instance) or _why_not_start_again(instance, action, to):
             raise NotPermitted(why_not)
         passes_over = _passed_over(instance, action, to)
         refuse_override(by, passes_over, reason)
@@ -187,7 +233,8 @@ def perform(
 def perform_all(instance_ids: Sequence[int], action: Action, **options: Any) -> list[RunningProcesses]:
     """Do it to each of the instances, or to none. Takes and raises what `perform` does."""
     with transaction.atomic():
-        # One order for all operators: two that name the same instances can't wait for each other.
+        # One order for all operators: two that name instances of the same families can't wait for each other.
+        _lock_with_those_above(instance_ids)
         changed = {key: perform(key, action, **options) for key in sorted(set(instance_ids))}
     return [changed[key] for key in dict.fromkeys(instance_ids)]
 
@@ -204,12 +251,30 @@ def _instance(instance_id: int) -> RunningProcesses:
     return instance
 
 
-def _locked(instance_id: int, *, child: int | None = None) -> RunningProcesses:
-    """The instance, locked; `child` is the one that was asked for, where that is another."""
+def _lock_with_those_above(instance_ids: Collection[int]) -> dict[int, RunningProcesses]:
+    """The instances and all above them, locked: whoever operates on one of a family decides by what the others are at.
+
+    The order is that of their keys, in which parents come before their children, as engines lock them.
+    """
+    asked_for = {key: instance_id for instance_id in instance_ids for key in [instance_id, *_above(instance_id)]}
+    return {key: _locked(key, asked_for=asked_for[key]) for key in sorted(asked_for)}
+
+
+def _above(instance_id: int) -> list[int]:
+    """The keys of the instances above this one, the nearest first."""
+    found: list[int] = []
+    parents = RunningProcesses.objects.values_list("parent__run__instance", flat=True)
+    while above := parents.filter(pk=found[-1] if found else instance_id).first():
+        found.append(above)
+    return found
+
+
+def _locked(instance_id: int, *, asked_for: int) -> RunningProcesses:
+    """The instance, locked. One that a purge has deleted meanwhile took what it had started along, and that was `asked_for`."""
     try:
         return transitions.locked(instance_id)
     except RunningProcesses.DoesNotExist:
-        raise NoSuchInstance(child or instance_id) from None
+        raise NoSuchInstance(asked_for) from None
 
 
 def _check(instance: RunningProcesses, action: Action, to: int | None) -> None:

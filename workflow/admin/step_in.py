@@ -1,6 +1,6 @@
 """The page on which an operator steps in: cancel, pause, resume, retry, restart, skip, or go to a step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -106,13 +106,29 @@ def view(admin: "RunningProcessesAdmin", request: HttpRequest, key: int) -> Http
         "possible": possible,
         "form": form,
         "plans": [
-            (WORDS[action], operators.plan(key, action))
-            for action in (Action.RETRY, Action.RESTART)
-            if action in possible
+            *(
+                (WORDS[action], operators.plan(key, action))
+                for action in (Action.RETRY, Action.RESTART)
+                if action in possible
+            ),
+            *_plan_to(instance, steps, (sent or chosen).get("step")),
         ],
         "skips": operators.plan(key, Action.SKIP).passes_over if Action.SKIP in possible else (),
     }
     return _page(admin, request, instance, context)
+
+
+def _plan_to(
+    instance: RunningProcesses, steps: Collection[int], chosen: str | None
+) -> list[tuple[str, operators.Plan]]:
+    """What it would do to go to the step that is chosen; to the step that it is at, where that does something again."""
+    step = next((step for step in steps if str(step) == chosen), instance.step)
+    if step not in steps:
+        return []
+    plan = operators.plan(instance.pk, Action.GOTO, to=step)
+    if not (plan.again or plan.warnings or str(step) == chosen):
+        return []
+    return [(gettext("Go to step %(step)s") % {"step": step}, plan)]
 
 
 def _chosen(query: Mapping[str, str]) -> dict[str, str | None]:
