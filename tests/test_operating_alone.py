@@ -199,5 +199,5 @@ def test_a_child_that_is_cancelled_answers_its_own_call_alone(effects: Path) -> 
     one.refresh_from_db()
     other.refresh_from_db()
     assert (one.state, other.state) == (S.FINISHED, S.WAITING)
-    assert one.data == {"e": f"Child (instance {child.pk}) has CANCELLED"}
+    assert one.data == {"e": f"Child (instance {child.pk}) was cancelled"}
     assert TaskRun.objects.get(instance=other).state == RunState.SUSPENDED

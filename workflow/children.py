@@ -16,6 +16,19 @@ MOST_LISTED = 10
 """Instances that one sentence lists."""
 
 
+HOW_ENDED = {
+    InstanceState.FAILED: "failed",
+    InstanceState.REJECTED: "was rejected",
+    InstanceState.CANCELLED: "was cancelled",
+}
+
+
+def how_ended(child: RunningProcesses, state: InstanceState) -> str:
+    """How an instance did not finish, for the code and the error handlers of the one that started it: in English, as errors are."""
+    why = f": {child.error.get('message')}" if child.error else ""
+    return f"{child.process_name} (instance {child.pk}) {HOW_ENDED[state]}{why}"
+
+
 def started_by(calls: Iterable[ActionCall]) -> list[RunningProcesses]:
     """The instances that these calls have started, the oldest first."""
     begun = [call.pk for call in calls if call.name in STARTING]

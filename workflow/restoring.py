@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 from django.apps import apps
 from django.db import connection, router
@@ -9,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import AutoField, Count, Max, Model
 
 from workflow import clock, health, keys, moments
+from workflow.code import signing
 from workflow.models import (
     ActionCall,
     InstanceState,
@@ -26,6 +28,9 @@ from workflow.resigning import resign
 
 MOST_NAMED = 20
 """Of each kind, for one screen."""
+
+MOST_EXAMPLES = 3
+"""Instances that are named for all those that lack the same key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,17 +108,36 @@ def _behind(model: type[Model]) -> str:
 
 
 def _snapshots() -> Point:
-    done = list(resign(dry_run=True))
-    refused = [one.why for batch in done for one in batch.refused]
-    total = len(refused) + sum(batch.signed + batch.were_new for batch in done)
-    text = f"Snapshots of code that sleeps or waits: {total:,}. Those that no known key verifies: {len(refused):,}."
+    total, refused = 0, dict[str, list[int]]()
+    for batch in resign(dry_run=True):
+        total += batch.signed + batch.were_new + len(batch.refused)
+        for one in batch.refused:
+            refused.setdefault(_refused_as(bytes(one.run.snapshot)), []).append(one.run.instance_id)
+    count = sum(map(len, refused.values()))
+    text = f"Snapshots of code that sleeps or waits: {total:,}. Those that no known key verifies: {count:,}."
     if not refused:
         return Point(text=text)
     remedy = (
         "Restore the keys that the site had at the time of the backup (WORKFLOW['SNAPSHOT_KEYS'], or SECRET_KEY and "
         "SECRET_KEY_FALLBACKS), or these tasks can't go on."
     )
-    return Point(text=f"{text} {remedy}", about=_named(refused), wrong=True)
+    return Point(text=f"{text} {remedy}", about=_named([*starmap(_about_refused, refused.items())]), wrong=True)
+
+
+def _refused_as(snapshot: bytes) -> str:
+    """What a snapshot that can't be verified has in common with others: most often it is one key that is missing."""
+    named = signing.signed_by(snapshot)
+    if not named:
+        return "changed in the database, or signed by an unknown key that they don't name"
+    if named in map(signing.fingerprint, signing.signing_keys()):
+        return f"changed in the database (they name the key {named}, which is known)"
+    return f"signed by a key with the fingerprint {named}, which is not known here"
+
+
+def _about_refused(kind: str, instances: Sequence[int]) -> str:
+    examples = sorted(set(instances))
+    shown = ", ".join(map(str, examples[:MOST_EXAMPLES])) + (", …" if len(examples) > MOST_EXAMPLES else "")
+    return f"{len(instances):,} {kind}: instance{'s' * (len(examples) > 1)} {shown}"
 
 
 def _uploads() -> Point:

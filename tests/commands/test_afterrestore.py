@@ -13,6 +13,7 @@ from django.utils import timezone
 from tests.build import code, manual, process, run_until_idle
 from tests.users import User
 from workflow import operations
+from workflow.code import signing
 from workflow.models import Engine, InstanceState, Process, RunningProcesses, RunState, TaskRun, Upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,6 +108,27 @@ def test_it_names_what_is_wrong() -> None:
     assert kept.file.name not in text
     assert "Those that no known key verifies: 1. Restore the keys" in text
     assert end == "Put right what is marked WRONG (3), and run this again, before you start the site and the engines."
+
+
+def test_snapshots_that_lack_the_same_key_are_one_line() -> None:
+    process("P", {"A": code("wait_for('go')")}, (1, "A"))
+    started = [one.pk for one in operations.start_many(["P"], count=5)]
+    with override_settings(SECRET_KEY="the key of the site"):
+        run_until_idle()
+        key = signing.fingerprint(signing.signing_keys()[0])
+    started.append(operations.start("P").pk)
+    run_until_idle()
+    here = signing.fingerprint(signing.signing_keys()[0])
+    changed = TaskRun.objects.get(instance=started[-1])
+    changed.snapshot = bytes(changed.snapshot) + b"!"
+    changed.save(update_fields=["snapshot"])
+    text, _ = told_of_what_is_wrong()
+    assert [
+        line.strip() for line in text.splitlines() if "key" in line and "WRONG" not in line and "instance" in line
+    ] == [
+        f"5 signed by a key with the fingerprint {key}, which is not known here: instances {started[0]}, {started[1]}, {started[2]}, …",
+        f"1 changed in the database (they name the key {here}, which is known): instance {started[-1]}",
+    ]
 
 
 @pytest.mark.postgres  # SQLite gives out no key that is taken

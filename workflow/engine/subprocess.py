@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from workflow import flow
+from workflow.children import how_ended
 from workflow.code.failure import failure
 from workflow.code.job import CodeError, Completed, Errored, Job, Suspended
 from workflow.code.ledger import Record
@@ -100,14 +101,10 @@ def _evaluated(
 def _failure_of(child: RunningProcesses) -> CodeError:
     """The task's error, which says what became of its child, and why."""
     cause = flow.told(child.error) if child.error else None
-    return replace(failure(f"Subprocess{_ended(child).capitalize()}", _why(child)), instance=child.pk, cause=cause)
+    ended = _ended(child)
+    return replace(failure(f"Subprocess{ended.capitalize()}", how_ended(child, ended)), instance=child.pk, cause=cause)
 
 
 def _ended(child: RunningProcesses) -> InstanceState:
     """How it had ended when the task heard of that. Only one that failed goes on, if an operator retries it."""
     return InstanceState(child.state) if child.state in ENDED else InstanceState.FAILED
-
-
-def _why(child: RunningProcesses) -> str:
-    why = f": {child.error.get('message')}" if child.error else ""
-    return f"{child.process_name} (instance {child.pk}) has {_ended(child)}{why}"

@@ -11,6 +11,7 @@ from django.db.models import Case, F, Q, Value, When
 
 from workflow import clock, conf, starting, values
 from workflow.announce import announce
+from workflow.children import how_ended
 from workflow.models import (
     ActionCall,
     InstanceState,
@@ -79,8 +80,7 @@ def _too_large(name: str, results: Sequence[Any]) -> dict[str, str] | None:
 
 
 def _about(child: RunningProcesses) -> dict[str, str]:
-    why = f": {child.error.get('message')}" if child.error else ""
-    return {"type": "RuntimeError", "message": f"{child.process_name} (instance {child.pk}) has {child.state}{why}"}
+    return {"type": "RuntimeError", "message": how_ended(child, InstanceState(child.state))}
 
 
 def cancel_children(runs: Collection[int], *, now: datetime) -> None:
