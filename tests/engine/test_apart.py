@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.build import code, process
 from workflow import operations, transitions
 from workflow.code.execute import SUSPECT
-from workflow.engine.apart import LONGEST, LOOK, Apart
+from workflow.engine.apart import LONGEST, LOOK, MOST_EXPECTED, Apart
 from workflow.models import InstanceState, Process, RunningProcesses
+from workflow.models.states import Priority
 from workflow.transitions import Take
 from workflow.transitions.leases import SUSPECTS_TOGETHER
 
@@ -49,17 +50,31 @@ class TestClaims:
         return {one.pk for one in found}
 
     @pytest.mark.parametrize("limit", [None, 50])
-    def test_suspects_are_claimed_after_all_others_and_the_worst_alone(self, limit: int | None) -> None:
+    def test_suspects_are_claimed_after_all_others_and_the_worst_alone_and_last(self, limit: int | None) -> None:
         Process.objects.filter(name="Limited").update(max_running=limit)
         others = self.interrupted(0) | self.interrupted(SUSPECT - 1) | self.interrupted(0, name="Limited")
         suspects = self.interrupted(SUSPECT, SUSPECTS_TOGETHER + 1)
-        worst = self.interrupted(SUSPECT + 1, 2, name="Limited")
+        worst = self.interrupted(SUSPECT + 4) | self.interrupted(SUSPECT + 3)
+        worse = self.interrupted(SUSPECT + 1, 2, name="Limited")
+        RunningProcesses.objects.filter(pk__in=worst).update(priority=Priority.HIGH)
         assert self.claimed() == others
-        assert len(one := self.claimed()) == 1
-        assert len(two := self.claimed()) == 1
-        assert one | two == worst
         assert len(first := self.claimed()) == SUSPECTS_TOGETHER
         assert first | self.claimed() == suspects
+        assert len(one := self.claimed()) == 1
+        assert len(two := self.claimed()) == 1
+        assert one | two == worse
+        assert [self.claimed(), self.claimed()] == [{max(worst)}, {min(worst)}], (
+            "the one that was interrupted least first"
+        )
+        assert self.claimed() == set()
+
+    def test_a_suspect_that_has_no_place_left_holds_up_no_other(self) -> None:
+        Process.objects.filter(name="Limited").update(max_running=1)
+        self.interrupted(0, name="Limited")
+        self.claimed()
+        self.interrupted(SUSPECT, name="Limited")
+        worse = self.interrupted(SUSPECT + 1)
+        assert self.claimed() == worse
         assert self.claimed() == set()
 
     def test_an_engine_that_holds_others_gets_none(self) -> None:
@@ -188,6 +203,18 @@ def test_slow_work_or_a_slow_suspect_holds_it_up_for_a_minute_at_most() -> None:
     assert one.take(holds_any=True) is Take.SUSPECTS_FIRST
     one.took(ORDINARY)
     assert one.take(holds_any=True) is Take.ORDINARY
+
+
+def test_it_warns_once_of_suspects_that_may_kill_it() -> None:
+    warned: list[None] = []
+    one = Apart(are_due=lambda: True, warn=lambda: warned.append(None))
+    hopeless: Any = [Interrupted(MOST_EXPECTED + 1)]
+    for claimed in ([], ORDINARY, hopeless):
+        one.took(claimed)
+        assert warned == []
+    for _ in range(2):
+        one.took([*SUSPECTS, *hopeless])
+        assert warned == [None]
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.booleans(), st.booleans())))

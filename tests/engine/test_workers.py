@@ -71,6 +71,15 @@ def test_one_that_is_killed_is_started_again(
     assert caplog.messages[0] == "Worker 1 ended with exit code 137; it is started again in 0.5 seconds."
 
 
+def test_one_that_has_warned_of_its_death_is_started_again_at_once(
+    run: Callable[..., int], started: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    lives = "case $(wc -l < started) in 1) exit 7;; 2|3) echo $$ >&0; exit 7;; 4) echo 1 >&0; exit 7;; esac"
+    assert run(f"{UP}; {lives}; cat; exit 0", (lambda: len(started()) == 5, signal.SIGTERM), count=1) == 0
+    pauses = [message.partition("again in ")[2] for message in caplog.messages]
+    assert pauses == [f"{seconds} seconds." for seconds in (0.5, 0.0, 0.0, 0.5)]
+
+
 def test_where_none_comes_up_it_ends_as_they_did(
     run: Callable[..., int], started: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:

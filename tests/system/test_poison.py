@@ -63,6 +63,24 @@ def test_a_call_that_kills_the_engine_is_given_up_and_all_others_finish(
     assert (poison.state, poison.results["A"]) == (InstanceState.FINISHED, "poison")
 
 
+@pytest.mark.timeout(300)
+def test_however_many_calls_kill_the_workers_all_others_finish_before(
+    start_engine: Callable[..., EngineProcess], effects: Path
+) -> None:
+    process("Poison", {"A": code("note('begun')\ndie(99, f'poison {run.id}')")}, (1, "A"))
+    process("Slow", {"A": code("pause(0.2)\nnote(f'slow {run.id}')")}, (1, "A"))
+    operations.start_many(["Poison"], count=3)
+    operations.start_many(["Slow"], count=24)
+
+    engine = start_engine("--workers", "2", "--until-idle")
+    assert engine.process.wait(240) == 0, engine.log
+    poison = RunningProcesses.objects.filter(process_name="Poison")
+    assert {one.error["message"] for one in poison} == {GIVEN_UP.format("die")}
+    others = RunningProcesses.objects.exclude(process_name="Poison")
+    assert {one.state for one in others} == {InstanceState.FINISHED}
+    assert max(one.ended_at for one in others) < min(one.ended_at for one in poison)
+
+
 @pytest.mark.timeout(180)
 def test_one_that_kills_it_less_often_is_made_again_and_an_atomic_one_is_given_up_likewise(
     deaths: Callable[..., int], effects: Path

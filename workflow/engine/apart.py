@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from time import monotonic
 
-from workflow.code.execute import SUSPECT
+from workflow.code.execute import MOST_INTERRUPTED, SUSPECT
 from workflow.models import RunningProcesses
 from workflow.transitions import Take
 
@@ -18,16 +18,21 @@ LOOK = 5.0
 LONGEST = 60.0
 """Seconds for which it takes nothing else. What is not over by then goes on beside others."""
 
+MOST_EXPECTED = SUSPECT + MOST_INTERRUPTED
+"""Interruptions after which a call of a suspect has been given up. What goes on to kill its engine is no such call."""
+
 
 @dataclass(kw_only=True)
 class Apart:
-    """What an engine may claim next. `are_due` asks the database for suspects."""
+    """What an engine may claim next. `are_due` asks the database for suspects; `warn` is told, once, that this engine takes one that may well kill it."""
 
     are_due: Callable[[], bool]
+    warn: Callable[[], object] = lambda: None
     clock: Callable[[], float] = monotonic
     since: float | None = None
     """When it began to claim nothing but suspects."""
     looked_at: float = field(init=False)
+    has_warned: bool = False
 
     def __post_init__(self) -> None:
         self.looked_at = self.clock()
@@ -43,10 +48,14 @@ class Apart:
 
     def took(self, claimed: Collection[RunningProcesses]) -> None:
         """Note what was claimed of that."""
-        if not any(instance.interrupted >= SUSPECT for instance in claimed):
+        suspects = [instance for instance in claimed if instance.interrupted >= SUSPECT]
+        if not suspects:
             self.since = None
         elif self.since is None:
             self.since = self.clock()
+        if not self.has_warned and any(instance.interrupted <= MOST_EXPECTED for instance in suspects):
+            self.has_warned = True
+            self.warn()
 
     def _is_over(self) -> bool:
         if self.since is None or self.clock() - self.since < LONGEST:

@@ -57,7 +57,7 @@ class Ended(NamedTuple):
 class Engine:
     """One engine process. `lease` and `poll_interval` are in seconds; `concurrency` counts code that runs at the same
     time, `batch` instances that are held. It takes instances of all processes, or of those named. `dispatch` says who drives
-    them: threads of its own, or workers of a task queue.
+    them: threads of its own, or workers of a task queue. `warn` is told, once, that it takes what may well kill it.
     """
 
     runner: Runner
@@ -70,6 +70,7 @@ class Engine:
     clock: Callable[[], datetime] = field(default_factory=DatabaseClock)
     stopping: Event = field(default_factory=Event)
     name: str = field(default_factory=own_name)
+    warn: Callable[[], object] = lambda: None
     driving: dict[tuple[int, int], RunningProcesses] = field(default_factory=dict)
     news: SimpleQueue[Ended | None] = field(default_factory=SimpleQueue)
 
@@ -85,7 +86,7 @@ class Engine:
             queued=lambda: self.drivers.queued,
             abilities=lambda: self.lacking.abilities,
         )
-        self.apart = Apart(are_due=self._are_suspects_due)
+        self.apart = Apart(are_due=self._are_suspects_due, warn=self.warn)
         self.is_behind = False
         self.are_limited = True
         self.looked_at = self.clock()

@@ -7,12 +7,14 @@ What one of them holds when it dies, the parent releases: it knows that it is de
 It knows what its engine is called, as it has given it the part of the name that is made up.
 
 Each has for its standard input the end of a socket whose other end only its parent holds, the lifeline. It says there, by one byte, that
-it has come up. The lifeline ends when the parent wants them to stop, or is no more. That can come beside a signal to the whole group,
-as Ctrl-C is one, and is not taken for the second signal, which would end them at once.
+it has come up, and by its process's number in a line that it takes suspects: should it die soon, the parent knows why, and starts another at once.
+The lifeline ends when the parent wants them to stop, or is no more. That can come beside a signal to the whole group, as Ctrl-C is one, and is
+not taken for the second signal, which would end them at once.
 """
 
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -38,6 +40,9 @@ TOKEN = "WORKFLOW_ENGINE_TOKEN"  # noqa: S105 - no secret
 LIFELINE = 0
 """A worker's end of it: the standard input."""
 
+WARNING = re.compile(rb"(\d+)\n")
+"""What a worker says by `warn_parent`."""
+
 LONG_ENOUGH = 5.0  # seconds; one that ends earlier is started again after a pause
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0  # seconds
 
@@ -56,6 +61,12 @@ def tell_parent() -> None:
     """Tell the parent that this engine has come up."""
     with suppress(OSError):  # it has died already
         os.write(LIFELINE, b".")
+
+
+def warn_parent() -> None:
+    """Tell the parent that this engine takes suspects: if it dies soon, that is why."""
+    with suppress(OSError):
+        os.write(LIFELINE, b"%d\n" % os.getpid())
 
 
 def obey_parent(stop: Callable[[], None]) -> None:
@@ -87,6 +98,8 @@ class Worker:
     exit_code: int | None = None
     """Of its last life."""
     token: str = ""
+    has_warned: bool = False
+    """Whether it has said in the present life that it takes suspects."""
 
     @property
     def engine(self) -> str:
@@ -125,7 +138,6 @@ class Workers:
     def _watch(self) -> int:
         while True:
             self._bury()
-            self._note_who_is_up()
             if self._is_hopeless():
                 return self._give_up()
             self._start_due()
@@ -134,22 +146,29 @@ class Workers:
             if self.hearing.next(self._next_start()) in STOPS:
                 return self._stop()
 
-    def _note_who_is_up(self) -> None:
-        with suppress(BlockingIOError):
-            self._has_come_up |= bool(self._lifeline.recv(1000, socket.MSG_DONTWAIT))
-
     def _bury(self) -> None:
-        for worker in self._workers:
-            if worker.process is not None and (code := worker.process.poll()) is not None:
-                if code:
-                    self.release(worker.engine)
-                worker.process, worker.exit_code = None, _as_shell(code)
-                self._plan(worker)
+        ended = [(one, code) for one in self._workers if one.process and (code := one.process.poll()) is not None]
+        self._note_what_they_say()  # only now, so that it is all that those have said
+        for worker, code in ended:
+            if code:
+                self.release(worker.engine)
+            worker.process, worker.exit_code = None, _as_shell(code)
+            self._plan(worker)
+
+    def _note_what_they_say(self) -> None:
+        with suppress(BlockingIOError):
+            said = self._lifeline.recv(100_000, socket.MSG_DONTWAIT)
+            self._has_come_up |= bool(said)
+            warned = {int(number) for number in WARNING.findall(said)}
+            for worker in self._workers:
+                worker.has_warned |= worker.process is not None and worker.process.pid in warned
 
     def _plan(self, worker: Worker) -> None:
-        """When to start one again that has just ended, if at all."""
+        """When to start one again that has just ended, if at all. A pause is for what goes wrong with the engine itself: where a suspect
+        has killed it, that would only hold up others.
+        """
         now = time.monotonic()
-        worker.pause = next_pause(now - worker.began_at, worker.pause)
+        worker.pause = 0.0 if worker.has_warned else next_pause(now - worker.began_at, worker.pause)
         worker.starts_at = now + worker.pause
         if worker in self._left():
             told = "Worker %s ended with exit code %s; it is started again in %.1f seconds."
@@ -175,7 +194,7 @@ class Workers:
                 self._start(worker)
 
     def _start(self, worker: Worker) -> None:
-        worker.token = new_token()
+        worker.token, worker.has_warned = new_token(), False
         environment = {**os.environ, MARK: str(worker.number), TOKEN: worker.token}
         worker.process = subprocess.Popen(self.command, stdin=self._stdin.fileno(), env=environment)  # noqa: S603 - this program
         worker.began_at = time.monotonic()

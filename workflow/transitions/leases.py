@@ -1,6 +1,6 @@
 """Who may write to an instance: the engine that has claimed it, until its lease runs out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -43,14 +43,17 @@ class PassedOver(NamedTuple):
 
 NOTHING = PassedOver()
 
+Names = tuple[str, list[Any]]
+"""A part of a condition on an instance, and its parameters."""
+
 
 class LeaseLost(Exception):
     """Another engine, or an operator, has the instance: what this engine does to it has no effect any more."""
 
 
 SUSPECTS_TOGETHER = 8
-"""Suspects (`SUSPECT`) that are claimed together, until one of them was interrupted once more: then that one is claimed alone. So what kills its engine
-is told from its neighbours before any of those is given up."""
+"""Suspects (`SUSPECT`) that are claimed together. One that was interrupted once more is claimed alone, after all that were interrupted less often: what kills
+its engine adds to its count each time, so its neighbours come before it, and not only when it is given up."""
 
 
 class Take(Enum):
@@ -86,7 +89,7 @@ def claim(
     ahead, are_limited = _ahead(lease)
     if not ahead:  # an idle engine must not ask for SQLite's write lock all the time
         return []
-    for which, most in _in_order(take, limit):
+    for which, most in _in_order(lease, ahead, take=take, limit=limit):
         one = lease.limited_to(which)
         if claimed := _claimed(one, ahead, limit=most, processes=processes if are_limited else None):
             return claimed
@@ -94,20 +97,30 @@ def claim(
 
 
 # By what a claim is about to count: what was not RUNNING is interrupted no more.
-_ORDINARY = f" AND NOT (state = 'RUNNING' AND interrupted >= {SUSPECT - 1:d})"
+_ORDINARY: Names = (f" AND NOT (state = 'RUNNING' AND interrupted >= {SUSPECT - 1:d})", [])
 _SUSPECTS = f" AND state = 'RUNNING' AND interrupted >= {SUSPECT - 1:d}"
-_WORST = f" AND state = 'RUNNING' AND interrupted >= {SUSPECT:d}"
 
 
-def _in_order(take: Take, limit: int) -> list[tuple[str, int]]:
+def _in_order(lease: "_Leasing", ahead: Sequence[Priority], *, take: Take, limit: int) -> Iterator[tuple[Names, int]]:
     """Which instances to look for, one after the other, and how many of them."""
-    ordinary, suspects = [(_ORDINARY, limit)], [(_WORST, 1), (_SUSPECTS, min(limit, SUSPECTS_TOGETHER))]
-    match take:
-        case Take.ORDINARY:
-            return ordinary
-        case Take.ORDINARY_FIRST:
-            return ordinary + suspects
-    return suspects + ordinary
+    if take is not Take.SUSPECTS_FIRST:
+        yield _ORDINARY, limit
+    if take is not Take.ORDINARY:
+        for often in _interruptions(lease, ahead):
+            together = SUSPECTS_TOGETHER if often < SUSPECT else 1
+            yield (" AND state = 'RUNNING' AND interrupted = %s", [often]), min(limit, together)
+    if take is Take.SUSPECTS_FIRST:
+        yield _ORDINARY, limit
+
+
+def _interruptions(lease: "_Leasing", ahead: Sequence[Priority]) -> list[int]:
+    """How often the suspects that are due were interrupted, each number once, the lowest first. It outranks the priority: else a few that kill their
+    engine would hold up all of a lower one.
+    """
+    only, names = lease.only
+    which = f"priority IN ({', '.join(f'{level:d}' for level in ahead)}) AND due_at <= %s{only}{_SUSPECTS}"
+    asked = f"SELECT DISTINCT interrupted FROM {TABLE} WHERE {which} ORDER BY interrupted"
+    return [often for (often,) in bulk.run(asked, [_at(lease.now), *names])]
 
 
 def _claimed(
@@ -272,10 +285,6 @@ def locked(instance_id: int, *, at_once: bool = False) -> RunningProcesses:
     return found
 
 
-Names = tuple[str, list[Any]]
-"""A part of a condition on an instance's process or version, and its parameters."""
-
-
 def _only(processes: Collection[str], passing_over: PassedOver) -> Names:
     """The condition on what an engine may take. Without anything to pass over, the statements are what they are otherwise."""
     parts = [
@@ -353,10 +362,10 @@ class _Leasing:
     until: datetime
     only: Names
 
-    def limited_to(self, which: str) -> "_Leasing":
+    def limited_to(self, which: Names) -> "_Leasing":
         """The same for those alone of which this condition holds."""
-        also, names = self.only
-        return replace(self, only=(also + which, names))
+        (only, names), (also, parameters) = self.only, which
+        return replace(self, only=(only + also, names + parameters))
 
     def of(self, levels: Sequence[Priority], *, limit: int, unless: str = "") -> list[RunningProcesses]:
         """Those of the first of these priorities first, in whose order they are looked for."""

@@ -119,6 +119,7 @@ class Command(WorkflowCommand):
             batch=_asked(options, "batch"),
             lease=_asked(options, "lease"),
             dispatch=conf.get("DISPATCH"),
+            warn=workers.warn_parent if watched else lambda: None,
         )
         mode = _mode(options)
         _stop_on_signals(engine)
