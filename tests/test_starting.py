@@ -9,7 +9,7 @@ from tests.beside import *  # noqa: F403
 from tests.build import code, form, manual, process
 from tests.own import ours
 from tests.users import User
-from workflow import operations
+from workflow import operations, starting
 from workflow.models import Process, Task
 from workflow.models.drafts import draft, drafts
 
@@ -56,3 +56,15 @@ def test_many_drafts_are_read_as_one_is(django_assert_num_queries: Any) -> None:
     assert found == {one.name: draft(one) for one in processes}
     with django_assert_num_queries(6):
         assert set(operations.ready(processes)) == {f"P{number}" for number in range(5)}
+
+
+def test_sub_processes_beside_each_other_that_change_the_same_key_are_told() -> None:
+    """Without an output, what a sub-process changes is merged into the data of its parent."""
+    one = process("One", {"A": code("data['x'] = 1")}, (1, "A"))
+    other = process("Other", {"A": code("data['x'] = 2")}, (1, "A"))
+    parent = process("P", {"First": {"subprocess": one}, "Second": {"subprocess": other}}, (1, "First"), (1, "Second"))
+    (found,) = starting.findings(parent)
+    assert (found.level, found.task) == ("warning", "Second")
+    assert found.message.startswith("Changes data['x'], as 'First' does at this step.")
+    other.tasks.update(code="data['y'] = 2")
+    assert starting.findings(parent) == []

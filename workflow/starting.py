@@ -175,7 +175,13 @@ def findings(of: Process | Definition) -> list[Finding]:
         unknown_approvers=lambda names: once(tuple(names)).unknown,
         ambiguous_approvers=lambda names: once(tuple(names)).ambiguous,
         count_people=count_people,
+        definition_of=cache(_draft_of),
     )
+
+
+def _draft_of(name: str) -> Definition | None:
+    process = Process.objects.filter(name=name).first()
+    return draft(process) if process else None
 
 
 def running_versions(names: Sequence[str] = ()) -> list[tuple[ProcessVersion, int]]:

@@ -56,6 +56,7 @@ SETS_X = [
         "data = data | {'x': n}",
         "data.update({'y': 1} if n else {'x': n})",
     ),
+    *("data = dict(data, x=n)", "data = dict({'x': n}, y=1)", "data.update(dict(**{'x': n}))", "data = dict(x=5)"),
     *("data['x']['y'] = 1", "del data['x'][0]", "data['x'].append(1)", "data['x']['y'][0].update(a=1)"),
     *(
         "data.setdefault('x', []).append(1)",
@@ -73,7 +74,7 @@ LEAVES_X = [
         "for x in data['x']:\n    x",
         "data.update(y)",
         "data.update([('x', 1)])",
-        "data = dict(x=1)",
+        "data = dict(data, y=1)",
     ),
 ]
 
@@ -116,6 +117,58 @@ def test_what_is_the_same_whoever_comes_last(one: TaskDefinition, other: TaskDef
 def test_what_differs_by_who_comes_last(one: TaskDefinition, other: TaskDefinition) -> None:
     assert warned(beside(one, other)) == ["Changes data['x']"]
     assert warned(beside(other, one)) == ["Changes data['x']"]
+
+
+class TestSubprocessWithoutOutput:
+    """Whatever its tasks change is merged into the data of its parent."""
+
+    def warned(self, one: TaskDefinition, other: TaskDefinition, **children: Definition) -> list[str]:
+        found = keys.findings(beside(one, other), children.get)
+        return [finding.message.partition(", as")[0] for finding in found]
+
+    def child(self, *tasks: TaskDefinition) -> Definition:
+        named = {f"Task {number}": replace(task, name=f"Task {number}") for number, task in enumerate(tasks)}
+        return process(*(row(number, name) for number, name in enumerate(named)), **named)
+
+    def test_two_that_set_the_same_key(self) -> None:
+        one, other = self.child(code("data['x'] = 1"), code("data['y'] = 1")), self.child(code("1"), asking("x"))
+        assert self.warned(output(""), below("Other"), Child=one, Other=other) == ["Changes data['x']"]
+
+    def test_one_beside_code_and_beside_an_output(self) -> None:
+        child = self.child(code("data = dict(data, x=n)"))
+        for beside_it in (code("data['x'] = 2"), output("{'x': 2}")):
+            assert self.warned(below("Child"), beside_it, Child=child) == ["Changes data['x']"]
+
+    def test_an_output_hides_the_rest(self) -> None:
+        assert self.warned(output("{'y': 1}"), code("data['x'] = 2"), Child=self.child(code("data['x'] = 1"))) == []
+
+    def test_what_is_below_it_counts_too_and_an_endless_descent_ends(self) -> None:
+        top, lowest = self.child(below("Lowest"), below("Top")), self.child(code("data['x'] = 1"))
+        assert self.warned(below("Top"), code("data['x'] = 2"), Top=top, Lowest=lowest) == ["Changes data['x']"]
+
+    def test_of_a_chain_only_so_many_processes_are_read(self) -> None:
+        asked: list[str] = []
+
+        def chain(name: str) -> Definition:
+            asked.append(name)
+            return self.child(*(below(f"{int(name) + more}") for more in range(1, 30)))
+
+        assert list(keys.findings(beside(below("0"), code("data['x'] = 2")), chain)) == []
+        assert len(asked) == keys._MOST_BELOW
+
+    def test_other_keys_the_same_constant_and_one_that_is_unknown(self) -> None:
+        one, other = self.child(code("data['x'] = 1")), self.child(code("data['y'] = 1"))
+        assert self.warned(below("Child"), below("Other"), Child=one, Other=other) == []
+        assert self.warned(below("Child"), below("Child2"), Child=one, Child2=one) == []
+        assert self.warned(below("Child"), below("Nobody"), Child=one) == []
+
+    def test_a_task_at_no_step_changes_nothing(self) -> None:
+        unused = replace(self.child(code("1")), tasks=(code("data['x'] = 1"), *self.child(code("1")).tasks))
+        assert self.warned(below("Child"), code("data['x'] = 2"), Child=unused) == []
+
+
+def below(name: str) -> TaskDefinition:
+    return TaskDefinition(name="a", subprocess=name)
 
 
 EXCLUDE = [
@@ -210,7 +263,7 @@ def test_of_four_hundred_tasks_each_code_and_each_condition_is_read_once(*, side
     ]
     read = [keys._of_code.cache_info().misses, keys._parts.cache_info().misses]
     for _ in range(2):
-        assert list(keys.findings(process(*rows, **tasks))) == []
+        assert list(keys.findings(process(*rows, **tasks), {}.get)) == []
     again = [keys._of_code.cache_info().misses, keys._parts.cache_info().misses]
     assert [after - before for before, after in zip(read, again, strict=True)] == (
         [400, 400] if side_by_side else [0, 0]

@@ -23,12 +23,14 @@ def lint(
     unknown_approvers: people.UnknownApprovers,
     count_people: people.CountPeople | None = None,
     ambiguous_approvers: people.AmbiguousApprovers | None = None,
+    definition_of: keys.DefinitionOf = lambda _: None,
 ) -> list[Finding]:
     """Everything that is wrong with a definition, in reading order: the process, its tasks, its rows.
 
     `unknown_approvers` tells which names are neither a user's nor a group's, and `ambiguous_approvers` which are both; each is
     asked at most once. `count_people` tells how many active people some names stand for, and no names: all members of staff. It
-    is asked for each task of a quorum.
+    is asked for each task of a quorum. `definition_of` tells what a sub-process of some name would run; it is asked only about those
+    without an output that run beside other tasks.
     """
     ways = routes(definition)
     of_parts = [
@@ -36,7 +38,7 @@ def lint(
         *people.findings(definition, unknown_approvers, count_people, ambiguous_approvers),
         *code.findings(definition, check_code),
         *rows.findings(definition, ways),
-        *keys.findings(definition),
+        *keys.findings(definition, definition_of),
         *steps.findings(definition, ways),
     ]
     return [*process.findings(definition), *_in_order(of_parts, definition)]

@@ -1,10 +1,11 @@
 """Keys of the data: rows of one step that change the same one, where the last row replaces what the others made of it.
 
-Only what is written out is found: `data["x"] = …` and the like in code, the keys of a sub-process's output, and fields of forms.
+Only what is written out is found: `data["x"] = …` and the like in code, the keys of a sub-process's output, and fields of forms. A
+sub-process without an output hands on what its own tasks change.
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeGuard
 
@@ -12,6 +13,9 @@ from workflow.definition import Definition, TaskDefinition
 from workflow.findings import Finding, at_row
 from workflow.language import gettext as _
 from workflow.routes import is_conditional
+
+DefinitionOf = Callable[[str], Definition | None]
+"""What a sub-process of that name would run; `None` where there is none."""
 
 Changes = Mapping[str, frozenset[str]]
 """By key, all that becomes of it: it is removed, set if missing, set to a constant (which is told), or anything else."""
@@ -33,18 +37,19 @@ _OPPOSITES: Final[Sequence[set[type[ast.cmpop]]]] = (
 _UNREADABLE: Final = (SyntaxError, ValueError, RecursionError, MemoryError, SystemError)
 _LONGEST: Final = 100  # characters that are shown of a key
 _MOST: Final = 5  # keys that are shown of a row
+_MOST_BELOW: Final = 20  # processes that are looked into for one row
 
 
-def findings(definition: Definition) -> Iterator[Finding]:
+def findings(definition: Definition, definition_of: DefinitionOf) -> Iterator[Finding]:
     known = {task.name for task in definition.tasks}
     for sequence in definition.sequences:
         rows = [index for index in definition.step(sequence) if definition.rows[index].task in known]
         if len(rows) > 1:
-            yield from _of_step(definition, rows)
+            yield from _of_step(definition, rows, definition_of)
 
 
-def _of_step(definition: Definition, rows: Sequence[int]) -> Iterator[Finding]:
-    changes = {index: _changes(definition.task(definition.rows[index].task)) for index in rows}
+def _of_step(definition: Definition, rows: Sequence[int], definition_of: DefinitionOf) -> Iterator[Finding]:
+    changes = {index: _changes(definition.task(definition.rows[index].task), definition_of) for index in rows}
     for number, index in enumerate(rows):
         beside = [other for other in rows[:number] if changes[other] and _may_both_finish(definition, other, index)]
         shared: dict[int, list[str]] = {}
@@ -84,10 +89,34 @@ def _may_both_finish(definition: Definition, one: int, other: int) -> bool:
     return not (is_conditional(mine) and is_conditional(yours) and _exclude(mine.condition, yours.condition))
 
 
-def _changes(task: TaskDefinition) -> Changes:
+def _changes(task: TaskDefinition, definition_of: DefinitionOf) -> Changes:
+    if not _hands_on(task):
+        return _own_changes(task)
+    below = [change for one in _tasks_below(task.subprocess, definition_of) for change in _own_changes(one).items()]
+    return _gathered((key, effect) for key, effects in below for effect in effects)
+
+
+def _own_changes(task: TaskDefinition) -> Changes:
     if task.manual:
         return {field.name: frozenset({_ANYTHING}) for field in task.fields}
     return _of_output(task.output) if task.subprocess else _of_code(task.code)
+
+
+def _hands_on(task: TaskDefinition) -> bool:
+    """Whether it is a sub-process without an output, so that all which that changes is merged into its parent's data."""
+    return bool(task.subprocess) and not task.manual and not task.output.strip()
+
+
+def _tasks_below(name: str, definition_of: DefinitionOf) -> Iterator[TaskDefinition]:
+    """The tasks of a sub-process, and of those whose changes it hands on. Processes may start one another in a circle."""
+    names = [name]
+    for one in names:
+        if definition := definition_of(one):
+            used = {row.task for row in definition.rows}
+            tasks = [task for task in definition.tasks if task.name in used]
+            yield from tasks
+            more = {task.subprocess for task in tasks if _hands_on(task)} - {*names}
+            names += sorted(more)[: _MOST_BELOW - len(names)]
 
 
 @lru_cache(maxsize=2_000)
@@ -204,6 +233,9 @@ def _of_dict(value: ast.expr) -> Iterator[tuple[str, str]]:
                         yield key.value, _constant(item)
                     elif key is None:
                         ahead.append(item)
+            case ast.Call(func=ast.Name(id="dict"), args=args, keywords=keywords):
+                yield from ((keyword.arg, _constant(keyword.value)) for keyword in keywords if keyword.arg)
+                ahead += [*args, *(keyword.value for keyword in keywords if not keyword.arg)]
             case ast.IfExp(body=one, orelse=other) | ast.BinOp(left=one, op=ast.BitOr(), right=other):
                 ahead += [one, other]
 
