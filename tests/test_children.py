@@ -361,7 +361,7 @@ def test_a_parent_that_failed_before_it_started_another_is_not_retried_beside_th
         operators.perform(instance.pk, Action.RETRY)
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+@pytest.mark.postgres
 @pytest.mark.parametrize("perform", [operators.perform, lambda key, *given: operators.perform_all([key], *given)])
 def test_whoever_operates_waits_for_those_who_operate_on_any_instance_above(perform: Any) -> None:
     inner = process("Charge", {"Card": code("1 / 0")}, (1, "Card"))

@@ -29,23 +29,33 @@ def unstartable(instance: RunningProcesses, fleet: Collection[Engine]) -> tuple[
 
 def _names(instance: RunningProcesses) -> list[str]:
     """Processes that the open tasks of an instance may be about to start."""
-    runs = instance.task_runs.filter(visit=instance.visit, state=RunState.RUNNING)
-    rows = list(runs.order_by("row").values_list("row", flat=True))
-    if not rows:
+    tasks = _starting_tasks(instance)
+    if not tasks:  # as a rule: a page of such an instance asks the database no more for this
         return []
+    found = _existing({task.subprocess for task in tasks if task.subprocess} | set(_literals(tasks)))
+    return found if found or not any(map(_calls_for_start, tasks)) else _existing(set(_strings(instance.data)))
+
+
+def _starting_tasks(instance: RunningProcesses) -> list[TaskDefinition]:
+    """The open tasks of the instance's step that start other processes."""
     try:
         definition = instance.version.frozen
     except DefinitionTooNew:
         return []
-    tasks = [definition.task_of(row) for row in rows]
-    starting = [task for task in tasks if has_code(task) and not free_names(task.code).isdisjoint(STARTING)]
-    direct = {task.subprocess for task in tasks if task.subprocess} | set(_literals(starting))
-    found = _existing(direct)
-    return found if found or not starting else _existing(set(_strings(instance.data)))
+    tasks = {row: definition.task_of(row) for row in definition.step(instance.step)}
+    starting = {row: task for row, task in tasks.items() if task.subprocess or _calls_for_start(task)}
+    if not starting:
+        return []
+    runs = instance.task_runs.filter(visit=instance.visit, state=RunState.RUNNING, row__in=starting)
+    return [starting[row] for row in runs.order_by("row").values_list("row", flat=True)]
+
+
+def _calls_for_start(task: TaskDefinition) -> bool:
+    return has_code(task) and not free_names(task.code).isdisjoint(STARTING)
 
 
 def _literals(tasks: Iterable[TaskDefinition]) -> Iterator[str]:
-    for task in tasks:
+    for task in filter(_calls_for_start, tasks):
         yield from (node.value for node in ast.walk(ast.parse(task.code)) if _is_text(node))  # type: ignore[attr-defined]
 
 
