@@ -148,7 +148,7 @@ def test_a_chain_holds_only_if_all_on_it_may_decide(barred: set[int], expected: 
 def test_stand_ins_of_stand_ins_stand_in_and_nobody_for_themselves(
     stand_ins: dict[int, frozenset[int]], person: int, barred: frozenset[int]
 ) -> None:
-    """`stand_ins` are those for whom somebody stands in. Whomever one reaches without anybody who is barred, some chain reaches."""
+    """`stand_ins` maps users to the people they stand in for. A person who is reached past no barred user ends some chain."""
     asked: list[int] = []
 
     def away(people: Collection[int]) -> list[tuple[int, int]]:

@@ -82,9 +82,8 @@ class Refused(Enum):
 
     INACTIVE = "inactive"
     NOT_ASKED = "not asked"
-    FOR_BARRED = (
-        "for barred"  # it asks only somebody for whom they stand in, who is barred from it, or somebody between the two
-    )
+    # Every chain to an approver contains a barred user: the approver, or somebody in between.
+    FOR_BARRED = "for barred"
     CLAIMED = "claimed"
 
 

@@ -151,7 +151,7 @@ class TestStandIns:
         assert not operations.may_see(people.emil, waiting.rpid)
         away(people.anna, people.carl)
         away(people.carl, people.emil)
-        assert list(operations.inbox(people.emil)) == [waiting], "another chain has nobody who is barred"
+        assert list(operations.inbox(people.emil)) == [waiting], "the other chain contains no barred user"
         vote = operations.approve(waiting, by=people.emil).decisions.get()
         assert [one.username for one in vote.made.through] == ["carl"]
 
@@ -159,7 +159,7 @@ class TestStandIns:
         one_after_the_other({"quorum": 2}, {})
         waiting = waits("Two")
         absences = [away(people.anna, people.bert), away(people.bert, people.emil)]
-        # Emil stands in for Bert, who is asked as well, and for Anna only through him: the shortest way counts.
+        # Emil stands in for Bert, who is also an approver, and through Bert for Anna. The shortest chain counts.
         vote = operations.approve(waiting, by=people.emil).decisions.get()
         assert (vote.on_behalf_of, vote.made.through) == (people.bert, ())
         for absence in absences:
